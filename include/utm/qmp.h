@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file qmp.h
+ * A connection to a QEMU monitor: commands as JSON, replies, events. It needs no #UtmVm: any QEMU's monitor socket
+ * will do.
+ */
+#ifndef UTM_QMP_H
+#define UTM_QMP_H
+
+#include <utm/context.h>
+
+UTM_BEGIN_DECLS
+
+/** Options of the utm_qmp_connect functions. Initialise with #UTM_QMP_CONNECT_OPTIONS_INIT. */
+typedef struct UtmQmpConnectOptions {
+	/** sizeof(UtmQmpConnectOptions) */
+	size_t size;
+	/** Until greeting and negotiation are done, milliseconds; 0 for 10 s, -1 for ever. A monitor that serves another
+	 * client accepts the connection and stays silent, so a limit is wise. */
+	int64_t timeout_ms;
+	/** (nullable) */
+	UtmCancel *cancel;
+} UtmQmpConnectOptions;
+
+#define UTM_QMP_CONNECT_OPTIONS_INIT                                                                                 \
+	{                                                                                                            \
+		sizeof(UtmQmpConnectOptions), 0, NULL                                                                \
+	}
+
+/** Options of one command. Initialise with #UTM_QMP_CALL_OPTIONS_INIT. */
+typedef struct UtmQmpCallOptions {
+	/** sizeof(UtmQmpCallOptions) */
+	size_t size;
+	/** Until the reply, milliseconds; 0 for 30 s, -1 for ever. After the deadline the command may still take effect;
+	 * its late reply is recognised and dropped. */
+	int64_t timeout_ms;
+	/** (nullable) */
+	UtmCancel *cancel;
+} UtmQmpCallOptions;
+
+#define UTM_QMP_CALL_OPTIONS_INIT                                                                                    \
+	{                                                                                                            \
+		sizeof(UtmQmpCallOptions), 0, NULL                                                                   \
+	}
+
+/** An event of QEMU. Valid during the callback. */
+typedef struct UtmQmpEvent {
+	/** sizeof(UtmQmpEvent) of the library */
+	size_t size;
+	/** Its name, such as `SHUTDOWN`; NULL for the end of the connection, see @a error. */
+	const char *name;
+	/** Its data as JSON, or NULL when it has none. */
+	const char *data;
+	/** When QEMU sent it, wall clock, microseconds since 1970; -1 when QEMU's clock failed. */
+	int64_t timestamp_us;
+	/** Events that were dropped before this one because the application did not dispatch. */
+	uint64_t dropped;
+	/** At the end of the connection: why it ended. */
+	const UtmError *error;
+} UtmQmpEvent;
+
+/** Runs inside dispatch. */
+typedef void (*UtmQmpEventFunc)(UtmQmp *qmp, const UtmQmpEvent *event, void *user_data);
+
+/**
+ * The end of an asynchronous command; runs inside dispatch, exactly once, unless the last reference to @a qmp goes
+ * first: then only the `free_fn` runs.
+ *
+ * @param[in] reply  The `return` value as JSON, or NULL when @a error is set.
+ * @param[in] error  (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *error, void *user_data);
+
+/**
+ * Connects to a monitor's unix socket and negotiates.
+ *
+ * @param[in]  path     The socket. Longer than a socket address holds is fine.
+ * @param[in]  options  (nullable)
+ * @param[out] ret_qmp  (transfer full) release with utm_qmp_unref()
+ * @return 0; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_IO; #UTM_ERROR_TIMEOUT; #UTM_ERROR_QMP_PROTOCOL when the peer does not
+ *         speak QMP; #UTM_ERROR_QMP_DISCONNECTED; #UTM_ERROR_CANCELLED
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
+                                 UtmQmp **ret_qmp, UtmError **error);
+/**
+ * Negotiates over a connected stream socket.
+ *
+ * @param[in] fd  Owned by the library from now on, also when this fails.
+ * @return as utm_qmp_connect_path()
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
+                               UtmError **error);
+/** Takes another reference. @return @a qmp @thread any */
+UTM_API UtmQmp *utm_qmp_ref(UtmQmp *qmp);
+/** Gives a reference back; the last one closes the connection. @param[in] qmp (nullable) @thread any */
+UTM_API void utm_qmp_unref(UtmQmp *qmp);
+/** Closes the connection now. Pending commands end with #UTM_ERROR_QMP_DISCONNECTED. @thread any; does not block */
+UTM_API void utm_qmp_close(UtmQmp *qmp);
+
+/** The greeting's `QMP` object as JSON: version and capabilities. Valid as long as @a qmp. @thread any */
+UTM_API const char *utm_qmp_get_greeting(UtmQmp *qmp);
+/** QEMU's version, major * 1000000 + minor * 1000 + micro. @thread any */
+UTM_API uint32_t utm_qmp_get_qemu_version(UtmQmp *qmp);
+
+/**
+ * Runs a command and waits for its answer. Any number of threads may have commands under way.
+ *
+ * @param[in]  command    Its name, such as `query-status`.
+ * @param[in]  arguments  A JSON object. (nullable) none
+ * @param[in]  options    (nullable)
+ * @param[out] ret_reply  (transfer full) (nullable) the `return` value as compact JSON; release with utm_free()
+ * @return 0; #UTM_ERROR_QMP_COMMAND with QEMU's class and message; #UTM_ERROR_QMP_DISCONNECTED: whether the command
+ *         took effect is unknown; #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for
+ *         arguments that are no JSON object
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API int utm_qmp_execute(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                            char **ret_reply, UtmError **error);
+/**
+ * Sends a command; its answer comes to @a fn.
+ *
+ * @param[in] fn  (nullable) the answer is dropped
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; everything later comes to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *arguments,
+                                  const UtmQmpCallOptions *options, UtmQmpReplyFunc fn, void *user_data,
+                                  UtmFreeFunc free_fn, UtmError **error);
+/**
+ * Sets who hears of events and of the connection's end. Events that came earlier are not repeated. At most 1024 wait
+ * for dispatch; further ones are dropped and counted.
+ *
+ * @param[in] fn  (nullable) none
+ * @return 0
+ * @thread any; does not block
+ */
+UTM_API int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, UtmFreeFunc free_fn);
+
+UTM_END_DECLS
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line builder as the machine uses it: what only exists at run time comes in here. */
+#pragma once
+
+#include "base/error-private.h"
+
+#include <utm/argv.h>
+
+/* What utm_argv_build() leaves at defaults. A zeroed struct with the descriptors at -1 prints paths instead of numbers. */
+typedef struct UtmArgvRuntime {
+	/* Listening sockets that QEMU inherits; -1: QEMU is told the path below runtime_dir to listen at. */
+	int qmp_fd;
+	int agent_fd;
+	const int *serial_fds; /* one per serial port in terminal mode; nullable */
+	gsize serial_fd_count;
+	/* Directory of the sockets, and QEMU's working directory. NULL: bare file names. */
+	const char *runtime_dir;
+	bool disposable;
+} UtmArgvRuntime;
+
+#define UTM_ARGV_RUNTIME_INIT { .qmp_fd = -1, .agent_fd = -1 }
+
+/* Fixed names below runtime_dir. */
+#define UTM_SOCKET_QMP "qmp.sock"
+#define UTM_SOCKET_AGENT "qga.sock"
+#define UTM_SOCKET_SPICE "spice.sock"
+#define UTM_SOCKET_TERMINAL "term%u.sock"
+
+int utm__argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host,
+                    const UtmArgvRuntime *runtime, UtmArgv **ret_argv, UtmError **error);

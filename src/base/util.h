@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Small things that every part uses. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Visible to unit tests, which link the objects, and to nobody else. */
+#define UTM_LOCK(m) pthread_mutex_lock(m)
+#define UTM_UNLOCK(m) pthread_mutex_unlock(m)
+
+/* Monotonic time; microseconds as GLib counts them. */
+static inline gint64 utm__now_us(void)
+{
+	return g_get_monotonic_time();
+}
+
+/* Closes `*fd` once and remembers that it did. */
+void utm__close_fd(int *fd);
+static inline void utm__autoclose_cleanup(int *fd)
+{
+	utm__close_fd(fd);
+}
+#define utm_autofd __attribute__((cleanup(utm__autoclose_cleanup))) int
+
+/* Memory that the public API gives away goes back through utm_free(), which is g_free(). */
+
+/* Writes a whole file beside `path` and renames it over: mode 0600 for a new file, the old mode otherwise, flushed. */
+int utm__write_file_atomic(const char *path, const void *data, size_t size, struct UtmError **error);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The configuration's typed values, for the parts that read many of them. */
+#pragma once
+
+#include "base/error-private.h"
+#include "config-types.h" /* generated from qapi/config.schema */
+
+#include <utm/configuration.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmConfig, utm_config_unref)
+
+/* The root of a configuration of the QEMU back end; valid until the configuration changes. NULL for other back ends. */
+const UtmConfigQemu *utm__config_get_qemu(const UtmConfig *config);
+
+/* The text of an enumeration's value as the property list has it; never NULL for a value that was read. */
+const char *utm__config_enum_get_text(const char *enum_name, int32_t value);

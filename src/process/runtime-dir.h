@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A private directory for one machine's sockets: mode 0700, a path short enough for socket addresses. */
+#pragma once
+
+#include "base/error-private.h"
+#include "core/context-private.h"
+
+/* Longest path of the directory itself, so that "/NAME.sock" of up to 24 characters still fits an address. */
+#define UTM_RUNTIME_DIR_MAX 80
+
+/* Makes a new directory below the context's choice, XDG_RUNTIME_DIR or /tmp, whichever is first short enough. */
+char *utm__runtime_dir_new(UtmContext *context, UtmError **error);
+/* Removes it with everything in it. NULL is fine. */
+void utm__runtime_dir_remove(const char *path);
+
+/* Makes a listening unix socket (mode 0600, close-on-exec) at dir/name. The descriptor, or a negative error code. */
+int utm__listen_unix(const char *dir, const char *name, char **ret_path, UtmError **error);

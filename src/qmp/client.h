@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The QMP client inside: everything happens on the I/O thread and nothing blocks. UtmQmp (qmp.c) is a thin public layer
+ * over it; the machine (src/vm/) uses it directly for its own commands.
+ */
+#pragma once
+
+#include "base/error-private.h"
+#include "core/context-private.h"
+
+#include <utm/qmp.h>
+
+typedef struct UtmQmpClient UtmQmpClient;
+
+typedef struct UtmQmpClientFuncs {
+	/* Greeting and negotiation are done (error NULL), or failed. Exactly once. */
+	void (*ready)(UtmQmpClient *client, const UtmError *error, void *data);
+	/* An event; data_json may be NULL. Only after ready. */
+	void (*event)(UtmQmpClient *client, const char *name, const char *data_json, gint64 timestamp_us, void *data);
+	/* The connection is over; every pending command has been answered. Exactly once, after ready, never after close. */
+	void (*closed)(UtmQmpClient *client, const UtmError *error, void *data);
+} UtmQmpClientFuncs;
+
+/* The answer of one command: `reply_json` or an error. Exactly once per command. */
+typedef void (*UtmQmpClientReplyFunc)(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data);
+
+/* Takes the connected, non-blocking stream socket. timeout_ms for greeting and negotiation; -1: none. */
+UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 timeout_ms, const UtmQmpClientFuncs *funcs,
+                                  void *data);
+/* Answers everything pending with QMP_DISCONNECTED, closes, calls no func again and frees. NULL is fine. */
+void utm__qmp_client_free(UtmQmpClient *client);
+
+/*
+ * Sends a command: arguments_json is a JSON object or NULL, validated by the caller when foreign. Commands may be sent
+ * as soon as the client exists; they wait for the negotiation. timeout_ms -1: none. Returns an id to abandon it by.
+ */
+guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
+                           UtmQmpClientReplyFunc fn, void *data);
+/* Ends the wait with this error (taken); a reply that comes later is dropped. No effect after the end. */
+void utm__qmp_client_abandon(UtmQmpClient *client, guint id, UtmError *error_taken);
+
+const char *utm__qmp_client_get_greeting(UtmQmpClient *client); /* JSON; NULL before ready */
+guint32 utm__qmp_client_get_qemu_version(UtmQmpClient *client);
+
+/* --- the public handle over a client that somebody else made (the machine) --- */
+
+/* Wraps a client that is ready; events and the end are to be passed on by the owner. (transfer full) */
+UtmQmp *utm__qmp_new_wrapping(UtmContext *context, UtmQmpClient *client);
+/* I/O thread: passes an event on to the handle's own event handler. */
+void utm__qmp_emit(UtmQmp *qmp, const char *name, const char *data_json, gint64 timestamp_us);
+/* I/O thread: the client goes away; the handle answers further calls with QMP_DISCONNECTED. */
+void utm__qmp_detach(UtmQmp *qmp, const UtmError *error);
+
+/* Connects without blocking the I/O thread to a unix socket of any path length. A descriptor or a negative code. */
+int utm__unix_connect(const char *path, UtmError **error);
