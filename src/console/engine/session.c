@@ -16,14 +16,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A server that has neither displays nor inputs to offer is waited for so long. */
+#define SETTLE_MS 1000
+
 struct Engine {
 	const EngineHost *host;
 	SpiceSession *session;
 	Input *input;
 	SpiceChannel *inputs; /* of the session */
 	int path_fd;          /* see address_of() */
-	bool connected;
-	bool over; /* failed or ended was said */
+	bool greeted;         /* the main channel is open */
+	guint opening;        /* channels under way that belong to a connection worth the name */
+	bool inputs_settled;
+	guint settle_timer;
+	bool connected;       /* that was said */
+	bool over;            /* failed or ended was said */
 	bool closing;
 };
 
@@ -48,12 +55,38 @@ static void give_up(Engine *engine, SpiceChannel *channel, UtmEngineFailure fail
 		engine->host->failed(engine->host->data, failure, text);
 }
 
+/*
+ * A session is connected when its displays and inputs are: a key that is sent right after must not be lost. They are
+ * announced together, some turns of the loop after the main channel opened.
+ */
+static void settle(void *data)
+{
+	Engine *engine = data;
+	engine->settle_timer = 0;
+	if (engine->connected || engine->over || engine->closing || !engine->greeted)
+		return;
+	engine->connected = true;
+	engine->host->connected(engine->host->data);
+}
+
+static void channel_begins(Engine *engine)
+{
+	engine->opening++;
+}
+
+static void channel_settled(Engine *engine)
+{
+	if (engine->opening > 0 && --engine->opening == 0)
+		settle(engine);
+}
+
 static void main_event(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
 {
 	switch (event) {
 	case SPICE_CHANNEL_OPENED:
-		engine->connected = true;
-		engine->host->connected(engine->host->data);
+		engine->greeted = true;
+		/* For servers that announce nothing else. */
+		engine->settle_timer = loop_add_timeout(SETTLE_MS, settle, engine);
 		break;
 	case SPICE_CHANNEL_CLOSED:
 		give_up(engine, channel, UTM_ENGINE_FAILURE_CONNECT, "the display server closed the connection");
@@ -139,6 +172,12 @@ static void display_event(SpiceChannel *channel, SpiceChannelEvent event, Pictur
 		picture_drop_surface(picture);
 }
 
+static void display_settled(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
+{
+	g_signal_handlers_disconnect_by_func(channel, display_settled, engine);
+	channel_settled(engine);
+}
+
 static void add_display(Engine *engine, SpiceChannel *channel)
 {
 	int id = -1;
@@ -152,6 +191,8 @@ static void add_display(Engine *engine, SpiceChannel *channel)
 	g_signal_connect(channel, "display-mark", G_CALLBACK(marked), picture);
 	g_signal_connect(channel, "notify::monitors", G_CALLBACK(monitors_changed), picture);
 	g_signal_connect(channel, "channel-event", G_CALLBACK(display_event), picture);
+	g_signal_connect(channel, "channel-event", G_CALLBACK(display_settled), engine);
+	channel_begins(engine);
 	spice_channel_connect(channel);
 }
 
@@ -166,6 +207,9 @@ static void inputs_event(SpiceChannel *channel, SpiceChannelEvent event, Engine 
 	input_set_channel(engine->input, open ? SPICE_INPUTS_CHANNEL(channel) : NULL);
 	if (open)
 		engine->host->input_ready(engine->host->data);
+	if (!engine->inputs_settled)
+		channel_settled(engine);
+	engine->inputs_settled = true;
 }
 
 static void channel_new(SpiceSession *session, SpiceChannel *channel, Engine *engine)
@@ -177,6 +221,7 @@ static void channel_new(SpiceSession *session, SpiceChannel *channel, Engine *en
 		add_display(engine, channel);
 	} else if (SPICE_IS_INPUTS_CHANNEL(channel)) {
 		g_signal_connect(channel, "channel-event", G_CALLBACK(inputs_event), engine);
+		channel_begins(engine);
 		spice_channel_connect(channel);
 	} else if (SPICE_IS_CURSOR_CHANNEL(channel)) {
 		spice_channel_connect(channel);
@@ -275,6 +320,7 @@ static void session_close(Engine *engine)
 
 static void session_destroy(Engine *engine)
 {
+	loop_remove(&engine->settle_timer);
 	g_clear_object(&engine->session);
 	input_free(engine->input);
 	if (engine->path_fd >= 0)
