@@ -139,7 +139,9 @@ static void close_console(UtmConsole *console, const UtmError *why)
 
 void utm__console_shut(UtmConsole *console)
 {
-	g_autoptr(UtmError) error = utm__error_new(UTM_ERROR_CANCELLED, "the console was closed while it was connecting");
+	g_autoptr(UtmError) error = NULL;
+	if (console->done)
+		error = utm__error_new(UTM_ERROR_CANCELLED, "the console was closed while it was connecting");
 	close_console(console, error);
 	for (int i = 0; i < UTM_PROTOCOL_DISPLAYS; i++)
 		if (utm__display_hide(&console->displays[i]))
