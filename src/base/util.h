@@ -4,10 +4,8 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <utm/types.h>
 
-/* Visible to unit tests, which link the objects, and to nobody else. */
-#define UTM_LOCK(m) pthread_mutex_lock(m)
-#define UTM_UNLOCK(m) pthread_mutex_unlock(m)
 
 /* Monotonic time; microseconds as GLib counts them. */
 static inline gint64 utm__now_us(void)
@@ -26,4 +24,4 @@ static inline void utm__autoclose_cleanup(int *fd)
 /* Memory that the public API gives away goes back through utm_free(), which is g_free(). */
 
 /* Writes a whole file beside `path` and renames it over: mode 0600 for a new file, the old mode otherwise, flushed. */
-int utm__write_file_atomic(const char *path, const void *data, size_t size, struct UtmError **error);
+int utm__write_file_atomic(const char *path, const void *data, size_t size, UtmError **error);

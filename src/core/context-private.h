@@ -22,6 +22,9 @@ int utm__context_check_blocking(UtmContext *context, UtmError **error);
 /* The private main context of the I/O thread, for GSources of the library. Only on the I/O thread. */
 GMainContext *utm__context_get_main(UtmContext *context);
 
+/* The requests under way, as a set. Only on the I/O thread; kept by request.c. */
+GHashTable *utm__context_get_requests(UtmContext *context);
+
 /* Copies of the options, fixed for the context's life. Lists end with NULL and may be NULL. */
 const char *const *utm__context_get_qemu_dirs(UtmContext *context);
 const char *const *utm__context_get_firmware_dirs(UtmContext *context);

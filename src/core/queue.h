@@ -10,17 +10,20 @@
 
 #include <pthread.h>
 
+/* Any function pointer; cast back to its real type before it is called. */
+typedef void (*UtmAnyFunc)(void);
+
 /* A callback triple. Counted: the slot that holds it and a dispatch that runs it each have a reference. */
 typedef struct UtmCallback {
 	gint refs;
 	UtmContext *context; /* not counted */
-	GCallback fn;
+	UtmAnyFunc fn;
 	void *user_data;
 	UtmFreeFunc free_fn;
 } UtmCallback;
 
 /* Owns the triple from now on, so free_fn runs exactly once whatever happens. With fn NULL it only owns user_data. */
-UtmCallback *utm__callback_new(UtmContext *context, GCallback fn, void *user_data, UtmFreeFunc free_fn);
+UtmCallback *utm__callback_new(UtmContext *context, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn);
 UtmCallback *utm__callback_ref(UtmCallback *callback);
 /* The last reference runs free_fn: here on an application's thread, through the queue on the library's. NULL is fine. */
 void utm__callback_unref(UtmCallback *callback);

@@ -56,6 +56,9 @@ void utm__request_submit(UtmRequest *request, UtmRequestFunc start, UtmRequestDe
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmRequest, utm__request_unref)
 
+/* I/O thread, at the end of the context: nobody will finish these any more. */
+void utm__requests_cancel_all(UtmContext *context);
+
 /* --- UtmCancel, inside --- */
 typedef struct UtmCancelWatch UtmCancelWatch;
 bool utm__cancel_is_triggered(UtmCancel *cancel);

@@ -37,7 +37,7 @@ typedef struct UtmProcessSpec {
 
 /* NOT_FOUND or SPAWN_FAILED. (transfer full) */
 UtmProcess *utm__process_spawn(UtmContext *context, const UtmProcessSpec *spec, UtmError **error);
-/* Forgets it without killing: callbacks do not run any more, the child is still reaped. NULL is fine. */
+/* Kills it if it still runs, and reaps it; its callbacks do not run any more. NULL is fine. */
 void utm__process_free(UtmProcess *process);
 
 gint64 utm__process_get_pid(UtmProcess *process); /* -1 after its end */

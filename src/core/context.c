@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * UtmContext: the I/O thread on one side, the event queue and its descriptor on the other.
+ *
+ *     I/O thread --post--> queue --pipe, wakeup--> application: dispatch --> callbacks
+ *     any thread --invoke--> inbox --> I/O thread
+ *
+ * Both hand-overs are guarded by pthread mutexes. The lock of the queue is never held while foreign code runs.
+ */
+#include "core/context-private.h"
+
+#include "base/sized-struct.h"
+#include "base/util.h"
+#include "core/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_EVENTS_MAX 1024
+
+typedef struct Work {
+	struct Work *next;
+	UtmIoFunc fn;
+	void *data;
+} Work;
+
+typedef struct ContextData {
+	const void *key;
+	void *data;
+	void (*destroy)(void *data);
+} ContextData;
+
+struct UtmContext {
+	gint refs;
+
+	/* --- events for the application --- */
+	pthread_mutex_t queue_lock;
+	UtmQueueEvent *first;
+	UtmQueueEvent **end;
+	guint count;
+	bool signalled;   /* the pipe holds a byte and the wakeup was called, or is about to be */
+	int pipe_fds[2];
+	bool dispatching;
+
+	pthread_mutex_t wakeup_lock; /* held while the wakeup callback runs, so that setting another one waits for it */
+	UtmCallback *wakeup;
+
+	/* --- work for the I/O thread --- */
+	pthread_t thread;
+	GMainContext *main;
+	GHashTable *requests;
+	pthread_mutex_t inbox_lock;
+	Work *inbox_first;
+	Work **inbox_end;
+	bool stopping;
+
+	/* --- policy, fixed --- */
+	char **qemu_dirs;
+	char **firmware_dirs;
+	char *runtime_dir;
+	char *console_engine;
+	UtmAccelPolicy accel_policy;
+
+	UtmHandlerSlot log_slot;
+	gint log_level;
+	bool log_to_stderr;
+
+	pthread_mutex_t data_lock;
+	GArray *data;
+};
+
+/* What this thread is to the library. */
+static _Thread_local UtmContext *io_context;
+static _Thread_local bool in_wakeup;
+
+/* ---------------------------------------------------------------- the queue */
+
+static void call_wakeup(UtmContext *context)
+{
+	pthread_mutex_lock(&context->wakeup_lock);
+	UtmCallback *wakeup = context->wakeup;
+	if (wakeup) {
+		in_wakeup = true;
+		((UtmWakeupFunc)wakeup->fn)(wakeup->user_data);
+		in_wakeup = false;
+	}
+	pthread_mutex_unlock(&context->wakeup_lock);
+}
+
+/* With the queue's lock. True: the caller calls the wakeup callback once it has unlocked. */
+static bool signal_locked(UtmContext *context)
+{
+	if (context->signalled)
+		return false;
+	context->signalled = true;
+	/* The pipe is empty, so one byte always fits. */
+	ssize_t written = write(context->pipe_fds[1], "", 1);
+	(void)written;
+	return true;
+}
+
+void utm__context_post(UtmContext *context, UtmQueueEvent *event)
+{
+	pthread_mutex_lock(&context->queue_lock);
+	if (event->queued) {
+		pthread_mutex_unlock(&context->queue_lock);
+		return;
+	}
+	event->queued = true;
+	event->next = NULL;
+	if (event->object)
+		utm__object_hold(event->object);
+	*context->end = event;
+	context->end = &event->next;
+	context->count++;
+	bool wake = signal_locked(context);
+	pthread_mutex_unlock(&context->queue_lock);
+	if (wake)
+		call_wakeup(context);
+}
+
+static UtmQueueEvent *pop(UtmContext *context)
+{
+	pthread_mutex_lock(&context->queue_lock);
+	UtmQueueEvent *event = context->first;
+	if (event) {
+		context->first = event->next;
+		if (!context->first)
+			context->end = &context->first;
+		context->count--;
+		event->queued = false;
+	}
+	pthread_mutex_unlock(&context->queue_lock);
+	return event;
+}
+
+static void deliver(UtmQueueEvent *event, bool discard)
+{
+	UtmObject *object = event->object;
+	bool alive = !discard && (!object || utm__object_try_ref(object));
+	if (alive && event->run)
+		event->run(event);
+	/* An event embedded in its object may be posted again from here on; `event` is not touched after its free. */
+	if (event->free)
+		event->free(event);
+	if (alive)
+		utm__object_unref(object);
+	if (object)
+		utm__object_release(object);
+}
+
+/* Empties the pipe before looking at the queue, so that a later event signals anew and no wakeup is lost. */
+static guint enter_dispatch(UtmContext *context, int max_events, UtmError **error, int *ret_failed)
+{
+	char byte[8];
+	pthread_mutex_lock(&context->queue_lock);
+	if (context->dispatching) {
+		pthread_mutex_unlock(&context->queue_lock);
+		*ret_failed = utm__fail(error, UTM_ERROR_INVALID_STATE, "the context is being dispatched already");
+		return 0;
+	}
+	context->dispatching = true;
+	while (read(context->pipe_fds[0], byte, sizeof byte) > 0)
+		;
+	context->signalled = false;
+	guint count = context->count;
+	pthread_mutex_unlock(&context->queue_lock);
+	return max_events > 0 ? MIN(count, (guint)max_events) : count;
+}
+
+static void leave_dispatch(UtmContext *context)
+{
+	pthread_mutex_lock(&context->queue_lock);
+	context->dispatching = false;
+	bool wake = context->first && signal_locked(context);
+	pthread_mutex_unlock(&context->queue_lock);
+	if (wake)
+		call_wakeup(context);
+}
+
+int utm_context_dispatch(UtmContext *context, int max_events)
+{
+	if (!context || max_events < 0)
+		return UTM_ERROR_INVALID_ARGUMENT;
+	if (in_wakeup)
+		return UTM_ERROR_WRONG_THREAD;
+	int failed = 0;
+	guint count = enter_dispatch(context, max_events, NULL, &failed);
+	if (failed)
+		return failed;
+	utm_context_ref(context); /* a callback may drop the application's last reference */
+	for (guint i = 0; i < count; i++)
+		deliver(pop(context), false);
+	leave_dispatch(context);
+	utm_context_unref(context);
+	return (int)count;
+}
+
+static int remaining_ms(gint64 deadline_us)
+{
+	gint64 left = deadline_us - utm__now_us();
+	return left > 0 ? (int)((left + 999) / 1000) : 0;
+}
+
+int utm_context_wait(UtmContext *context, int timeout_ms)
+{
+	if (!context)
+		return UTM_ERROR_INVALID_ARGUMENT;
+	gint64 deadline_us = utm__now_us() + (gint64)MAX(timeout_ms, 0) * 1000;
+	struct pollfd readable = { .fd = context->pipe_fds[0], .events = POLLIN };
+	utm_context_ref(context);
+	int handled = 0;
+	for (bool over = false; handled == 0 && !over;) {
+		int wait_ms = timeout_ms < 0 ? -1 : remaining_ms(deadline_us);
+		int ready = in_wakeup ? 0 : poll(&readable, 1, wait_ms);
+		over = timeout_ms >= 0 && ready == 0;
+		handled = utm_context_dispatch(context, 0);
+	}
+	utm_context_unref(context);
+	return handled;
+}
+
+int utm_context_get_fd(UtmContext *context)
+{
+	return context ? context->pipe_fds[0] : UTM_ERROR_INVALID_ARGUMENT;
+}
+
+int utm_context_set_wakeup(UtmContext *context, UtmWakeupFunc fn, void *user_data, UtmFreeFunc free_fn)
+{
+	if (!context || in_wakeup) {
+		if (free_fn && !in_wakeup)
+			free_fn(user_data);
+		return context ? UTM_ERROR_WRONG_THREAD : UTM_ERROR_INVALID_ARGUMENT;
+	}
+	UtmCallback *callback = utm__callback_new(context, (UtmAnyFunc)fn, user_data, free_fn);
+	pthread_mutex_lock(&context->wakeup_lock);
+	UtmCallback *former = context->wakeup;
+	context->wakeup = fn ? callback : NULL;
+	pthread_mutex_unlock(&context->wakeup_lock);
+	utm__callback_unref(former);
+	if (!fn)
+		utm__callback_unref(callback);
+
+	pthread_mutex_lock(&context->queue_lock);
+	bool waiting = context->first != NULL;
+	pthread_mutex_unlock(&context->queue_lock);
+	if (waiting)
+		call_wakeup(context);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the I/O thread */
+
+void utm__context_invoke(UtmContext *context, UtmIoFunc fn, void *data)
+{
+	Work *work = g_new(Work, 1);
+	*work = (Work){ .fn = fn, .data = data };
+	pthread_mutex_lock(&context->inbox_lock);
+	bool wake = context->inbox_first == NULL;
+	*context->inbox_end = work;
+	context->inbox_end = &work->next;
+	if (wake)
+		g_main_context_wakeup(context->main);
+	pthread_mutex_unlock(&context->inbox_lock);
+}
+
+typedef struct Call {
+	UtmIoFunc fn;
+	void *data;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	bool done;
+} Call;
+
+static void run_call(void *data)
+{
+	Call *call = data;
+	call->fn(call->data);
+	pthread_mutex_lock(&call->lock);
+	call->done = true;
+	pthread_cond_signal(&call->ended);
+	pthread_mutex_unlock(&call->lock);
+}
+
+void utm__context_call(UtmContext *context, UtmIoFunc fn, void *data)
+{
+	if (utm__context_is_io_thread(context)) {
+		fn(data);
+		return;
+	}
+	Call call = { .fn = fn, .data = data };
+	pthread_mutex_init(&call.lock, NULL);
+	pthread_cond_init(&call.ended, NULL);
+	utm__context_invoke(context, run_call, &call);
+	pthread_mutex_lock(&call.lock);
+	while (!call.done)
+		pthread_cond_wait(&call.ended, &call.lock);
+	pthread_mutex_unlock(&call.lock);
+	pthread_cond_destroy(&call.ended);
+	pthread_mutex_destroy(&call.lock);
+}
+
+bool utm__context_is_io_thread(UtmContext *context)
+{
+	return io_context == context;
+}
+
+int utm__context_check_blocking(UtmContext *context, UtmError **error)
+{
+	if (in_wakeup || io_context)
+		return utm__fail(error, UTM_ERROR_WRONG_THREAD, "the call would block inside the wakeup callback");
+	return 0;
+}
+
+GMainContext *utm__context_get_main(UtmContext *context)
+{
+	return context->main;
+}
+
+GHashTable *utm__context_get_requests(UtmContext *context)
+{
+	return context->requests;
+}
+
+static Work *take_inbox(UtmContext *context, bool *ret_stopping)
+{
+	pthread_mutex_lock(&context->inbox_lock);
+	Work *work = context->inbox_first;
+	context->inbox_first = NULL;
+	context->inbox_end = &context->inbox_first;
+	*ret_stopping = context->stopping;
+	pthread_mutex_unlock(&context->inbox_lock);
+	return work;
+}
+
+static bool run_inbox(UtmContext *context)
+{
+	bool stopping;
+	Work *work = take_inbox(context, &stopping);
+	while (work) {
+		Work *next = work->next;
+		work->fn(work->data);
+		g_free(work);
+		work = next;
+	}
+	return stopping;
+}
+
+static void *io_thread(void *data)
+{
+	UtmContext *context = data;
+	io_context = context;
+	g_main_context_push_thread_default(context->main);
+	while (!run_inbox(context))
+		g_main_context_iteration(context->main, TRUE);
+	utm__requests_cancel_all(context);
+	run_inbox(context);
+	g_main_context_pop_thread_default(context->main);
+	return NULL;
+}
+
+/* The host's signal handlers must not find themselves on our thread. */
+static int start_thread(UtmContext *context)
+{
+	sigset_t all, former;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &former);
+	int failed = pthread_create(&context->thread, NULL, io_thread, context);
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
+	return failed;
+}
+
+static void stop_thread(UtmContext *context)
+{
+	pthread_mutex_lock(&context->inbox_lock);
+	context->stopping = true;
+	g_main_context_wakeup(context->main);
+	pthread_mutex_unlock(&context->inbox_lock);
+	pthread_join(context->thread, NULL);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static void free_data(UtmContext *context)
+{
+	for (guint i = 0; i < context->data->len; i++) {
+		ContextData *entry = &g_array_index(context->data, ContextData, i);
+		if (entry->destroy)
+			entry->destroy(entry->data);
+	}
+	g_array_unref(context->data);
+}
+
+/* Everything but the thread and the queued events. Accepts a context that is half built. */
+static void context_free(UtmContext *context)
+{
+	free_data(context);
+	utm__slot_clear(&context->log_slot);
+	utm__callback_unref(context->wakeup);
+	g_hash_table_unref(context->requests);
+	g_main_context_unref(context->main);
+	utm__close_fd(&context->pipe_fds[0]);
+	utm__close_fd(&context->pipe_fds[1]);
+	pthread_mutex_destroy(&context->queue_lock);
+	pthread_mutex_destroy(&context->wakeup_lock);
+	pthread_mutex_destroy(&context->inbox_lock);
+	pthread_mutex_destroy(&context->data_lock);
+	g_strfreev(context->qemu_dirs);
+	g_strfreev(context->firmware_dirs);
+	g_free(context->runtime_dir);
+	g_free(context->console_engine);
+	g_free(context);
+}
+
+static UtmContext *context_alloc(const UtmContextOptions *options)
+{
+	UtmContext *context = g_new0(UtmContext, 1);
+	context->refs = 1;
+	context->end = &context->first;
+	context->inbox_end = &context->inbox_first;
+	context->pipe_fds[0] = context->pipe_fds[1] = -1;
+	pthread_mutex_init(&context->queue_lock, NULL);
+	pthread_mutex_init(&context->wakeup_lock, NULL);
+	pthread_mutex_init(&context->inbox_lock, NULL);
+	pthread_mutex_init(&context->data_lock, NULL);
+	utm__slot_init(&context->log_slot);
+	context->data = g_array_new(FALSE, FALSE, sizeof(ContextData));
+	context->main = g_main_context_new();
+	context->requests = g_hash_table_new(NULL, NULL);
+	context->qemu_dirs = g_strdupv((char **)options->qemu_dirs);
+	context->firmware_dirs = g_strdupv((char **)options->firmware_dirs);
+	context->runtime_dir = g_strdup(options->runtime_dir);
+	context->console_engine = g_strdup(options->console_engine);
+	context->accel_policy = options->accel_policy;
+	context->log_to_stderr = g_strcmp0(g_getenv("UTM_DEBUG"), "1") == 0;
+	return context;
+}
+
+UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error)
+{
+	UtmContextOptions checked = UTM_CONTEXT_OPTIONS_INIT;
+	if (utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmContextOptions", error) < 0)
+		return NULL;
+	if (checked.accel_policy > UTM_ACCEL_POLICY_TCG) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "accel_policy %u does not exist", checked.accel_policy);
+		return NULL;
+	}
+	UtmContext *context = context_alloc(&checked);
+	int failed = pipe2(context->pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : start_thread(context);
+	if (failed) {
+		utm__fail_errno(error, failed, NULL, "cannot start the context's thread");
+		context_free(context);
+		return NULL;
+	}
+	return context;
+}
+
+UtmContext *utm_context_ref(UtmContext *context)
+{
+	if (context)
+		g_atomic_int_inc(&context->refs);
+	return context;
+}
+
+void utm_context_unref(UtmContext *context)
+{
+	if (!context)
+		return;
+	if (in_wakeup && g_atomic_int_get(&context->refs) == 1) {
+		utm__log(context, UTM_LOG_ERROR, "the wakeup callback dropped the last reference to its context; ignored");
+		return;
+	}
+	if (!g_atomic_int_dec_and_test(&context->refs))
+		return;
+	stop_thread(context);
+	for (UtmQueueEvent *event = pop(context); event; event = pop(context))
+		deliver(event, true);
+	context_free(context);
+}
+
+/* ---------------------------------------------------------------- policy, data, log */
+
+const char *const *utm__context_get_qemu_dirs(UtmContext *context)
+{
+	return (const char *const *)context->qemu_dirs;
+}
+
+const char *const *utm__context_get_firmware_dirs(UtmContext *context)
+{
+	return (const char *const *)context->firmware_dirs;
+}
+
+const char *utm__context_get_runtime_dir(UtmContext *context)
+{
+	return context->runtime_dir;
+}
+
+const char *utm__context_get_console_engine(UtmContext *context)
+{
+	return context->console_engine;
+}
+
+UtmAccelPolicy utm__context_get_accel_policy(UtmContext *context)
+{
+	return context->accel_policy;
+}
+
+void *utm__context_get_data(UtmContext *context, const void *key, void *(*make)(UtmContext *context),
+                            void (*destroy)(void *data))
+{
+	void *data = NULL;
+	pthread_mutex_lock(&context->data_lock);
+	for (guint i = 0; i < context->data->len && !data; i++) {
+		ContextData *entry = &g_array_index(context->data, ContextData, i);
+		data = entry->key == key ? entry->data : NULL;
+	}
+	if (!data) {
+		data = make(context);
+		ContextData entry = { .key = key, .data = data, .destroy = destroy };
+		g_array_append_val(context->data, entry);
+	}
+	pthread_mutex_unlock(&context->data_lock);
+	return data;
+}
+
+typedef struct LogEvent {
+	UtmQueueEvent event;
+	UtmContext *context;
+	UtmLogLevel level;
+	char *message;
+} LogEvent;
+
+static void log_run(UtmQueueEvent *event)
+{
+	LogEvent *self = (LogEvent *)event;
+	UtmCallback *callback = utm__slot_get(&self->context->log_slot);
+	if (callback)
+		((UtmLogFunc)callback->fn)(self->context, self->level, self->message, callback->user_data);
+	utm__callback_unref(callback);
+}
+
+static void log_free(UtmQueueEvent *event)
+{
+	LogEvent *self = (LogEvent *)event;
+	utm__slot_leave(&self->context->log_slot);
+	g_free(self->message);
+	g_free(self);
+}
+
+void utm__log(UtmContext *context, UtmLogLevel level, const char *format, ...)
+{
+	bool wanted = (int)level <= g_atomic_int_get(&context->log_level) && utm__slot_is_set(&context->log_slot);
+	if (!wanted && !context->log_to_stderr)
+		return;
+	va_list args;
+	va_start(args, format);
+	g_autofree char *message = g_strdup_vprintf(format, args);
+	va_end(args);
+	if (context->log_to_stderr)
+		fprintf(stderr, "libutm: %s\n", message);
+	if (!wanted || !utm__slot_admit(&context->log_slot, LOG_EVENTS_MAX))
+		return;
+	LogEvent *event = g_new0(LogEvent, 1);
+	event->event.run = log_run;
+	event->event.free = log_free;
+	event->context = context;
+	event->level = level;
+	event->message = g_steal_pointer(&message);
+	utm__context_post(context, &event->event);
+}
+
+int utm_context_set_log_handler(UtmContext *context, uint32_t level, UtmLogFunc fn, void *user_data,
+                                UtmFreeFunc free_fn)
+{
+	if (!context) {
+		if (free_fn)
+			free_fn(user_data);
+		return UTM_ERROR_INVALID_ARGUMENT;
+	}
+	UtmCallback *callback = utm__callback_new(context, (UtmAnyFunc)fn, user_data, free_fn);
+	g_atomic_int_set(&context->log_level, fn ? (int)MIN(level, UTM_LOG_DEBUG) : 0);
+	utm__slot_set(&context->log_slot, fn ? callback : NULL);
+	if (!fn)
+		utm__callback_unref(callback);
+	return 0;
+}

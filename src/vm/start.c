@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The start, step by step on the I/O thread:
+ *
+ *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets -> console opens
+ *                                                                                             -> cont, query-status
+ *
+ * Sockets are bound here and inherited by QEMU as descriptors: there is no file to poll for and no race. QEMU always
+ * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console connects beside the
+ * start, which does not wait for it.
+ */
+#include "base/util.h"
+#include "bundle/bundle-private.h"
+#include "host/host-private.h"
+#include "process/runtime-dir.h"
+#include "vm/vm-private.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* Descriptors in the child; serial ports follow. */
+#define CHILD_FD_QMP 3
+#define CHILD_FD_AGENT 4
+#define CHILD_FD_SERIAL 5
+
+/* A monitor that hung up belongs to a QEMU that is ending: its exit status says more, so wait a moment for it. */
+#define LOST_GRACE_MS 2000
+#define CONSOLE_TIMEOUT_MS 15000
+
+static void start_succeed(UtmVmRun *run)
+{
+	UtmRequest *start = g_steal_pointer(&run->start);
+	run->phase = RUN_READY;
+	utm__request_finish(start, NULL, NULL, NULL);
+	utm__request_unref(start);
+}
+
+void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken)
+{
+	if (run->phase == RUN_READY || run->start_error) {
+		utm_error_unref(error_taken);
+		return;
+	}
+	run->start_error = error_taken;
+	run->phase = RUN_ENDING;
+	utm__vm_kill(run);
+	utm__vm_check_end(run);
+}
+
+/* ---------------------------------------------------------------- QEMU's process */
+
+static const char *last_line(const char *tail)
+{
+	const char *newline = tail ? strrchr(tail, '\n') : NULL;
+	return newline ? newline + 1 : tail;
+}
+
+static UtmError *ended_while_starting(const UtmVmRun *run)
+{
+	const char *words = last_line(run->stderr_tail);
+	int status = run->end.signal ? 128 + run->end.signal : run->end.exit_status;
+	g_autofree char *how = run->end.signal ? g_strdup_printf("signal %d", run->end.signal)
+	                                       : g_strdup_printf("exit status %d", run->end.exit_status);
+	UtmError *error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "QEMU ended while starting (%s)%s%s", how,
+	                                 words ? ": " : "", words ? words : "");
+	return utm__error_set_exit(error, status, run->stderr_tail);
+}
+
+static void on_qemu_line(UtmProcess *process, const char *line, void *data)
+{
+	UtmVmRun *run = data;
+	utm__vm_emit_text(run->vm, UTM_VM_EVENT_LOG, line, NULL);
+}
+
+static void on_qemu_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
+{
+	UtmVmRun *run = data;
+	run->end = *end;
+	run->process_ended = true;
+	run->stderr_tail = g_strdup(utm__process_get_stderr_tail(process));
+	for (guint i = 0; i < run->vm->serial_count; i++)
+		utm__serial_end(run->vm->serials[i]);
+	if (run->phase == RUN_PREPARING || run->phase == RUN_CONNECTING)
+		utm__vm_start_fail(run, ended_while_starting(run));
+	utm__vm_check_end(run);
+}
+
+/* ---------------------------------------------------------------- the monitor */
+
+static void on_running_known(UtmVmRun *run, const UtmError *error, void *data)
+{
+	if (run->phase != RUN_CONNECTING)
+		return;
+	if (error)
+		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+	else
+		start_succeed(run);
+}
+
+static void on_cont(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
+{
+	UtmVmRun *run = data;
+	if (run->phase != RUN_CONNECTING)
+		return;
+	if (error)
+		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+	else
+		utm__vm_query_status(run, on_running_known, NULL);
+}
+
+static void on_console(UtmConsole *console, const UtmError *error, void *data)
+{
+	UtmVm *vm = data;
+	if (error && utm_error_get_code(error) != UTM_ERROR_CANCELLED) {
+		g_autofree char *text = g_strdup_printf("no console: %s", utm_error_get_message(error));
+		utm__vm_emit_text(vm, UTM_VM_EVENT_WARNING, text, NULL);
+	}
+	utm__object_release(&vm->object);
+}
+
+static void open_console(UtmVmRun *run)
+{
+	if (utm__config_get_qemu(run->vm->config)->display_count == 0)
+		return;
+	utm__object_hold(&run->vm->object);
+	utm__console_open(run->vm->console, run->spice_path, NULL, CONSOLE_TIMEOUT_MS, on_console, run->vm);
+}
+
+static void publish_qmp(UtmVmRun *run)
+{
+	UtmVm *vm = run->vm;
+	UtmQmp *qmp = utm__qmp_new_wrapping(vm->object.context, run->client);
+	pthread_mutex_lock(&vm->lock);
+	vm->qmp = qmp;
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* Without a monitor nobody can control this QEMU any more. */
+static void on_lost_grace_over(void *data)
+{
+	UtmVmRun *run = data;
+	run->lost_timer = 0;
+	run->monitor_lost = true;
+	utm__vm_start_fail(run, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "QEMU closed its monitor while starting"));
+	utm__vm_kill(run);
+}
+
+static void on_lost(UtmVmRun *run)
+{
+	run->client_closed = true;
+	if (!run->process_ended)
+		run->lost_timer = utm__io_add_timeout(run->vm->object.context, LOST_GRACE_MS, on_lost_grace_over, run);
+	utm__vm_check_end(run);
+}
+
+static void on_qmp_ready(UtmQmpClient *client, const UtmError *error, void *data)
+{
+	UtmVmRun *run = data;
+	if (run->phase != RUN_CONNECTING)
+		return;
+	if (utm_error_get_code(error) == UTM_ERROR_QMP_DISCONNECTED) {
+		on_lost(run);
+		return;
+	}
+	if (error) {
+		run->client_closed = true;
+		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+		return;
+	}
+	publish_qmp(run);
+	open_console(run);
+	if (run->options.flags & UTM_VM_START_PAUSED)
+		utm__vm_query_status(run, on_running_known, NULL);
+	else
+		utm__qmp_client_send(client, "cont", NULL, 10000, on_cont, run);
+}
+
+static void on_qmp_event(UtmQmpClient *client, const char *name, const char *data_json, gint64 timestamp_us, void *data)
+{
+	utm__vm_on_qmp_event(data, name, data_json, timestamp_us);
+}
+
+static void on_qmp_closed(UtmQmpClient *client, const UtmError *error, void *data)
+{
+	UtmVmRun *run = data;
+	if (run->vm->qmp)
+		utm__qmp_detach(run->vm->qmp, error);
+	on_lost(run);
+}
+
+static const UtmQmpClientFuncs qmp_funcs = { on_qmp_ready, on_qmp_event, on_qmp_closed };
+
+/* ---------------------------------------------------------------- argv, sockets, spawn */
+
+typedef struct Launch {
+	UtmProcessFd *fds;
+	gsize fd_count;
+	int *serial_numbers;
+} Launch;
+
+static void launch_clear(Launch *launch)
+{
+	for (gsize i = 0; i < launch->fd_count; i++)
+		utm__close_fd(&launch->fds[i].source);
+	g_free(launch->fds);
+	g_free(launch->serial_numbers);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, launch_clear)
+
+static int add_listener(Launch *launch, int fd_or_code)
+{
+	if (fd_or_code >= 0)
+		launch->fds[launch->fd_count] = (UtmProcessFd){ fd_or_code, CHILD_FD_QMP + (int)launch->fd_count };
+	launch->fd_count += fd_or_code >= 0;
+	return MIN(fd_or_code, 0);
+}
+
+static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmError **error)
+{
+	UtmVm *vm = run->vm;
+	launch->fds = g_new0(UtmProcessFd, 2 + vm->serial_count);
+	launch->serial_numbers = g_new0(int, vm->serial_count + 1);
+	int failed = add_listener(launch, utm__listen_unix(run->dir, UTM_SOCKET_QMP, ret_qmp_path, error));
+	if (!failed)
+		failed = add_listener(launch, utm__listen_unix(run->dir, UTM_SOCKET_AGENT, NULL, error));
+	for (guint i = 0; i < vm->serial_count && !failed; i++) {
+		launch->serial_numbers[i] = CHILD_FD_SERIAL + (int)i;
+		failed = add_listener(launch, utm__serial_listen(vm->serials[i], run->dir, error));
+	}
+	return failed;
+}
+
+static UtmArgv *build_argv(UtmVmRun *run, const Launch *launch, UtmError **error)
+{
+	UtmVm *vm = run->vm;
+	UtmArgvRuntime runtime = UTM_ARGV_RUNTIME_INIT;
+	runtime.qmp_fd = CHILD_FD_QMP;
+	runtime.agent_fd = CHILD_FD_AGENT;
+	runtime.serial_fds = launch->serial_numbers;
+	runtime.serial_fd_count = vm->serial_count;
+	runtime.runtime_dir = run->dir;
+	runtime.disposable = run->options.flags & UTM_VM_START_DISPOSABLE;
+	UtmArgv *argv = NULL;
+	if (utm__argv_build(vm->config, utm_bundle_get_path(vm->bundle), run->host, &runtime, &argv, error) < 0)
+		return NULL;
+	for (gsize i = 0; i < utm_argv_get_warning_count(argv); i++)
+		utm__vm_emit_text(vm, UTM_VM_EVENT_WARNING, utm_argv_get_warning(argv, i), NULL);
+	return argv;
+}
+
+static int spawn_qemu(UtmVmRun *run, UtmArgv *argv, const Launch *launch, UtmError **error)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new();
+	g_ptr_array_add(words, (void *)utm_argv_get_program(argv));
+	for (const char *const *s = utm_argv_get_strings(argv); *s; s++)
+		g_ptr_array_add(words, (void *)*s);
+	g_ptr_array_add(words, NULL);
+	UtmProcessSpec spec = {
+		.argv = (const char *const *)words->pdata,
+		.working_dir = run->dir,
+		.fds = launch->fds,
+		.fd_count = launch->fd_count,
+		.stdout_fd = -1,
+		.on_stderr_line = on_qemu_line,
+		.on_end = on_qemu_end,
+		.data = run,
+	};
+	run->qemu = utm__process_spawn(run->vm->object.context, &spec, error);
+	return run->qemu ? 0 : UTM_ERROR_SPAWN_FAILED;
+}
+
+static int connect_qmp(UtmVmRun *run, const char *qmp_path, UtmError **error)
+{
+	UtmVm *vm = run->vm;
+	int fd = utm__unix_connect(qmp_path, error);
+	if (fd < 0)
+		return fd;
+	/* Our own deadline is the start's; the client needs none besides. */
+	run->client = utm__qmp_client_new(vm->object.context, fd, -1, &qmp_funcs, run);
+	pthread_mutex_lock(&vm->lock);
+	vm->qemu_pid = utm__process_get_pid(run->qemu);
+	pthread_mutex_unlock(&vm->lock);
+	return 0;
+}
+
+static int launch_qemu(UtmVmRun *run, UtmError **error)
+{
+	run->dir = utm__runtime_dir_new(run->vm->object.context, error);
+	if (!run->dir)
+		return UTM_ERROR_IO;
+	run->spice_path = g_build_filename(run->dir, UTM_SOCKET_SPICE, NULL);
+	g_auto(Launch) launch = { 0 };
+	g_autofree char *qmp_path = NULL;
+	int failed = open_sockets(run, &launch, &qmp_path, error);
+	if (failed)
+		return failed;
+	UtmArgv *argv = build_argv(run, &launch, error);
+	if (!argv)
+		return UTM_ERROR_CONFIG_UNSUPPORTED;
+	run->phase = RUN_CONNECTING;
+	failed = spawn_qemu(run, argv, &launch, error);
+	utm_argv_unref(argv);
+	return failed ? failed : connect_qmp(run, qmp_path, error);
+}
+
+static void launch(UtmVmRun *run)
+{
+	UtmError *error = NULL;
+	if (launch_qemu(run, &error) < 0)
+		utm__vm_start_fail(run, error);
+}
+
+/* ---------------------------------------------------------------- UEFI variables */
+
+/* Converted beside its place and renamed by qemu-img's success, so that a killed conversion leaves no half store. */
+typedef struct VarsJob {
+	UtmVmRun *run;
+	char *path;
+	char *temporary;
+} VarsJob;
+
+static void on_vars_made(UtmProcess *process, const UtmProcessEnd *end, void *data)
+{
+	VarsJob *job = data;
+	UtmVmRun *run = job->run;
+	g_autofree char *tail = g_strdup(utm__process_get_stderr_tail(process));
+	UtmError *error = NULL;
+	if (end->exit_status != 0)
+		error = utm__error_set_exit(utm__error_new(UTM_ERROR_PROCESS_EXITED, "qemu-img could not make it: %s",
+		                                           tail ? tail : "no message"), end->exit_status, tail);
+	else if (rename(job->temporary, job->path) < 0)
+		utm__fail_errno(&error, errno, job->path, "cannot put it in place");
+	if (error)
+		utm__error_at_file(error, job->path);
+	g_remove(job->temporary);
+	g_clear_pointer(&run->image_tool, utm__process_free);
+	g_free(job->path);
+	g_free(job->temporary);
+	g_free(job);
+	if (error)
+		utm__vm_start_fail(run, error);
+	else if (run->phase == RUN_PREPARING)
+		launch(run);
+	else
+		utm__vm_check_end(run);
+}
+
+static int make_vars(UtmVmRun *run, const char *template_path, const char *path, UtmError **error)
+{
+	VarsJob *job = g_new(VarsJob, 1);
+	*job = (VarsJob){ run, g_strdup(path), g_strconcat(path, ".new", NULL) };
+	const char *argv[] = { "qemu-img", "convert", "-f", "raw", "-O", "qcow2", template_path, job->temporary, NULL };
+	UtmProcessSpec spec = { .argv = argv, .stdout_fd = -1, .on_end = on_vars_made, .data = job };
+	run->image_tool = utm__process_spawn(run->vm->object.context, &spec, error);
+	if (run->image_tool)
+		return 0;
+	g_free(job->path);
+	g_free(job->temporary);
+	g_free(job);
+	return UTM_ERROR_SPAWN_FAILED;
+}
+
+static void prepare_firmware(UtmVmRun *run)
+{
+	UtmError *error = NULL;
+	g_autofree char *template_path = NULL;
+	g_autofree char *path = NULL;
+	const char *bundle_path = utm_bundle_get_path(run->vm->bundle);
+	int failed = utm__firmware_plan_vars(run->host, run->vm->config, bundle_path, &template_path, &path, &error);
+	if (!failed && template_path)
+		failed = make_vars(run, template_path, path, &error);
+	if (failed)
+		utm__vm_start_fail(run, error);
+	else if (!template_path)
+		launch(run);
+}
+
+/* ---------------------------------------------------------------- the beginning */
+
+static void on_host(UtmHost *host_taken, UtmError *error_taken, void *data)
+{
+	UtmVmRun *run = data;
+	run->host_probe_pending = false;
+	run->host = host_taken;
+	UtmError *error = error_taken;
+	if (!error && run->phase == RUN_PREPARING)
+		utm__host_inspect_bundle(run->host, run->vm->config, utm_bundle_get_path(run->vm->bundle), &error);
+	if (error)
+		utm__vm_start_fail(run, error);
+	if (run->phase == RUN_PREPARING)
+		prepare_firmware(run);
+	else
+		utm__vm_check_end(run);
+}
+
+static UtmVmRun *run_new(UtmVm *vm, UtmRequest *request)
+{
+	UtmVmRun *run = g_new0(UtmVmRun, 1);
+	run->vm = vm;
+	run->options = *(const UtmVmStartOptions *)utm__request_get_input(request);
+	run->start = utm__request_ref(request);
+	run->stops = g_ptr_array_new();
+	run->end.exit_status = -1;
+	utm__object_hold(&vm->object);
+	vm->run = run;
+	pthread_mutex_lock(&vm->lock);
+	UtmQmp *former_qmp = g_steal_pointer(&vm->qmp);
+	UtmEndReason *former_reason = g_steal_pointer(&vm->end_reason);
+	vm->active = true;
+	pthread_mutex_unlock(&vm->lock);
+	utm_qmp_unref(former_qmp);
+	utm_end_reason_unref(former_reason);
+	return run;
+}
+
+void utm__vm_start_begin(UtmRequest *request)
+{
+	UtmVm *vm = (UtmVm *)utm__request_get_object(request);
+	if (vm->run || utm__object_is_closed(&vm->object)) {
+		UtmError *error = utm__error_new(UTM_ERROR_INVALID_STATE, "the machine is %s, not stopped",
+		                                 utm_vm_state_get_name(utm_vm_get_state(vm)));
+		utm__request_finish(request, error, NULL, NULL);
+		return;
+	}
+	UtmVmRun *run = run_new(vm, request);
+	utm__vm_set_state(vm, UTM_VM_STATE_STARTING);
+	UtmError *error = NULL;
+	if (utm__config_get_qemu(vm->config)->qemu->tpm_device)
+		utm__fail_take(&error, utm__error_set_key_path(utm__error_new(UTM_ERROR_NOT_SUPPORTED,
+		               "this version does not run machines with a TPM yet"), "QEMU.TPMDevice"));
+	if (error || utm__bundle_check_images(vm->bundle, vm->config, &error) < 0) {
+		utm__vm_start_fail(run, error);
+	} else if (run->options.host) {
+		run->host = utm_host_ref(run->options.host);
+		prepare_firmware(run);
+	} else {
+		run->host_probe_pending = true;
+		utm__host_probe_async(vm->object.context, vm->config, on_host, run);
+	}
+}
+
+void utm__vm_start_abort(UtmRequest *request, int code)
+{
+	UtmVm *vm = (UtmVm *)utm__request_get_object(request);
+	if (vm->run && vm->run->start == request)
+		utm__vm_start_fail(vm->run, utm__request_abort_error(request, code));
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Child processes: what they inherit, what is kept of them, how they end; and the directory for sockets. */
+#include "base/util.h"
+#include "process/process.h"
+#include "process/runtime-dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct Run {
+	UtmContext *context;
+	UtmProcessSpec spec;
+	UtmProcess *process;
+	UtmError *error;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool ended;
+	UtmProcessEnd end;
+	char *tail;
+	int lines;
+} Run;
+
+static void on_line(UtmProcess *process, const char *line, void *data)
+{
+	((Run *)data)->lines++;
+}
+
+static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
+{
+	Run *run = data;
+	pthread_mutex_lock(&run->lock);
+	run->end = *end;
+	run->tail = g_strdup(utm__process_get_stderr_tail(process));
+	run->ended = true;
+	pthread_cond_signal(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+}
+
+static void spawn_on_io(void *data)
+{
+	Run *run = data;
+	run->process = utm__process_spawn(run->context, &run->spec, &run->error);
+}
+
+static void free_on_io(void *data)
+{
+	utm__process_free(((Run *)data)->process);
+}
+
+static void run_start(Run *run, UtmContext *context, const char *const *argv)
+{
+	run->context = context;
+	run->spec.argv = argv;
+	run->spec.stdout_fd = -1;
+	run->spec.on_stderr_line = on_line;
+	run->spec.on_end = on_end;
+	run->spec.data = run;
+	pthread_mutex_init(&run->lock, NULL);
+	pthread_cond_init(&run->changed, NULL);
+	utm__context_call(context, spawn_on_io, run);
+}
+
+static void run_wait(Run *run)
+{
+	pthread_mutex_lock(&run->lock);
+	while (!run->ended)
+		pthread_cond_wait(&run->changed, &run->lock);
+	pthread_mutex_unlock(&run->lock);
+	utm__context_call(run->context, free_on_io, run);
+}
+
+#define SHELL(text) ((const char *const[]){ "/bin/sh", "-c", (text), NULL })
+
+static void test_exit_status_and_tail(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("echo first >&2; printf 'second\\rlast' >&2; exit 7"));
+	run_wait(&run);
+	g_assert_cmpint(run.end.exit_status, ==, 7);
+	g_assert_cmpint(run.end.signal, ==, 0);
+	g_assert_cmpstr(run.tail, ==, "first\nsecond\nlast");
+	g_assert_cmpint(run.lines, ==, 3);
+	g_free(run.tail);
+	utm_context_unref(context);
+}
+
+static void test_tail_is_bounded(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done >&2; "
+	                               "head -c 100000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the end >&2"));
+	run_wait(&run);
+	g_assert_cmpuint(strlen(run.tail), <=, 4096);
+	g_assert_true(g_str_has_suffix(run.tail, "the end"));
+	g_free(run.tail);
+	utm_context_unref(context);
+}
+
+static void test_signal(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("kill -SEGV $$"));
+	run_wait(&run);
+	g_assert_cmpint(run.end.signal, ==, SIGSEGV);
+	g_assert_cmpint(run.end.exit_status, ==, -1);
+	utm_context_unref(context);
+}
+
+/* The child sees no blocked or ignored signals, a group of its own, and only the descriptors it was given. */
+static void test_what_the_child_inherits(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	int pipe_fds[2];
+	g_assert_cmpint(pipe(pipe_fds), ==, 0);
+	fcntl(pipe_fds[0], F_SETFD, FD_CLOEXEC);
+	int leak = fcntl(0, F_DUPFD, 50); /* without close-on-exec, as a careless host has them */
+	signal(SIGPIPE, SIG_IGN);
+	UtmProcessFd fds[] = { { pipe_fds[1], 9 } };
+	Run run = { .spec.fds = fds, .spec.fd_count = 1, .spec.working_dir = "/" };
+	run_start(&run, context, SHELL("exec 2>&9; ls /proc/$$/fd | sort -n | tr '\\n' ' ' >&9; "
+	                               "grep -E 'SigBlk|SigIgn' /proc/$$/status | tr -s '\\t\\n' '  ' >&9; pwd >&9; "
+	                               "[ $(cut -d' ' -f5 /proc/$$/stat) = $$ ] && echo own group >&9"));
+	close(pipe_fds[1]);
+	run_wait(&run);
+	char text[1024] = "";
+	g_assert_cmpint(read(pipe_fds[0], text, sizeof text - 1), >, 0);
+	g_test_message("%s", text);
+	g_autofree char *own = g_strdup_printf(" %d ", leak);
+	g_assert_nonnull(strstr(text, "9 "));
+	g_assert_null(strstr(text, own));
+	g_assert_nonnull(strstr(text, "SigBlk: 0000000000000000 SigIgn: 0000000000000000 /\n"));
+	g_assert_nonnull(strstr(text, "own group"));
+	signal(SIGPIPE, SIG_DFL);
+	close(leak);
+	close(pipe_fds[0]);
+	g_free(run.tail);
+	utm_context_unref(context);
+}
+
+static void test_program_missing(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, (const char *const[]){ "/nonexistent/qemu", NULL });
+	g_assert_null(run.process);
+	g_assert_cmpint(utm_error_get_code(run.error), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpstr(utm_error_get_file(run.error), ==, "/nonexistent/qemu");
+	utm_error_unref(run.error);
+	utm_context_unref(context);
+}
+
+static void assert_gone(pid_t pid)
+{
+	g_assert_cmpint(kill(pid, 0), ==, -1);
+	g_assert_cmpint(errno, ==, ESRCH);
+}
+
+static void test_freed_while_running(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("sleep 100"));
+	pid_t pid = (pid_t)utm__process_get_pid(run.process);
+	utm__context_call(context, free_on_io, &run);
+	utm_context_unref(context);
+	g_assert_false(run.ended);
+	assert_gone(pid);
+}
+
+static void test_context_ends_first(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("trap '' TERM; sleep 100"));
+	pid_t pid = (pid_t)utm__process_get_pid(run.process);
+	utm_context_unref(context);
+	assert_gone(pid);
+}
+
+static void test_host_ignores_sigchld(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("exit 3"));
+	run_wait(&run);
+	g_assert_cmpint(run.end.exit_status, ==, -1);
+	g_assert_cmpint(run.end.signal, ==, 0);
+	utm_context_unref(context);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static void test_dies_with_its_parent(void)
+{
+	int pipe_fds[2];
+	g_assert_cmpint(pipe(pipe_fds), ==, 0);
+	pid_t host = fork();
+	if (host == 0) {
+		/* A host that is killed without any chance to clean up. */
+		char *argv[] = { (char *)"/proc/self/exe", (char *)"--host", NULL };
+		dup2(pipe_fds[1], 1);
+		execv(argv[0], argv);
+		_exit(1);
+	}
+	close(pipe_fds[1]);
+	char text[32] = "";
+	g_assert_cmpint(read(pipe_fds[0], text, sizeof text - 1), >, 0);
+	pid_t child = atoi(text);
+	g_assert_cmpint(child, >, 1);
+	kill(host, SIGKILL);
+	waitpid(host, NULL, 0);
+	for (int i = 0; i < 500 && kill(child, 0) == 0; i++) {
+		/* Nobody reaps it here but init; a zombie counts as dead. */
+		g_autofree char *path = g_strdup_printf("/proc/%d/stat", child);
+		g_autofree char *stat = NULL;
+		if (g_file_get_contents(path, &stat, NULL, NULL) && strstr(stat, ") Z "))
+			break;
+		g_assert_cmpint(i, <, 499);
+		g_usleep(10000);
+	}
+	close(pipe_fds[0]);
+}
+
+static int be_the_host(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("exec sleep 100"));
+	dprintf(1, "%d\n", (int)utm__process_get_pid(run.process));
+	pause();
+	return 0;
+}
+
+static UtmContext *context_with_runtime_dir(const char *path)
+{
+	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
+	options.runtime_dir = path;
+	return utm_context_new(&options, NULL);
+}
+
+static void test_runtime_dir(void)
+{
+	g_autofree char *base = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	g_autofree char *below = g_build_filename(base, "run", NULL);
+	UtmContext *context = context_with_runtime_dir(below);
+	g_autofree char *path = utm__runtime_dir_new(context, NULL);
+	g_assert_true(g_str_has_prefix(path, below));
+	struct stat info;
+	g_assert_cmpint(stat(path, &info), ==, 0);
+	g_assert_cmpint(info.st_mode & 0777, ==, 0700);
+
+	g_autofree char *socket_path = NULL;
+	utm_autofd fd = utm__listen_unix(path, "qmp.sock", &socket_path, NULL);
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_cmpint(stat(socket_path, &info), ==, 0);
+	g_assert_cmpint(info.st_mode & 0777, ==, 0600);
+	utm__runtime_dir_remove(path);
+	g_assert_cmpint(stat(path, &info), ==, -1);
+	g_assert_cmpint(rmdir(below), ==, 0);
+	g_assert_cmpint(rmdir(base), ==, 0);
+	utm_context_unref(context);
+}
+
+static void test_runtime_dir_too_long(void)
+{
+	g_autofree char *base = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	g_autofree char *name = g_strnfill(200, 'h');
+	g_autofree char *home = g_build_filename(base, name, NULL);
+	UtmContext *context = context_with_runtime_dir(home);
+	g_autofree char *path = utm__runtime_dir_new(context, NULL);
+	g_assert_nonnull(path);
+	g_assert_cmpuint(strlen(path), <=, UTM_RUNTIME_DIR_MAX);
+	utm__runtime_dir_remove(path);
+	rmdir(home);
+	rmdir(base);
+	utm_context_unref(context);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "--host") == 0)
+		return be_the_host();
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/process/exit-status-and-tail", test_exit_status_and_tail);
+	g_test_add_func("/process/tail-is-bounded", test_tail_is_bounded);
+	g_test_add_func("/process/signal", test_signal);
+	g_test_add_func("/process/inherits", test_what_the_child_inherits);
+	g_test_add_func("/process/program-missing", test_program_missing);
+	g_test_add_func("/process/freed-while-running", test_freed_while_running);
+	g_test_add_func("/process/context-ends-first", test_context_ends_first);
+	g_test_add_func("/process/host-ignores-sigchld", test_host_ignores_sigchld);
+	g_test_add_func("/process/dies-with-its-parent", test_dies_with_its_parent);
+	g_test_add_func("/process/runtime-dir/made-and-removed", test_runtime_dir);
+	g_test_add_func("/process/runtime-dir/too-long", test_runtime_dir_too_long);
+	return g_test_run();
+}

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The machine's controller on a real QEMU with a small guest, and on a fake one for what a real one does not do. */
+#include "bundle.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utm/utm.h>
+
+#define WAIT_MS 30000
+
+static const TestEdit commander[] = {
+	{ "Drive", "[{'Identifier': 'KERNEL', 'ImageType': 'LinuxKernel', 'ImageName': 'commander.elf'}]" },
+	{ NULL, NULL },
+};
+static const TestEdit headless[] = { { "Display", "[]" }, { NULL, NULL } };
+
+typedef struct Fixture {
+	char *runtime;
+	char *bundle_path;
+	UtmContext *context;
+	UtmBundle *bundle;
+	UtmVm *vm;
+	GString *states;
+	GString *serial;
+	GString *warnings;
+	int ended;
+	GString *qmp_events;
+} Fixture;
+
+static void on_event(UtmVm *vm, const UtmVmEvent *event, void *data)
+{
+	Fixture *f = data;
+	if (event->kind == UTM_VM_EVENT_STATE)
+		g_string_append_printf(f->states, "%s ", utm_vm_state_get_name(event->state));
+	else if (event->kind == UTM_VM_EVENT_ENDED)
+		f->ended++;
+	else if (event->kind == UTM_VM_EVENT_WARNING)
+		g_string_append_printf(f->warnings, "%s\n", event->text);
+	else if (event->kind == UTM_VM_EVENT_QMP)
+		g_string_append_printf(f->qmp_events, "%s ", event->text);
+}
+
+static void on_serial(UtmVm *vm, uint32_t index, const void *bytes, size_t size, void *data)
+{
+	g_string_append_len(((Fixture *)data)->serial, bytes, (gssize)size);
+}
+
+/* A context whose sockets go to a directory of the test, so that what is left there can be seen. */
+static void open_fixture(Fixture *f, const TestEdit *edits, const char *qemu_dir)
+{
+	const char *dirs[] = { qemu_dir, NULL };
+	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
+	f->runtime = g_dir_make_tmp("utm-run-XXXXXX", NULL);
+	options.runtime_dir = f->runtime;
+	options.accel_policy = UTM_ACCEL_POLICY_TCG;
+	if (qemu_dir)
+		options.qemu_dirs = dirs;
+	f->context = utm_context_new(&options, NULL);
+	f->bundle_path = test_bundle_new("Test", edits);
+	test_bundle_add_file(f->bundle_path, "commander.elf", g_getenv("UTM_TEST_COMMANDER"), 0);
+	f->states = g_string_new(NULL);
+	f->serial = g_string_new(NULL);
+	f->warnings = g_string_new(NULL);
+	f->qmp_events = g_string_new(NULL);
+	UtmError *error = NULL;
+	utm_bundle_open(f->context, f->bundle_path, &f->bundle, &error);
+	g_assert_null(error);
+	g_assert_cmpint(utm_vm_new(f->bundle, &f->vm, NULL), ==, 0);
+	utm_vm_set_event_handler(f->vm, on_event, f, NULL);
+	if (utm_vm_get_serial_count(f->vm))
+		utm_vm_set_serial_handler(f->vm, 0, on_serial, f, NULL, NULL);
+}
+
+static void assert_nothing_left(Fixture *f)
+{
+	GDir *dir = g_dir_open(f->runtime, 0, NULL);
+	g_assert_cmpstr(g_dir_read_name(dir), ==, NULL);
+	g_dir_close(dir);
+	/* No zombie, and no child that still runs. */
+	g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+	g_assert_cmpint(errno, ==, ECHILD);
+}
+
+static void close_fixture(Fixture *f)
+{
+	utm_vm_unref(f->vm);
+	utm_bundle_unref(f->bundle);
+	utm_context_unref(f->context);
+	assert_nothing_left(f);
+	test_remove_tree(f->runtime);
+	g_free(f->runtime);
+	test_bundle_remove(f->bundle_path);
+	g_string_free(f->states, TRUE);
+	g_string_free(f->serial, TRUE);
+	g_string_free(f->warnings, TRUE);
+	g_string_free(f->qmp_events, TRUE);
+}
+
+static void assert_ok(int result, UtmError *error)
+{
+	if (result < 0) {
+		g_autofree char *text = utm_error_dup_text(error);
+		g_error("%s\n%s", text, utm_error_get_stderr_tail(error) ? utm_error_get_stderr_tail(error) : "");
+	}
+}
+
+static void start(Fixture *f)
+{
+	UtmError *error = NULL;
+	assert_ok(utm_vm_start(f->vm, NULL, &error), error);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
+}
+
+#define WAIT_FOR(condition)                                                                                          \
+	do {                                                                                                         \
+		gint64 deadline = g_get_monotonic_time() + WAIT_MS * 1000;                                           \
+		while (!(condition)) {                                                                               \
+			g_assert_cmpint(g_get_monotonic_time(), <, deadline);                                        \
+			utm_context_wait(f->context, 100);                                                           \
+		}                                                                                                    \
+	} while (0)
+
+static void assert_end(Fixture *f, UtmEndKind kind)
+{
+	WAIT_FOR(f->ended > 0);
+	UtmEndReason *reason = utm_vm_get_end_reason(f->vm);
+	g_assert_nonnull(reason);
+	g_test_message("%s: %s", utm_end_kind_get_name(utm_end_reason_get_kind(reason)), utm_end_reason_get_text(reason));
+	g_assert_cmpstr(utm_end_kind_get_name(utm_end_reason_get_kind(reason)), ==, utm_end_kind_get_name(kind));
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_STOPPED);
+	g_assert_cmpint(utm_vm_get_pid(f->vm), ==, -1);
+	g_assert_null(utm_vm_get_qmp(f->vm));
+}
+
+/* ---------------------------------------------------------------- a real QEMU */
+
+static void test_whole_life(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	g_assert_null(utm_vm_get_end_reason(f->vm));
+	start(f);
+	g_assert_cmpint(utm_vm_get_pid(f->vm), >, 1);
+	WAIT_FOR(strstr(f->serial->str, "ready\n"));
+	g_assert_cmpint(utm_vm_serial_write(f->vm, 0, "abc", 3, NULL), ==, 0);
+	WAIT_FOR(strstr(f->serial->str, "abc"));
+
+	g_assert_cmpint(utm_vm_pause(f->vm, NULL), ==, 0);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_PAUSED);
+	g_assert_cmpint(utm_vm_pause(f->vm, NULL), ==, UTM_ERROR_INVALID_STATE);
+	g_assert_cmpint(utm_vm_resume(f->vm, NULL), ==, 0);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
+	g_assert_cmpint(utm_vm_start(f->vm, NULL, NULL), ==, UTM_ERROR_INVALID_STATE);
+
+	g_assert_cmpint(utm_vm_reset(f->vm, NULL), ==, 0);
+	WAIT_FOR(strstr(strstr(f->serial->str, "abc"), "ready\n"));
+
+	/* The guest powers itself off. */
+	utm_vm_serial_write(f->vm, 0, "q", 1, NULL);
+	assert_end(f, UTM_END_GUEST_SHUTDOWN);
+	g_assert_cmpstr(utm_end_reason_get_qemu_reason(utm_vm_get_end_reason(f->vm)), ==, "guest-shutdown");
+	g_assert_cmpint(utm_end_reason_get_exit_status(utm_vm_get_end_reason(f->vm)), ==, 0);
+	g_assert_cmpstr(f->states->str, ==,
+	                "starting running pausing paused resuming running stopping stopped ");
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_REQUEST, NULL, NULL), ==, UTM_ERROR_INVALID_STATE);
+	close_fixture(f);
+}
+
+static void test_start_again(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	for (int i = 0; i < 3; i++) {
+		f->ended = 0;
+		start(f);
+		g_assert_null(utm_vm_get_end_reason(f->vm));
+		g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+		assert_end(f, UTM_END_QUIT);
+	}
+	close_fixture(f);
+}
+
+static void test_kill(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, headless, NULL);
+	start(f);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_KILL, NULL, NULL), ==, 0);
+	assert_end(f, UTM_END_KILLED);
+	g_assert_cmpint(utm_end_reason_get_signal(utm_vm_get_end_reason(f->vm)), ==, SIGKILL);
+	close_fixture(f);
+}
+
+static void test_killed_by_somebody(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, headless, NULL);
+	start(f);
+	kill((pid_t)utm_vm_get_pid(f->vm), SIGKILL);
+	assert_end(f, UTM_END_QEMU_SIGNALLED);
+	close_fixture(f);
+}
+
+static void test_escalate(void)
+{
+	/* The commander does not know power buttons, so the request is overtaken by quit. */
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	UtmVmStopOptions options = UTM_VM_STOP_OPTIONS_INIT;
+	options.request_timeout_ms = 300;
+	gint64 before = g_get_monotonic_time();
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_ESCALATE, &options, NULL), ==, 0);
+	g_assert_cmpint(g_get_monotonic_time() - before, >=, 300000);
+	assert_end(f, UTM_END_QUIT);
+	g_assert_nonnull(strstr(f->qmp_events->str, "POWERDOWN"));
+	close_fixture(f);
+}
+
+static void test_start_paused(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	UtmVmStartOptions options = UTM_VM_START_OPTIONS_INIT;
+	options.flags = UTM_VM_START_PAUSED;
+	g_assert_cmpint(utm_vm_start(f->vm, &options, NULL), ==, 0);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_PAUSED);
+	g_assert_cmpint(utm_vm_resume(f->vm, NULL), ==, 0);
+	WAIT_FOR(strstr(f->serial->str, "ready\n"));
+	close_fixture(f); /* dropping a machine that runs kills it */
+}
+
+static void test_qmp_of_the_machine(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	UtmQmp *qmp = utm_qmp_ref(utm_vm_get_qmp(f->vm));
+	g_autofree char *reply = NULL;
+	g_assert_cmpint(utm_qmp_execute(qmp, "query-name", NULL, NULL, &reply, NULL), ==, 0);
+	g_assert_cmpstr(reply, ==, "{\"name\":\"Test\"}");
+	/* What somebody else does to QEMU is seen: the state is derived, not remembered. */
+	g_assert_cmpint(utm_qmp_execute(qmp, "stop", NULL, NULL, NULL, NULL), ==, 0);
+	WAIT_FOR(utm_vm_get_state(f->vm) == UTM_VM_STATE_PAUSED);
+	g_assert_cmpint(utm_qmp_execute(qmp, "cont", NULL, NULL, NULL, NULL), ==, 0);
+	WAIT_FOR(utm_vm_get_state(f->vm) == UTM_VM_STATE_RUNNING);
+	utm_qmp_execute(qmp, "quit", NULL, NULL, NULL, NULL);
+	assert_end(f, UTM_END_QUIT);
+	g_assert_cmpint(utm_qmp_execute(qmp, "query-name", NULL, NULL, NULL, NULL), ==, UTM_ERROR_QMP_DISCONNECTED);
+	utm_qmp_unref(qmp);
+	close_fixture(f);
+}
+
+static void test_serial_flood_loses_nothing(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	WAIT_FOR(strstr(f->serial->str, "ready\n"));
+	g_string_truncate(f->serial, 0);
+	utm_vm_serial_write(f->vm, 0, "fq", 2, NULL);
+	g_usleep(1500000); /* more than the bound piles up before the first dispatch */
+	assert_end(f, UTM_END_GUEST_SHUTDOWN);
+	gsize lines = 4 * 1024 * 1024 / 8;
+	g_assert_cmpuint(f->serial->len, ==, lines * 9);
+	g_autofree char *last = g_strdup_printf("%08x\n", (guint)lines - 1);
+	g_assert_true(g_str_has_suffix(f->serial->str, last));
+	close_fixture(f);
+}
+
+typedef struct Done {
+	int calls;
+	int frees;
+	int code;
+} Done;
+
+static void on_done(UtmVm *vm, const UtmError *error, void *data)
+{
+	Done *done = data;
+	done->calls++;
+	done->code = utm_error_get_code(error);
+}
+
+static void on_freed(void *data)
+{
+	((Done *)data)->frees++;
+}
+
+static void test_async_and_cancel(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	Done started = { 0 }, stopped = { 0 };
+	open_fixture(f, commander, NULL);
+	g_assert_cmpint(utm_vm_start_async(f->vm, NULL, on_done, &started, on_freed, NULL), ==, 0);
+	WAIT_FOR(started.calls);
+	g_assert_cmpint(started.code, ==, 0);
+	g_assert_cmpint(started.frees, ==, 1);
+
+	/* A cancelled escalation leaves the machine as it is. */
+	UtmVmStopOptions options = UTM_VM_STOP_OPTIONS_INIT;
+	options.cancel = utm_cancel_new();
+	utm_vm_stop_async(f->vm, UTM_VM_STOP_ESCALATE, &options, on_done, &stopped, on_freed, NULL);
+	utm_cancel_trigger(options.cancel);
+	WAIT_FOR(stopped.calls);
+	g_assert_cmpint(stopped.code, ==, UTM_ERROR_CANCELLED);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
+	utm_cancel_unref(options.cancel);
+	close_fixture(f);
+}
+
+static void on_event_stop(UtmVm *vm, const UtmVmEvent *event, void *data)
+{
+	on_event(vm, event, data);
+	if (event->kind == UTM_VM_EVENT_STATE && event->state == UTM_VM_STATE_RUNNING)
+		g_assert_cmpint(utm_vm_stop(vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+}
+
+static void test_blocking_call_inside_a_callback(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, headless, NULL);
+	utm_vm_set_event_handler(f->vm, on_event_stop, f, NULL);
+	g_assert_cmpint(utm_vm_start_async(f->vm, NULL, NULL, NULL, NULL, NULL), ==, 0);
+	assert_end(f, UTM_END_QUIT);
+	close_fixture(f);
+}
+
+static void test_dropped_while_starting(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	Done started = { 0 };
+	open_fixture(f, commander, NULL);
+	utm_vm_start_async(f->vm, NULL, on_done, &started, on_freed, NULL);
+	close_fixture(f);
+	g_assert_cmpint(started.calls, ==, 0);
+	g_assert_cmpint(started.frees, ==, 1);
+}
+
+static void test_long_paths(void)
+{
+	g_autofree char *above = g_dir_make_tmp("utm-long-XXXXXX", NULL);
+	g_autofree char *part = g_strnfill(200, 'x');
+	g_autofree char *home = g_build_filename(above, part, NULL);
+	g_autofree char *name = g_strnfill(200, 'y');
+	g_autofree char *old_runtime = g_strdup(g_getenv("XDG_RUNTIME_DIR"));
+	g_mkdir(home, 0700);
+	g_setenv("XDG_RUNTIME_DIR", home, TRUE);
+	UtmContext *context = utm_context_new(NULL, NULL);
+	char *path = test_bundle_new(name, headless);
+	UtmBundle *bundle = NULL;
+	UtmVm *vm = NULL;
+	UtmError *error = NULL;
+	assert_ok(utm_bundle_open(context, path, &bundle, &error), error);
+	assert_ok(utm_vm_new(bundle, &vm, &error), error);
+	assert_ok(utm_vm_start(vm, NULL, &error), error);
+	assert_ok(utm_vm_stop(vm, UTM_VM_STOP_FORCE, NULL, &error), error);
+	utm_vm_unref(vm);
+	utm_bundle_unref(bundle);
+	utm_context_unref(context);
+	test_bundle_remove(path);
+	test_remove_tree(above);
+	if (old_runtime)
+		g_setenv("XDG_RUNTIME_DIR", old_runtime, TRUE);
+	else
+		g_unsetenv("XDG_RUNTIME_DIR");
+}
+
+/* ---------------------------------------------------------------- what goes wrong */
+
+/* Fails to start with the code; afterwards nothing is left and the end reason says the same. */
+static void assert_start_fails(Fixture *f, const UtmVmStartOptions *options, int code, const char *message_part)
+{
+	UtmError *error = NULL;
+	g_assert_cmpint(utm_vm_start(f->vm, options, &error), <, 0);
+	g_autofree char *text = utm_error_dup_text(error);
+	g_test_message("%s", text);
+	g_assert_cmpstr(utm_error_code_get_name(utm_error_get_code(error)), ==, utm_error_code_get_name(code));
+	g_assert_nonnull(strstr(text, message_part));
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_STOPPED);
+	assert_end(f, UTM_END_START_FAILED);
+	g_assert_cmpint(utm_error_get_code(utm_end_reason_get_error(utm_vm_get_end_reason(f->vm))), ==, code);
+	utm_error_unref(error);
+	assert_nothing_left(f);
+}
+
+static void test_missing_image(void)
+{
+	static const TestEdit edits[] = {
+		{ "Drive", "[{'Identifier': 'A', 'ImageType': 'Disk', 'Interface': 'VirtIO', 'ImageName': 'gone.qcow2'}]" },
+		{ NULL, NULL },
+	};
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, edits, NULL);
+	assert_start_fails(f, NULL, UTM_ERROR_IMAGE_MISSING, "Drive[0].ImageName");
+	close_fixture(f);
+}
+
+static void test_damaged_image(void)
+{
+	/* QEMU itself refuses it: its own words arrive. */
+	static const TestEdit edits[] = {
+		{ "Drive", "[{'Identifier': 'A', 'ImageType': 'Disk', 'Interface': 'VirtIO', 'ImageName': 'bad.qcow2'}]" },
+		{ NULL, NULL },
+	};
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, edits, NULL);
+	test_bundle_add_file(f->bundle_path, "bad.qcow2", NULL, 4096);
+	assert_start_fails(f, NULL, UTM_ERROR_PROCESS_EXITED, "Image is not in qcow2 format");
+	close_fixture(f);
+}
+
+static void test_no_qemu(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	g_autofree char *path = g_strdup(g_getenv("PATH"));
+	g_setenv("PATH", "/nonexistent", TRUE);
+	open_fixture(f, headless, "/nonexistent");
+	assert_start_fails(f, NULL, UTM_ERROR_QEMU_NOT_FOUND, "qemu-system-x86_64");
+	close_fixture(f);
+	g_setenv("PATH", path, TRUE);
+}
+
+static void with_fake(Fixture *f, const char *mode)
+{
+	g_setenv("FAKE_QEMU_MODE", mode, TRUE);
+	open_fixture(f, headless, g_getenv("UTM_TEST_FAKE_QEMU_DIR"));
+}
+
+static void test_fake_exits_at_once(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "exit");
+	assert_start_fails(f, NULL, UTM_ERROR_PROCESS_EXITED, "exit status 1");
+	close_fixture(f);
+}
+
+static void test_fake_hangs_before_the_greeting(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmVmStartOptions options = UTM_VM_START_OPTIONS_INIT;
+	options.timeout_ms = 700;
+	with_fake(f, "hang");
+	assert_start_fails(f, &options, UTM_ERROR_TIMEOUT, "starting the machine took longer than 700 ms");
+	close_fixture(f);
+}
+
+static void test_fake_prints_rubbish(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "rubbish");
+	assert_start_fails(f, NULL, UTM_ERROR_QMP_PROTOCOL, "");
+	close_fixture(f);
+}
+
+static void test_fake_never_answers(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmVmStartOptions options = UTM_VM_START_OPTIONS_INIT;
+	options.timeout_ms = 700;
+	with_fake(f, "mute");
+	assert_start_fails(f, &options, UTM_ERROR_TIMEOUT, "700 ms");
+	close_fixture(f);
+}
+
+static void test_fake_cancelled_start(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	Done started = { 0 };
+	UtmVmStartOptions options = UTM_VM_START_OPTIONS_INIT;
+	options.cancel = utm_cancel_new();
+	with_fake(f, "hang");
+	utm_vm_start_async(f->vm, &options, on_done, &started, on_freed, NULL);
+	g_usleep(100000);
+	utm_cancel_trigger(options.cancel);
+	WAIT_FOR(started.calls);
+	g_assert_cmpint(started.code, ==, UTM_ERROR_CANCELLED);
+	assert_end(f, UTM_END_START_FAILED);
+	utm_cancel_unref(options.cancel);
+	close_fixture(f);
+}
+
+static void test_fake_stopped_while_starting(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	Done started = { 0 };
+	with_fake(f, "hang");
+	utm_vm_start_async(f->vm, NULL, on_done, &started, on_freed, NULL);
+	g_usleep(100000);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_ESCALATE, NULL, NULL), ==, 0);
+	WAIT_FOR(started.calls);
+	g_assert_cmpint(started.code, ==, UTM_ERROR_CANCELLED);
+	close_fixture(f);
+}
+
+static void test_fake_ignores_quit(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmVmStopOptions options = UTM_VM_STOP_OPTIONS_INIT;
+	options.request_timeout_ms = 100;
+	options.force_timeout_ms = 200;
+	with_fake(f, "no-quit");
+	start(f);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, &options, NULL), ==, UTM_ERROR_TIMEOUT);
+	g_assert_cmpint(utm_vm_get_pid(f->vm), >, 1);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_ESCALATE, &options, NULL), ==, 0);
+	assert_end(f, UTM_END_KILLED);
+	close_fixture(f);
+}
+
+static void test_fake_crashes(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "crash");
+	UtmError *error = NULL;
+	if (utm_vm_start(f->vm, NULL, &error) == 0)
+		assert_end(f, UTM_END_QEMU_SIGNALLED);
+	else
+		g_assert_cmpint(utm_error_get_exit_status(error), ==, 128 + SIGABRT);
+	utm_error_unref(error);
+	close_fixture(f);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_autofree char *qemu = g_find_program_in_path("qemu-system-x86_64");
+	if (qemu && g_getenv("UTM_TEST_COMMANDER")) {
+		g_test_add_func("/vm/life", test_whole_life);
+		g_test_add_func("/vm/start-again", test_start_again);
+		g_test_add_func("/vm/kill", test_kill);
+		g_test_add_func("/vm/killed-by-somebody", test_killed_by_somebody);
+		g_test_add_func("/vm/escalate", test_escalate);
+		g_test_add_func("/vm/start-paused", test_start_paused);
+		g_test_add_func("/vm/qmp", test_qmp_of_the_machine);
+		g_test_add_func("/vm/serial-flood", test_serial_flood_loses_nothing);
+		g_test_add_func("/vm/async-and-cancel", test_async_and_cancel);
+		g_test_add_func("/vm/blocking-inside-callback", test_blocking_call_inside_a_callback);
+		g_test_add_func("/vm/dropped-while-starting", test_dropped_while_starting);
+		g_test_add_func("/vm/long-paths", test_long_paths);
+		g_test_add_func("/vm/fault/missing-image", test_missing_image);
+		g_test_add_func("/vm/fault/damaged-image", test_damaged_image);
+	}
+	g_test_add_func("/vm/fault/no-qemu", test_no_qemu);
+	g_test_add_func("/vm/fault/exits-at-once", test_fake_exits_at_once);
+	g_test_add_func("/vm/fault/hangs-before-greeting", test_fake_hangs_before_the_greeting);
+	g_test_add_func("/vm/fault/prints-rubbish", test_fake_prints_rubbish);
+	g_test_add_func("/vm/fault/never-answers", test_fake_never_answers);
+	g_test_add_func("/vm/fault/cancelled-start", test_fake_cancelled_start);
+	g_test_add_func("/vm/fault/stopped-while-starting", test_fake_stopped_while_starting);
+	g_test_add_func("/vm/fault/ignores-quit", test_fake_ignores_quit);
+	g_test_add_func("/vm/fault/crashes", test_fake_crashes);
+	return g_test_run();
+}
