@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What callers get wrong: NULL, sizes of structs, unknown numbers. Every mistake is an error, none is a crash. */
+#include <glib.h>
+#include <string.h>
+#include <utm/utm.h>
+
+static void test_null_is_an_error_or_nothing(void)
+{
+	UtmError *error = NULL;
+	utm_free(NULL);
+	utm_error_unref(NULL);
+	utm_cancel_unref(NULL);
+	utm_cancel_trigger(NULL);
+	utm_context_unref(NULL);
+	utm_bundle_unref(NULL);
+	utm_bundle_files_free(NULL);
+	utm_config_unref(NULL);
+	utm_host_unref(NULL);
+	utm_argv_unref(NULL);
+	utm_qmp_unref(NULL);
+	utm_qmp_close(NULL);
+	utm_console_unref(NULL);
+	utm_console_close(NULL);
+	utm_display_unref(NULL);
+	utm_frame_unref(NULL);
+	utm_vm_unref(NULL);
+	utm_end_reason_unref(NULL);
+	g_assert_cmpint(utm_context_get_fd(NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_context_dispatch(NULL, 0), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_context_wait(NULL, 0), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_vm_start(NULL, NULL, &error), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_error_get_domain(error), ==, UTM_ERROR_DOMAIN_API);
+	utm_error_unref(error);
+	g_assert_cmpint(utm_vm_start(NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_vm_stop(NULL, UTM_VM_STOP_FORCE, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_vm_pause(NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_bundle_open(NULL, "x", NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_config_new_from_data(NULL, 0, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_config_get_int(NULL, "System.MemorySize", NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_argv_build(NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_console_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_console_send_key(NULL, 1, true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_null(utm_display_acquire_frame(NULL));
+	g_assert_null(utm_vm_get_display(NULL, 0));
+	g_assert_null(utm_vm_get_end_reason(NULL));
+}
+
+static int context_code(const UtmContextOptions *options)
+{
+	UtmError *error = NULL;
+	UtmContext *context = utm_context_new(options, &error);
+	int code = utm_error_get_code(error);
+	g_assert_true((context != NULL) == (code == 0));
+	utm_context_unref(context);
+	utm_error_unref(error);
+	return code;
+}
+
+static void test_sized_structs(void)
+{
+	UtmContextOptions zero, fine = UTM_CONTEXT_OPTIONS_INIT, old = UTM_CONTEXT_OPTIONS_INIT;
+	memset(&zero, 0, sizeof zero);
+	g_assert_cmpint(context_code(&fine), ==, 0);
+	g_assert_cmpint(context_code(&zero), ==, UTM_ERROR_STRUCT_SIZE);
+	old.size = sizeof(size_t) + sizeof(void *);
+	g_assert_cmpint(context_code(&old), ==, UTM_ERROR_STRUCT_TOO_OLD);
+	fine.size = 1u << 20;
+	g_assert_cmpint(context_code(&fine), ==, UTM_ERROR_STRUCT_SIZE);
+
+	struct {
+		UtmContextOptions options;
+		uint64_t later[2];
+	} newer = { .options = UTM_CONTEXT_OPTIONS_INIT };
+	newer.options.size = sizeof newer;
+	g_assert_cmpint(context_code(&newer.options), ==, 0); /* nothing new is used */
+	newer.later[1] = 1;
+	g_assert_cmpint(context_code(&newer.options), ==, UTM_ERROR_STRUCT_TOO_NEW);
+}
+
+static void test_unknown_numbers(void)
+{
+	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
+	options.accel_policy = 99;
+	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_null(utm_vm_state_get_name(99));
+	g_assert_null(utm_end_kind_get_name(99));
+	g_assert_null(utm_error_code_get_name(-9999));
+	g_assert_false(utm_feature_supported(9999, 0));
+	g_assert_false(utm_feature_supported(UTM_FEATURE_CONFIG_VERSION, 5));
+	g_assert_true(utm_feature_supported(UTM_FEATURE_CONFIG_VERSION, 4));
+	g_assert_true(utm_feature_supported(UTM_FEATURE_ERROR_CODE, (uint32_t)UTM_ERROR_TIMEOUT));
+}
+
+static void test_version(void)
+{
+	g_assert_cmpstr(utm_version_string(), ==, UTM_VERSION_STRING);
+	g_assert_true(UTM_VERSION_CHECK(0, 1, 0));
+	g_assert_false(UTM_VERSION_CHECK(99, 0, 0));
+	g_assert_cmpuint(utm_version_number(), ==,
+	                 UTM_VERSION_MAJOR * 1000000 + UTM_VERSION_MINOR * 1000 + UTM_VERSION_MICRO);
+}
+
+static void test_error_text(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	UtmBundle *bundle = NULL;
+	UtmError *error = NULL;
+	g_assert_cmpint(utm_bundle_open(context, "/nonexistent/Foo.utm", &bundle, &error), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_null(bundle);
+	char *text = utm_error_dup_text(error);
+	g_assert_true(g_str_has_prefix(text, "/nonexistent/Foo.utm: "));
+	g_assert_nonnull(strstr(text, "(not-found)\n\t"));
+	g_assert_cmpstr(utm_error_code_get_name(utm_error_get_code(error)), ==, "not-found");
+	g_assert_cmpint(utm_error_get_exit_status(error), ==, -1);
+	utm_free(text);
+	utm_error_unref(error);
+	utm_context_unref(context);
+}
+
+static void test_cancel_outlives_its_calls(void)
+{
+	UtmCancel *cancel = utm_cancel_new();
+	utm_cancel_ref(cancel);
+	utm_cancel_unref(cancel);
+	utm_cancel_trigger(cancel);
+	utm_cancel_trigger(cancel);
+	UtmContext *context = utm_context_new(NULL, NULL);
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	UtmQmp *qmp = NULL;
+	options.cancel = cancel;
+	g_assert_cmpint(utm_qmp_connect_path(context, "/nonexistent/qmp", &options, &qmp, NULL), <, 0);
+	utm_context_unref(context);
+	utm_cancel_unref(cancel);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/misuse/null", test_null_is_an_error_or_nothing);
+	g_test_add_func("/misuse/sized-structs", test_sized_structs);
+	g_test_add_func("/misuse/unknown-numbers", test_unknown_numbers);
+	g_test_add_func("/misuse/version", test_version);
+	g_test_add_func("/misuse/error-text", test_error_text);
+	g_test_add_func("/misuse/cancel", test_cancel_outlives_its_calls);
+	return g_test_run();
+}
