@@ -31,8 +31,9 @@ typedef enum Phase {
 } Phase;
 
 /* How long each phase may take. An emulated guest on a slow host needs most of it. */
-static const int phase_limit_ms[] = {90000, 15000, 30000};
-static const char *const phase_wish[] = {"the guest to paint its picture", "the picture to change", "the guest to power off"};
+static const int phase_limit_ms[] = { 90000, 15000, 30000 };
+static const char *const phase_wish[] = { "the guest to paint its picture", "the picture to change",
+	                                      "the guest to power off" };
 
 typedef struct Watch {
 	UtmContext *ctx;
@@ -106,7 +107,7 @@ static void on_event(UtmVm *vm, const UtmVmEvent *event, void *data)
 
 static void on_console_event(UtmConsole *console, const UtmConsoleEvent *event, void *data)
 {
-	static const char *const states[] = {"connecting", "connected", "reconnecting", "closed"};
+	static const char *const states[] = { "connecting", "connected", "reconnecting", "closed" };
 	Watch *watch = data;
 
 	(void)console;
@@ -207,7 +208,8 @@ static int type_key(Watch *watch)
 	UtmConsole *console = utm_vm_get_console(watch->vm);
 	UtmError *error = NULL;
 
-	if (utm_console_send_key(console, KEY_A, true, &error) < 0 || utm_console_send_key(console, KEY_A, false, &error) < 0)
+	if (utm_console_send_key(console, KEY_A, true, &error) < 0 ||
+	    utm_console_send_key(console, KEY_A, false, &error) < 0)
 		return fail(watch, "cannot type", error);
 	print_time(watch);
 	printf("typed    a\n");
@@ -264,7 +266,7 @@ static int step(Watch *watch)
 
 static void run(Watch *watch)
 {
-	struct pollfd events = {utm_context_get_fd(watch->ctx), POLLIN, 0};
+	struct pollfd events = { utm_context_get_fd(watch->ctx), POLLIN, 0 };
 
 	enter(watch, PHASE_BOOTING);
 	do {
@@ -311,7 +313,7 @@ static int open_machine(Watch *watch, const char *path)
 
 int main(int argc, char **argv)
 {
-	Watch watch = {.directory = argc > 2 ? argv[2] : ".", .started_ms = now_ms()};
+	Watch watch = { .directory = argc > 2 ? argv[2] : ".", .started_ms = now_ms() };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || argc > 3) {

@@ -138,19 +138,24 @@ static void find_output(int fd, uint32_t *crtc, uint32_t *connector, struct drm_
 {
 	uint32_t crtcs[16], connectors[16], encoders[16];
 	struct drm_mode_card_res resources = {
-		.crtc_id_ptr = (uintptr_t)crtcs, .connector_id_ptr = (uintptr_t)connectors, .encoder_id_ptr = (uintptr_t)encoders,
-		.count_crtcs = 16, .count_connectors = 16, .count_encoders = 16,
+		.crtc_id_ptr = (uintptr_t)crtcs,
+		.connector_id_ptr = (uintptr_t)connectors,
+		.encoder_id_ptr = (uintptr_t)encoders,
+		.count_crtcs = 16,
+		.count_connectors = 16,
+		.count_encoders = 16,
 	};
 	static struct drm_mode_modeinfo modes[256];
 
 	if (ioctl(fd, DRM_IOCTL_MODE_GETRESOURCES, &resources) < 0)
 		give_up("display resources");
 	for (uint32_t i = 0; i < resources.count_connectors && i < 16; i++) {
-		struct drm_mode_get_connector first = {.connector_id = connectors[i]};
+		struct drm_mode_get_connector first = { .connector_id = connectors[i] };
 		if (ioctl(fd, DRM_IOCTL_MODE_GETCONNECTOR, &first) < 0 || first.connection != 1 || !first.count_modes)
 			continue;
 		struct drm_mode_get_connector second = {
-			.connector_id = connectors[i], .modes_ptr = (uintptr_t)modes,
+			.connector_id = connectors[i],
+			.modes_ptr = (uintptr_t)modes,
 			.count_modes = first.count_modes < 256 ? first.count_modes : 256,
 		};
 		if (ioctl(fd, DRM_IOCTL_MODE_GETCONNECTOR, &second) < 0 || !second.count_modes)
@@ -170,7 +175,7 @@ static void find_output(int fd, uint32_t *crtc, uint32_t *connector, struct drm_
 
 static void flush_screen(Screen *screen)
 {
-	struct drm_mode_fb_dirty_cmd dirty = {.fb_id = screen->fb_id};
+	struct drm_mode_fb_dirty_cmd dirty = { .fb_id = screen->fb_id };
 
 	ioctl(screen->fd, DRM_IOCTL_MODE_DIRTYFB, &dirty);
 }
@@ -178,20 +183,25 @@ static void flush_screen(Screen *screen)
 static void open_screen(Screen *screen)
 {
 	uint32_t crtc_id = 0, connector = 0;
-	struct drm_mode_modeinfo mode = {0};
+	struct drm_mode_modeinfo mode = { 0 };
 
 	screen->fd = open_when_there("/dev/dri/card0");
 	find_output(screen->fd, &crtc_id, &connector, &mode);
 
-	struct drm_mode_create_dumb dumb = {.width = mode.hdisplay, .height = mode.vdisplay, .bpp = 32};
+	struct drm_mode_create_dumb dumb = { .width = mode.hdisplay, .height = mode.vdisplay, .bpp = 32 };
 	if (ioctl(screen->fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb) < 0)
 		give_up("buffer");
 	struct drm_mode_fb_cmd fb = {
-		.width = dumb.width, .height = dumb.height, .pitch = dumb.pitch, .bpp = 32, .depth = 24, .handle = dumb.handle,
+		.width = dumb.width,
+		.height = dumb.height,
+		.pitch = dumb.pitch,
+		.bpp = 32,
+		.depth = 24,
+		.handle = dumb.handle,
 	};
 	if (ioctl(screen->fd, DRM_IOCTL_MODE_ADDFB, &fb) < 0)
 		give_up("frame buffer");
-	struct drm_mode_map_dumb map = {.handle = dumb.handle};
+	struct drm_mode_map_dumb map = { .handle = dumb.handle };
 	if (ioctl(screen->fd, DRM_IOCTL_MODE_MAP_DUMB, &map) < 0)
 		give_up("map");
 	void *pixels = mmap(NULL, dumb.size, PROT_READ | PROT_WRITE, MAP_SHARED, screen->fd, map.offset);
@@ -199,12 +209,16 @@ static void open_screen(Screen *screen)
 		give_up("mmap");
 
 	screen->fb_id = fb.fb_id;
-	screen->picture = (DemoPicture){pixels, (int)dumb.width, (int)dumb.height, (int)dumb.pitch / 4};
+	screen->picture = (DemoPicture){ pixels, (int)dumb.width, (int)dumb.height, (int)dumb.pitch / 4 };
 	demo_paint(&screen->picture, 0, "PRESS A KEY");
 
 	struct drm_mode_crtc crtc = {
-		.crtc_id = crtc_id, .fb_id = fb.fb_id, .set_connectors_ptr = (uintptr_t)&connector, .count_connectors = 1,
-		.mode = mode, .mode_valid = 1,
+		.crtc_id = crtc_id,
+		.fb_id = fb.fb_id,
+		.set_connectors_ptr = (uintptr_t)&connector,
+		.count_connectors = 1,
+		.mode = mode,
+		.mode_valid = 1,
 	};
 	if (ioctl(screen->fd, DRM_IOCTL_MODE_SETCRTC, &crtc) < 0)
 		give_up("mode");
@@ -214,7 +228,7 @@ static void open_screen(Screen *screen)
 
 static bool has_bit(int fd, int type, int code)
 {
-	unsigned long bits[KEY_MAX / (8 * sizeof(unsigned long)) + 1] = {0};
+	unsigned long bits[KEY_MAX / (8 * sizeof(unsigned long)) + 1] = { 0 };
 
 	if (ioctl(fd, EVIOCGBIT(type, sizeof bits), bits) < 0)
 		return false;
@@ -316,8 +330,8 @@ static void serve(Demo *demo, int watch)
 
 	/* poll() skips the negative descriptors of devices that are not there. */
 	for (int i = 0; i < MAX_INPUTS; i++)
-		polls[i] = (struct pollfd){demo->inputs[i].fd, POLLIN, 0};
-	polls[MAX_INPUTS] = (struct pollfd){watch, POLLIN, 0};
+		polls[i] = (struct pollfd){ demo->inputs[i].fd, POLLIN, 0 };
+	polls[MAX_INPUTS] = (struct pollfd){ watch, POLLIN, 0 };
 	if (poll(polls, MAX_INPUTS + 1, -1) < 0)
 		give_up("poll");
 	for (int i = 0; i < MAX_INPUTS; i++)
