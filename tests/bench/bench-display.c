@@ -278,7 +278,7 @@ static pid_t start_guest(const char *path, const char *options, int *ret_bytes)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[0]);
 		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-m", "64", "-nodefaults",
-		       "-device", "VGA", "-kernel", getenv("UTM_TEST_PAINTER"), "-append", append, "-spice", spice, "-chardev",
+		       "-device", "VGA,vgamem_mb=32", "-kernel", getenv("UTM_TEST_PAINTER"), "-append", append, "-spice", spice, "-chardev",
 		       chardev, "-device", "isa-debugcon,chardev=bytes,iobase=0xe9", (char *)NULL);
 		_exit(127);
 	}
@@ -334,7 +334,11 @@ static bool run(void (*watch)(const char *path), const char *options, double sec
 
 static const struct load {
 	const char *name, *options;
-} loads[] = { { "grad30", "mode=grad fps=30" }, { "box60", "mode=box fps=60" } };
+} loads[] = {
+	{ "flip30", "mode=grad flip=1 fps=30" }, /* full frames, each shown at once */
+	{ "grad30", "mode=grad fps=30" },        /* full frames, painted while the screen is refreshed */
+	{ "box60", "mode=box fps=60" },
+};
 
 static const struct client {
 	const char *name;

@@ -7,6 +7,7 @@
  *     fps=30            pictures per second, 19 at least; 0 for as many as it can
  *     mode=test         a picture with a known colour at every pixel, see test_colour(); a key changes the patch
  *     mode=grad         each picture is new all over
+ *     flip=1            ... and painted where nobody sees it, then shown at once; wants 32 MiB of VGA memory for 1920x1080
  *     mode=box          a small square moves, all else stays
  *
  * In grad and box, picture n carries the number n in its first 16 pixels, painted first, and in its last 16, painted
@@ -85,7 +86,8 @@ static uint32_t number(const char *line, const char *name, uint32_t otherwise)
 /* ---------------------------------------------------------------- screen */
 
 static struct {
-	uint32_t *pixels;
+	uint32_t *memory;
+	uint32_t *pixels; /* what is painted on: the memory, or its second half */
 	uint32_t width, height;
 } screen;
 
@@ -101,7 +103,7 @@ static void find_screen(void)
 	for (uint32_t device = 0; device < 32; device++) {
 		uint32_t class_code = pci_read(device, 0x08) >> 24;
 		if (class_code == 0x03) {
-			screen.pixels = (uint32_t *)(pci_read(device, 0x10) & ~0xfu);
+			screen.memory = (uint32_t *)(pci_read(device, 0x10) & ~0xfu);
 			return;
 		}
 	}
@@ -118,6 +120,7 @@ static void set_size(uint32_t width, uint32_t height)
 {
 	screen.width = width;
 	screen.height = height;
+	screen.pixels = screen.memory;
 	adapter(4, 0);
 	adapter(1, (uint16_t)width);
 	adapter(2, (uint16_t)height);
@@ -125,6 +128,14 @@ static void set_size(uint32_t width, uint32_t height)
 	adapter(4, 0x41);
 	(void)in8(0x3da);
 	out8(0x3c0, 0x20);
+}
+
+/* Shows what was painted on, and turns to the other half. */
+static void flip(void)
+{
+	bool second = screen.pixels != screen.memory;
+	adapter(9, second ? (uint16_t)screen.height : 0);
+	screen.pixels = screen.memory + (second ? 0 : screen.width * screen.height);
 }
 
 /* ---------------------------------------------------------------- clock */
@@ -245,7 +256,7 @@ static void paint_box(uint32_t picture)
 	fill(left, top, 64, picture * 0x050709 & 0xffffff);
 }
 
-static void paint(bool whole, uint32_t picture)
+static void paint(bool whole, bool flipping, uint32_t picture)
 {
 	mark(0, picture);
 	painted_so_far();
@@ -255,6 +266,9 @@ static void paint(bool whole, uint32_t picture)
 		paint_box(picture);
 	painted_so_far();
 	mark(screen.width * screen.height - 16, picture);
+	painted_so_far();
+	if (flipping)
+		flip();
 	out8(0xe9, (uint8_t)picture);
 }
 
@@ -274,7 +288,7 @@ static uint8_t read_key(void)
 
 struct guest {
 	const char *line;
-	bool second_size;
+	bool second_size, flipping;
 	char mode;
 };
 
@@ -310,6 +324,7 @@ __attribute__((used)) void guest_main(const uint32_t *multiboot)
 	const char *mode = option(guest.line, "mode=");
 	uint32_t rate = number(guest.line, "fps=", 50);
 	guest.mode = mode ? *mode : 't';
+	guest.flipping = number(guest.line, "flip=", 0) != 0;
 	find_screen();
 	apply_size(&guest);
 	if (rate)
@@ -319,7 +334,7 @@ __attribute__((used)) void guest_main(const uint32_t *multiboot)
 			nap();
 		obey_keys(&guest);
 		if (guest.mode != 't')
-			paint(guest.mode == 'g', picture);
+			paint(guest.mode == 'g', guest.flipping, picture);
 	}
 }
 
