@@ -18,6 +18,7 @@ typedef struct Since {
 static const Since capabilities[] = {
 	{ "audio-none", 802 },        /* -audio none */
 	{ "audiodev-pipewire", 801 },
+	{ "loongarch64-tpm", 1000 },
 	{ "machine-audiodev", 802 },  /* boards with sound chips take the property audiodev= */
 	{ "venus", 902 },
 };

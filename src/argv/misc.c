@@ -75,7 +75,7 @@ static void add_virtio(UtmArgvBuilder *b, const char *kind, const char *key)
 		utm__warn(b, "machine %s has no place for this device; it is left out", b->target);
 }
 
-static const char *choose_tpm(const UtmArgvBuilder *b)
+static const char *choose_tpm(UtmArgvBuilder *b)
 {
 	const char *architecture = b->architecture->name;
 
@@ -87,9 +87,9 @@ static const char *choose_tpm(const UtmArgvBuilder *b)
 		return "tpm-tis";
 	if (utm__machine_is_family(b->target, "pseries"))
 		return "tpm-spapr";
-	if (utm__machine_is_family(b->target, "virt") && b->architecture->code)
-		return "tpm-tis-device";
-	return NULL;
+	if (!utm__machine_is_family(b->target, "virt") || !b->architecture->code)
+		return NULL;
+	return strcmp(architecture, "loongarch64") || utm__has_capability(b, "loongarch64-tpm") ? "tpm-tis-device" : NULL;
 }
 
 static void add_tpm(UtmArgvBuilder *b)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The inside of UtmQmpClient, shared by the protocol (client.c) and the shortcut past the I/O thread (shortcut.c). */
+#pragma once
+
+#include "qmp/client.h"
+#include "qmp/envelope.h"
+#include "qmp/slots.h"
+#include "qmp/transport.h"
+
+#include <pthread.h>
+
+typedef enum UtmQmpClientState {
+	UTM_QMP_CLIENT_GREETING,    /* the server speaks first */
+	UTM_QMP_CLIENT_NEGOTIATION, /* qmp_capabilities is under way */
+	UTM_QMP_CLIENT_READY,
+	UTM_QMP_CLIENT_ENDED,
+} UtmQmpClientState;
+
+/* Who reads from the transport at the moment. */
+typedef enum UtmQmpReader {
+	UTM_QMP_READER_NONE, /* whoever comes first */
+	UTM_QMP_READER_IO,
+	UTM_QMP_READER_CALLER, /* a thread inside utm__qmp_client_try_call() */
+} UtmQmpReader;
+
+struct UtmQmpClient {
+	gint refs;
+	UtmContext *context;
+
+	/* --- I/O thread only --- */
+	const UtmQmpClientFuncs *funcs; /* NULL after free */
+	void *data;
+	GSource *source;
+	void *tag;
+	char *greeting;
+	guint32 version;
+	bool more;       /* there may be whole messages in the buffer: look without waiting for the socket */
+	GSList *refused; /* commands for which there was no room, answered soon */
+	gint64 next_deadline_us; /* nothing is due before; may be too early */
+	gint64 ready_deadline_us;
+	gint64 ready_timeout_ms;
+
+	/* --- guarded by the lock; `state` changes on the I/O thread only, which may read it without --- */
+	pthread_mutex_t lock;
+	UtmQmpClientState state;
+	UtmQmpReader reader;
+	bool muted; /* the source does not look at the socket, because a caller reads and the I/O thread was in its way */
+	UtmQmpSlots slots;
+	bool holding;  /* commands wait in `held` for the negotiation */
+	GString *held;
+	GString *command; /* scratch */
+	UtmError *end_error;
+
+	UtmQmpTransport *transport; /* its out side by the lock, its in side by `reader` */
+};
+
+UtmQmpClient *utm__qmp_client_ref(UtmQmpClient *client);
+void utm__qmp_client_unref(UtmQmpClient *client);
+
+/* With the lock: puts the command into the queue. False when the queue is full. */
+bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json);
+/* I/O thread, with the lock: who waits in this slot, and for how long. Returns the ticket. */
+guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data);
+/* I/O thread: reading is free again; looks at what the caller left in the buffer, and at the socket, in the next turn. */
+void utm__qmp_client_resume(UtmQmpClient *client);
+/* I/O thread: answers what cannot be sent any more, some time soon. */
+void utm__qmp_client_sweep_later(UtmQmpClient *client);
+
+gint64 utm__qmp_deadline(gint64 timeout_ms);

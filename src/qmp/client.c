@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The protocol: greeting, negotiation, commands and their answers, events, deadlines, the end.
+ *
+ * One source on the I/O thread serves a connection. Its prepare step sends what was queued since the last turn, so that
+ * commands given together go out together, and names the nearest deadline as the time to sleep: no timer per command.
+ *
+ * A reply is matched by its id alone. After the end everything that waits is answered, each once.
+ */
+#include "qmp/client-private.h"
+
+#include "base/util.h"
+
+#include <string.h>
+
+/* Messages handled in one turn, so that a flood on one connection leaves time for the others. */
+#define MESSAGES_PER_TURN 256
+#define NEGOTIATION "qmp_capabilities"
+
+/* ---------------------------------------------------------------- life */
+
+UtmQmpClient *utm__qmp_client_ref(UtmQmpClient *client)
+{
+	g_atomic_int_inc(&client->refs);
+	return client;
+}
+
+void utm__qmp_client_unref(UtmQmpClient *client)
+{
+	if (!client || !g_atomic_int_dec_and_test(&client->refs))
+		return;
+	utm__qmp_transport_free(client->transport);
+	utm__qmp_slots_clear(&client->slots);
+	g_string_free(client->held, TRUE);
+	g_string_free(client->command, TRUE);
+	utm_error_unref(client->end_error);
+	pthread_mutex_destroy(&client->lock);
+	g_free(client->greeting);
+	g_free(client);
+}
+
+const char *utm__qmp_client_get_greeting(UtmQmpClient *client)
+{
+	return client->greeting;
+}
+
+guint32 utm__qmp_client_get_qemu_version(UtmQmpClient *client)
+{
+	return client->version;
+}
+
+/* ---------------------------------------------------------------- answers */
+
+/* Ends the wait of a slot with `next` as its state, and hands the answer on. False when nobody waited. */
+static bool answer(UtmQmpClient *client, guint id, UtmQmpSlotState next, const char *reply, const UtmError *error)
+{
+	pthread_mutex_lock(&client->lock);
+	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
+	bool waited = slot->state == UTM_QMP_SLOT_WAITING;
+	UtmQmpClientReplyFunc fn = waited ? (UtmQmpClientReplyFunc)slot->fn : NULL;
+	void *data = slot->data;
+	if (waited)
+		utm__qmp_slots_set(&client->slots, id, next);
+	pthread_mutex_unlock(&client->lock);
+	if (fn)
+		fn(client, reply, error, data);
+	return waited;
+}
+
+typedef struct Refused {
+	UtmQmpClientReplyFunc fn;
+	void *data;
+} Refused;
+
+static void answer_refused(UtmQmpClient *client)
+{
+	GSList *refused = g_steal_pointer(&client->refused);
+	g_autoptr(UtmError) error = utm__error_new(UTM_ERROR_LIMIT, "too many commands wait for the monitor");
+	for (GSList *l = refused; l; l = l->next) {
+		Refused *one = l->data;
+		if (one->fn)
+			one->fn(client, NULL, error, one->data);
+	}
+	g_slist_free_full(refused, g_free);
+}
+
+static void answer_all(UtmQmpClient *client)
+{
+	for (guint id = 0; id < utm__qmp_slots_get_count(&client->slots); id++)
+		answer(client, id, UTM_QMP_SLOT_FREE, NULL, client->end_error);
+	answer_refused(client);
+}
+
+static void sweep(void *data)
+{
+	UtmQmpClient *client = data;
+	if (client->state == UTM_QMP_CLIENT_ENDED)
+		answer_all(client);
+	else
+		answer_refused(client);
+	utm__qmp_client_unref(client);
+}
+
+void utm__qmp_client_sweep_later(UtmQmpClient *client)
+{
+	utm__context_invoke(client->context, sweep, utm__qmp_client_ref(client));
+}
+
+/* Over: the socket is closed for both sides and everything that waits is answered. False when it was over before. */
+static bool shut(UtmQmpClient *client, UtmError *error_taken)
+{
+	if (client->state == UTM_QMP_CLIENT_ENDED) {
+		utm_error_unref(error_taken);
+		return false;
+	}
+	pthread_mutex_lock(&client->lock);
+	client->state = UTM_QMP_CLIENT_ENDED;
+	client->end_error = error_taken;
+	utm__qmp_transport_shutdown(client->transport);
+	pthread_mutex_unlock(&client->lock);
+	g_source_destroy(client->source);
+	g_source_unref(client->source);
+	answer_all(client);
+	return true;
+}
+
+static void end(UtmQmpClient *client, UtmError *error_taken)
+{
+	bool was_ready = client->state == UTM_QMP_CLIENT_READY;
+	if (!shut(client, error_taken) || !client->funcs)
+		return;
+	if (was_ready)
+		client->funcs->closed(client, client->end_error, client->data);
+	else
+		client->funcs->ready(client, client->end_error, client->data);
+}
+
+void utm__qmp_client_free(UtmQmpClient *client)
+{
+	if (!client)
+		return;
+	client->funcs = NULL;
+	if (!shut(client, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection was closed on this side")))
+		answer_all(client);
+	utm__qmp_client_unref(client);
+}
+
+/* ---------------------------------------------------------------- commands */
+
+static void compose(GString *text, guint id, const char *command, const char *arguments_json)
+{
+	g_string_assign(text, "{\"execute\":\"");
+	g_string_append(text, command);
+	g_string_append_c(text, '"');
+	if (arguments_json) {
+		g_string_append(text, ",\"arguments\":");
+		g_string_append(text, arguments_json);
+	}
+	g_string_append_printf(text, ",\"id\":%u}", id);
+}
+
+bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json)
+{
+	compose(client->command, id, command, arguments_json);
+	if (!client->holding)
+		return utm__qmp_transport_write(client->transport, client->command->str, client->command->len);
+	if (client->held->len > UTM_QMP_QUEUE_MAX)
+		return false;
+	g_string_append_len(client->held, client->command->str, (gssize)client->command->len);
+	return true;
+}
+
+/* A slot for the command, or -1; with the lock. In an ended client it waits for the sweep. */
+static int submit(UtmQmpClient *client, const char *command, const char *arguments_json)
+{
+	int id = utm__qmp_slots_take(&client->slots, UTM_QMP_SLOT_WAITING);
+	if (id < 0 || client->state == UTM_QMP_CLIENT_ENDED)
+		return id;
+	if (utm__qmp_client_queue(client, (guint)id, command, arguments_json))
+		return id;
+	utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
+	return -1;
+}
+
+gint64 utm__qmp_deadline(gint64 timeout_ms)
+{
+	return timeout_ms < 0 ? G_MAXINT64 : utm__now_us() + MIN(timeout_ms, G_MAXINT) * 1000;
+}
+
+guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data)
+{
+	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
+	slot->fn = (void (*)(void))fn;
+	slot->data = data;
+	slot->deadline_us = deadline_us;
+	client->next_deadline_us = MIN(client->next_deadline_us, slot->deadline_us);
+	return utm__qmp_slots_get_ticket(&client->slots, id);
+}
+
+guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
+                           UtmQmpClientReplyFunc fn, void *data)
+{
+	gint64 deadline_us = utm__qmp_deadline(timeout_ms);
+	pthread_mutex_lock(&client->lock);
+	int id = submit(client, command, arguments_json);
+	guint ticket = id >= 0 ? utm__qmp_client_arm(client, (guint)id, deadline_us, fn, data) : 0;
+	pthread_mutex_unlock(&client->lock);
+	if (id < 0) {
+		Refused *refused = g_new(Refused, 1);
+		*refused = (Refused){ .fn = fn, .data = data };
+		client->refused = g_slist_append(client->refused, refused);
+	}
+	/* Not from here: the caller does not know the id yet. */
+	if (id < 0 || client->state == UTM_QMP_CLIENT_ENDED)
+		utm__qmp_client_sweep_later(client);
+	return ticket;
+}
+
+void utm__qmp_client_abandon(UtmQmpClient *client, guint ticket, UtmError *error_taken)
+{
+	pthread_mutex_lock(&client->lock);
+	int id = utm__qmp_slots_find_ticket(&client->slots, ticket);
+	pthread_mutex_unlock(&client->lock);
+	if (id >= 0)
+		answer(client, (guint)id, UTM_QMP_SLOT_ABANDONED, NULL, error_taken);
+	utm_error_unref(error_taken);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static void on_negotiated(UtmQmpClient *client, const char *reply, const UtmError *error, void *data)
+{
+	if (client->state == UTM_QMP_CLIENT_ENDED)
+		return; /* the end itself is told */
+	if (error) {
+		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor refused " NEGOTIATION ": %s",
+		                           utm_error_get_message(error)));
+		return;
+	}
+	pthread_mutex_lock(&client->lock);
+	client->state = UTM_QMP_CLIENT_READY;
+	client->holding = false;
+	utm__qmp_transport_write(client->transport, client->held->str, client->held->len);
+	g_string_truncate(client->held, 0);
+	pthread_mutex_unlock(&client->lock);
+	if (client->funcs)
+		client->funcs->ready(client, NULL, client->data);
+}
+
+static void handle_greeting(UtmQmpClient *client, UtmQmpEnvelope *envelope)
+{
+	if (client->state != UTM_QMP_CLIENT_GREETING) {
+		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent a second greeting"));
+		return;
+	}
+	client->version = utm__qmp_greeting_get_version(envelope->body, envelope->body_length);
+	client->greeting = g_strdup(utm__qmp_envelope_close_body(envelope));
+	pthread_mutex_lock(&client->lock);
+	client->state = UTM_QMP_CLIENT_NEGOTIATION;
+	client->holding = false;
+	pthread_mutex_unlock(&client->lock);
+	utm__qmp_client_send(client, NEGOTIATION, NULL, -1, on_negotiated, NULL);
+	pthread_mutex_lock(&client->lock);
+	client->holding = true;
+	pthread_mutex_unlock(&client->lock);
+}
+
+/* QEMU answers what it could not read without an id: nothing can be matched any more. */
+static void handle_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
+{
+	if (envelope->kind == UTM_QMP_KIND_ERROR)
+		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor could not read a command: %s", envelope->text));
+	else
+		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent a reply without an id"));
+}
+
+/* Whether a reply with this id was to come; an abandoned command's comes late and frees the id. */
+static bool claim_reply(UtmQmpClient *client, gint64 id)
+{
+	pthread_mutex_lock(&client->lock);
+	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
+	UtmQmpSlotState state = slot ? slot->state : UTM_QMP_SLOT_FREE;
+	if (state == UTM_QMP_SLOT_ABANDONED)
+		utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
+	pthread_mutex_unlock(&client->lock);
+	if (state == UTM_QMP_SLOT_ABANDONED)
+		utm__log(client->context, UTM_LOG_DEBUG, "QMP: the reply %" G_GINT64_FORMAT " came too late; dropped", id);
+	else if (state != UTM_QMP_SLOT_WAITING)
+		utm__log(client->context, UTM_LOG_WARNING, "QMP: a reply with the foreign id %" G_GINT64_FORMAT "; dropped", id);
+	return state == UTM_QMP_SLOT_WAITING;
+}
+
+static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
+{
+	if (client->state == UTM_QMP_CLIENT_GREETING) {
+		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor did not begin with a greeting"));
+		return;
+	}
+	if (!envelope->has_id) {
+		handle_reply_without_id(client, envelope);
+		return;
+	}
+	if (!claim_reply(client, envelope->id))
+		return;
+	g_autoptr(UtmError) error = envelope->kind == UTM_QMP_KIND_ERROR ? utm__qmp_envelope_to_error(envelope) : NULL;
+	const char *reply = error ? NULL : utm__qmp_envelope_close_body(envelope);
+	answer(client, (guint)envelope->id, UTM_QMP_SLOT_FREE, reply, error);
+}
+
+static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
+{
+	if (client->state != UTM_QMP_CLIENT_READY) {
+		utm__log(client->context, UTM_LOG_DEBUG, "QMP: %s came before the negotiation was done; dropped", envelope->name);
+		return;
+	}
+	const char *data = utm__qmp_envelope_close_body(envelope);
+	if (client->funcs)
+		client->funcs->event(client, envelope->name, data, envelope->timestamp_us, client->data);
+}
+
+static void handle(UtmQmpClient *client, char *message, gsize length)
+{
+	UtmQmpEnvelope envelope;
+	UtmError *error = NULL;
+	if (utm__qmp_envelope_read(&envelope, message, length, &error) < 0) {
+		end(client, error);
+		return;
+	}
+	if (envelope.kind == UTM_QMP_KIND_GREETING)
+		handle_greeting(client, &envelope);
+	else if (envelope.kind == UTM_QMP_KIND_EVENT)
+		handle_event(client, &envelope);
+	else
+		handle_reply(client, &envelope);
+	utm__qmp_envelope_clear(&envelope);
+}
+
+/* ---------------------------------------------------------------- the source */
+
+typedef struct ClientSource {
+	GSource source;
+	UtmQmpClient *client; /* a reference */
+} ClientSource;
+
+/* Takes the reading for the I/O thread. A caller that reads is left alone and not looked at until it is done. */
+static bool begin_reading(UtmQmpClient *client)
+{
+	pthread_mutex_lock(&client->lock);
+	bool begun = client->reader == UTM_QMP_READER_NONE;
+	if (begun)
+		client->reader = UTM_QMP_READER_IO;
+	else
+		client->muted = client->reader == UTM_QMP_READER_CALLER;
+	pthread_mutex_unlock(&client->lock);
+	if (!begun && client->tag)
+		g_source_modify_unix_fd(client->source, client->tag, 0);
+	return begun;
+}
+
+static void end_reading(UtmQmpClient *client)
+{
+	pthread_mutex_lock(&client->lock);
+	client->reader = UTM_QMP_READER_NONE;
+	pthread_mutex_unlock(&client->lock);
+}
+
+void utm__qmp_client_resume(UtmQmpClient *client)
+{
+	pthread_mutex_lock(&client->lock);
+	bool muted = client->muted;
+	client->muted = false;
+	pthread_mutex_unlock(&client->lock);
+	client->more = true;
+	if (muted && client->state != UTM_QMP_CLIENT_ENDED)
+		g_source_modify_unix_fd(client->source, client->tag, G_IO_IN);
+}
+
+/* The next message, handled. False when there is none for now, or no more at all. */
+static bool step(UtmQmpClient *client)
+{
+	char *message;
+	gsize length;
+	switch (utm__qmp_transport_peek(client->transport, &message, &length)) {
+	case UTM_QMP_INPUT_MESSAGE:
+		handle(client, message, length);
+		utm__qmp_transport_pop(client->transport);
+		return client->state != UTM_QMP_CLIENT_ENDED;
+	case UTM_QMP_INPUT_END:
+		end(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
+		return false;
+	default:
+		return false;
+	}
+}
+
+static void pump(UtmQmpClient *client)
+{
+	if (client->state == UTM_QMP_CLIENT_ENDED || !begin_reading(client))
+		return;
+	guint count = 0;
+	while (count < MESSAGES_PER_TURN && step(client))
+		count++;
+	client->more = count == MESSAGES_PER_TURN;
+	end_reading(client);
+}
+
+static gint64 get_deadline(UtmQmpClient *client, guint id)
+{
+	pthread_mutex_lock(&client->lock);
+	const UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
+	gint64 deadline_us = slot->state == UTM_QMP_SLOT_WAITING ? slot->deadline_us : G_MAXINT64;
+	pthread_mutex_unlock(&client->lock);
+	return deadline_us;
+}
+
+/* Answers the commands whose time is up, and finds the next deadline. */
+static void expire(UtmQmpClient *client)
+{
+	gint64 now_us = utm__now_us();
+	if (now_us < client->next_deadline_us)
+		return;
+	client->next_deadline_us = client->state < UTM_QMP_CLIENT_READY ? client->ready_deadline_us : G_MAXINT64;
+	if (now_us >= client->next_deadline_us) {
+		end(client, utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
+		                           client->state == UTM_QMP_CLIENT_GREETING ? "send its greeting" : "negotiate",
+		                           client->ready_timeout_ms));
+		return;
+	}
+	g_autoptr(UtmError) error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
+	for (guint id = 0; id < utm__qmp_slots_get_count(&client->slots); id++) {
+		gint64 deadline_us = get_deadline(client, id);
+		if (deadline_us <= now_us)
+			answer(client, id, UTM_QMP_SLOT_ABANDONED, NULL, error);
+		else
+			client->next_deadline_us = MIN(client->next_deadline_us, deadline_us);
+	}
+}
+
+static int sleep_ms(gint64 deadline_us)
+{
+	if (deadline_us == G_MAXINT64)
+		return -1;
+	gint64 left_us = deadline_us - utm__now_us();
+	return left_us <= 0 ? 0 : (int)MIN((left_us + 999) / 1000, G_MAXINT);
+}
+
+static gboolean source_prepare(GSource *source, gint *timeout)
+{
+	UtmQmpClient *client = ((ClientSource *)source)->client;
+	pthread_mutex_lock(&client->lock);
+	bool broken = !utm__qmp_transport_flush(client->transport) || !client->tag;
+	bool free_to_read = client->reader == UTM_QMP_READER_NONE;
+	pthread_mutex_unlock(&client->lock);
+	*timeout = sleep_ms(client->next_deadline_us);
+	return *timeout == 0 || (free_to_read && (broken || client->more));
+}
+
+static gboolean source_check(GSource *source)
+{
+	ClientSource *self = (ClientSource *)source;
+	return g_source_query_unix_fd(source, self->client->tag) || sleep_ms(self->client->next_deadline_us) == 0;
+}
+
+static gboolean source_dispatch(GSource *source, GSourceFunc unused, gpointer unused_data)
+{
+	UtmQmpClient *client = utm__qmp_client_ref(((ClientSource *)source)->client);
+	expire(client);
+	pump(client);
+	utm__qmp_client_unref(client);
+	return G_SOURCE_CONTINUE;
+}
+
+static void source_finalize(GSource *source)
+{
+	utm__qmp_client_unref(((ClientSource *)source)->client);
+}
+
+static GSourceFuncs source_funcs = {
+	.prepare = source_prepare, .check = source_check, .dispatch = source_dispatch, .finalize = source_finalize
+};
+
+static void attach(UtmQmpClient *client)
+{
+	client->source = g_source_new(&source_funcs, sizeof(ClientSource));
+	((ClientSource *)client->source)->client = utm__qmp_client_ref(client);
+	int watch = utm__qmp_transport_get_watch(client->transport);
+	client->tag = watch >= 0 ? g_source_add_unix_fd(client->source, watch, G_IO_IN) : NULL;
+	g_source_attach(client->source, utm__context_get_main(client->context));
+}
+
+UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 timeout_ms, const UtmQmpClientFuncs *funcs,
+                                  void *data)
+{
+	UtmQmpClient *client = g_new0(UtmQmpClient, 1);
+	client->refs = 1;
+	client->context = context;
+	client->funcs = funcs;
+	client->data = data;
+	client->transport = utm__qmp_transport_new(fd_taken);
+	client->held = g_string_new(NULL);
+	client->command = g_string_new(NULL);
+	client->ready_timeout_ms = timeout_ms;
+	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
+	client->holding = true;
+	utm__qmp_slots_init(&client->slots);
+	pthread_mutex_init(&client->lock, NULL);
+	attach(client);
+	return client;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qmp/shortcut.h"
+
+#include "qmp/client-private.h"
+
+/* With the lock. Only the undisturbed case is worth it: whatever else is under way would be handed back at once. */
+static bool may_borrow(UtmQmpClient *client)
+{
+	return client->state == UTM_QMP_CLIENT_READY && client->reader == UTM_QMP_READER_NONE &&
+	       client->slots.waiting == 0 && utm__qmp_transport_is_drained(client->transport) &&
+	       utm__qmp_transport_is_idle(client->transport);
+}
+
+/* With the lock: the reading is ours and the command is in the queue; or nothing has changed. */
+static bool borrow(UtmQmpClient *client, UtmQmpCall *call)
+{
+	int id = may_borrow(client) ? utm__qmp_slots_take(&client->slots, UTM_QMP_SLOT_LENT) : -1;
+	if (id < 0)
+		return false;
+	if (!utm__qmp_client_queue(client, (guint)id, call->command, call->arguments_json)) {
+		utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
+		return false;
+	}
+	call->id = (guint)id;
+	client->reader = UTM_QMP_READER_CALLER;
+	utm__qmp_transport_set_listening(client->transport, false);
+	return true;
+}
+
+/* Ours is the reply with our id; anything else is not for this thread to judge. */
+static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, char *message, gsize length)
+{
+	UtmQmpEnvelope envelope;
+	if (utm__qmp_envelope_read(&envelope, message, length, NULL) < 0)
+		return UTM_QMP_CALL_HANDED;
+	bool ours = envelope.id == (gint64)call->id &&
+	            (envelope.kind == UTM_QMP_KIND_REPLY || envelope.kind == UTM_QMP_KIND_ERROR);
+	if (ours && envelope.kind == UTM_QMP_KIND_ERROR)
+		call->error = utm__qmp_envelope_to_error(&envelope);
+	else if (ours)
+		call->reply = g_strndup(envelope.body, envelope.body_length);
+	utm__qmp_envelope_clear(&envelope);
+	if (!ours)
+		return UTM_QMP_CALL_HANDED;
+	utm__qmp_transport_pop(client->transport);
+	return UTM_QMP_CALL_DONE;
+}
+
+static UtmQmpCallResult wait_answer(UtmQmpClient *client, UtmQmpCall *call)
+{
+	char *message;
+	gsize length;
+	while (utm__qmp_transport_wait(client->transport, call->deadline_us)) {
+		UtmQmpInput input = utm__qmp_transport_peek(client->transport, &message, &length);
+		if (input == UTM_QMP_INPUT_MESSAGE)
+			return take_answer(client, call, message, length);
+		if (input == UTM_QMP_INPUT_END)
+			return UTM_QMP_CALL_HANDED;
+	}
+	call->error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
+	return UTM_QMP_CALL_DONE;
+}
+
+static void resume(void *data)
+{
+	utm__qmp_client_resume(data);
+	utm__qmp_client_unref(data);
+}
+
+/* Gives the reading back; an answer that did not come in time will be dropped when it does. */
+static void give_back(UtmQmpClient *client, const UtmQmpCall *call)
+{
+	bool late = call->error && utm_error_get_code(call->error) == UTM_ERROR_TIMEOUT;
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_slots_set(&client->slots, call->id, late ? UTM_QMP_SLOT_ABANDONED : UTM_QMP_SLOT_FREE);
+	bool untidy = client->muted || !utm__qmp_transport_is_idle(client->transport);
+	client->reader = UTM_QMP_READER_NONE;
+	utm__qmp_transport_set_listening(client->transport, true);
+	pthread_mutex_unlock(&client->lock);
+	if (untidy)
+		utm__context_invoke(client->context, resume, utm__qmp_client_ref(client));
+}
+
+UtmQmpCallResult utm__qmp_client_try_call(UtmQmpClient *client, UtmQmpCall *call)
+{
+	call->deadline_us = utm__qmp_deadline(call->timeout_ms);
+	pthread_mutex_lock(&client->lock);
+	bool borrowed = borrow(client, call);
+	bool sent = borrowed && utm__qmp_transport_flush(client->transport) &&
+	            utm__qmp_transport_is_drained(client->transport);
+	pthread_mutex_unlock(&client->lock);
+	if (!borrowed)
+		return UTM_QMP_CALL_BUSY;
+	UtmQmpCallResult result = sent ? wait_answer(client, call) : UTM_QMP_CALL_HANDED;
+	if (result == UTM_QMP_CALL_DONE)
+		give_back(client, call);
+	return result;
+}
+
+guint utm__qmp_client_adopt(UtmQmpClient *client, const UtmQmpCall *call, UtmQmpClientReplyFunc fn, void *data)
+{
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_slots_set(&client->slots, call->id, UTM_QMP_SLOT_WAITING);
+	guint ticket = utm__qmp_client_arm(client, call->id, call->deadline_us, fn, data);
+	client->reader = UTM_QMP_READER_NONE;
+	utm__qmp_transport_set_listening(client->transport, true);
+	pthread_mutex_unlock(&client->lock);
+	utm__qmp_client_resume(client);
+	if (client->state == UTM_QMP_CLIENT_ENDED)
+		utm__qmp_client_sweep_later(client);
+	return ticket;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The commands of one connection that have no answer yet, by their id.
+ *
+ * QEMU reads a command byte by byte, with a system call for each, so ids are short: the shortest that is free, but not
+ * the one used last, so that an answer sent twice by mistake is not taken for the answer of the next command. The id of
+ * a command that nobody waits for any more stays taken until its late answer comes.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define UTM_QMP_SLOTS_MAX 65536
+
+typedef enum UtmQmpSlotState {
+	UTM_QMP_SLOT_FREE,
+	UTM_QMP_SLOT_WAITING,   /* for an answer, which goes to fn */
+	UTM_QMP_SLOT_LENT,      /* for an answer that the calling thread reads itself */
+	UTM_QMP_SLOT_ABANDONED, /* the answer will be dropped */
+} UtmQmpSlotState;
+
+typedef struct UtmQmpSlot {
+	UtmQmpSlotState state;
+	guint16 generation;
+	gint64 deadline_us; /* G_MAXINT64: none */
+	void (*fn)(void);
+	void *data;
+} UtmQmpSlot;
+
+typedef struct UtmQmpSlots {
+	GArray *slots; /* of UtmQmpSlot, by id */
+	guint waiting;
+	struct {
+		guint used, cursor;
+	} lengths[5]; /* ids of 1 to 5 digits */
+} UtmQmpSlots;
+
+void utm__qmp_slots_init(UtmQmpSlots *slots);
+void utm__qmp_slots_clear(UtmQmpSlots *slots);
+
+/* A slot in this state; its id, or -1 when all are taken. */
+int utm__qmp_slots_take(UtmQmpSlots *slots, UtmQmpSlotState state);
+void utm__qmp_slots_set(UtmQmpSlots *slots, guint id, UtmQmpSlotState state);
+/* NULL when the id was never given out. Valid until the next take. */
+UtmQmpSlot *utm__qmp_slots_get(UtmQmpSlots *slots, gint64 id);
+guint utm__qmp_slots_get_count(UtmQmpSlots *slots);
+
+/* A number that names one use of an id, never 0; and back: the id, or -1 when that use is over. */
+guint utm__qmp_slots_get_ticket(UtmQmpSlots *slots, guint id);
+int utm__qmp_slots_find_ticket(UtmQmpSlots *slots, guint ticket);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The socket of a QMP connection: whole messages in, a queue of bytes out, never blocking.
+ *
+ * It has two independent sides. The *in* side (peek, pop, the end) belongs to whoever reads at the moment; the *out*
+ * side and the watch belong to the holder of the client's lock. It knows nothing of threads itself.
+ *
+ * The watch is an epoll descriptor around the socket. The I/O thread polls it as it polls everything, and another
+ * thread can make it silent for a while, and read the socket itself, without waking the I/O thread to tell it so.
+ */
+#pragma once
+
+#include "base/error-private.h"
+
+#include <stdbool.h>
+
+typedef struct UtmQmpTransport UtmQmpTransport;
+
+/* Takes the connected socket. Never fails: what goes wrong shows as the end of the input. */
+UtmQmpTransport *utm__qmp_transport_new(int fd_taken);
+void utm__qmp_transport_free(UtmQmpTransport *transport);
+/* Both directions at once; who waits for the socket wakes up. The descriptor itself stays until free. */
+void utm__qmp_transport_shutdown(UtmQmpTransport *transport);
+
+/* --- in --- */
+
+typedef enum UtmQmpInput {
+	UTM_QMP_INPUT_MESSAGE,
+	UTM_QMP_INPUT_WAIT, /* nothing more for now */
+	UTM_QMP_INPUT_END,  /* for good */
+} UtmQmpInput;
+
+/*
+ * The first message that has not been popped: compact, one JSON object by its brackets. The text may be written to.
+ * Reads from the socket only when no whole message is there; a WAIT asks for waiting before the next peek.
+ */
+UtmQmpInput utm__qmp_transport_peek(UtmQmpTransport *transport, char **ret_text, gsize *ret_length);
+void utm__qmp_transport_pop(UtmQmpTransport *transport);
+/* Whether the next peek has to read from the socket. */
+bool utm__qmp_transport_is_idle(UtmQmpTransport *transport);
+/* After END: QMP_DISCONNECTED, or QMP_PROTOCOL when the peer sent what is no QMP. */
+const UtmError *utm__qmp_transport_get_end(UtmQmpTransport *transport);
+/* Waits until the socket is readable. False when the time is up; G_MAXINT64: no limit. */
+bool utm__qmp_transport_wait(UtmQmpTransport *transport, gint64 deadline_us);
+
+/* --- out --- */
+
+#define UTM_QMP_QUEUE_MAX ((gsize)64 << 20)
+
+/* Queues. False when the peer has left so much unread that no more is taken. */
+bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length);
+/* Sends what the socket takes. False when it is broken; then the input will end. */
+bool utm__qmp_transport_flush(UtmQmpTransport *transport);
+bool utm__qmp_transport_is_drained(UtmQmpTransport *transport);
+
+/* --- the watch: readable when there is something to do --- */
+
+/* -1 when the system refused one; then the input ends at once. */
+int utm__qmp_transport_get_watch(UtmQmpTransport *transport);
+/* Whether input makes the watch readable. Room for output that waits always does. */
+void utm__qmp_transport_set_listening(UtmQmpTransport *transport, bool listening);
