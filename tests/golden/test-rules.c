@@ -193,6 +193,9 @@ static const Rule rules[] = {
 	  .code = UTM_ERROR_CONFIG_INVALID_VALUE, .key_path = "System.CPUFlagsAdd[0]" },
 	{ .name = "cpu/default/i386", .edits = MACHINE("i386", "pc"), .absent = "-cpu" },
 
+	{ .name = "cpu/default/board", .edits = MACHINE("arm", "vexpress-a9"), .absent = "-cpu" },
+	{ .name = "cpu/default/board/macos", .edits = MACHINE("arm", "vexpress-a9"), .present = "-cpu cortex-a15", .macos = true },
+
 	/* --- accelerators --- */
 	{ .name = "accel/auto", .facts = "{ 'Accelerated': [ 'x86_64' ] }", .present = "-accel kvm\n-cpu host" },
 	{ .name = "accel/auto/not-proven", .present = "-accel tcg,tb-size=128\n-cpu Skylake-Client" },
@@ -206,6 +209,11 @@ static const Rule rules[] = {
 	  .present = "-accel kvm\n-cpu host" },
 	{ .name = "accel/kvm/arm", .edits = MACHINE("arm", "virt"), .facts = "{ 'Acceleration': 'KVM', 'Architecture': 'aarch64' }",
 	  .code = UTM_ERROR_CONFIG_UNSUPPORTED, .key_path = "System.Architecture" },
+	{ .name = "accel/kvm/board", .edits = MACHINE("aarch64", "raspi3b"),
+	  .facts = "{ 'Acceleration': 'KVM', 'Architecture': 'aarch64' }", .code = UTM_ERROR_CONFIG_UNSUPPORTED,
+	  .key_path = "System.Target" },
+	{ .name = "accel/auto/board", .edits = MACHINE("aarch64", "raspi3b"),
+	  .facts = "{ 'Accelerated': [ 'aarch64' ], 'Architecture': 'aarch64' }", .present = "-accel tcg,tb-size=128" },
 	{ .name = "accel/tcg", .edits = "System.ForceMulticore=true\nSystem.MemorySize=2",
 	  .facts = "{ 'Accelerated': [ 'x86_64' ], 'Acceleration': 'TCG' }", .present = "-accel tcg,thread=multi,tb-size=1" },
 
