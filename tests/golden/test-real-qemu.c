@@ -239,11 +239,11 @@ static void check_devices(Run *run, const UtmArgv *argv, const char *devices)
 static void talk(Run *run, const UtmArgv *argv, const char *devices)
 {
 	connect_monitor(run, argv);
-	g_autofree char *ready = ask(run, argv, "{\"execute\":\"qmp_capabilities\"}\n");
+	g_free(ask(run, argv, "{\"execute\":\"qmp_capabilities\"}\n"));
 	g_autofree char *status = ask(run, argv, "{\"execute\":\"query-status\"}\n");
 	g_assert_nonnull(strstr(status, "prelaunch"));
 	check_devices(run, argv, devices);
-	g_autofree char *quit = ask(run, argv, "{\"execute\":\"quit\"}\n");
+	g_free(ask(run, argv, "{\"execute\":\"quit\"}\n"));
 	close(run->monitor);
 	waitpid(run->pid, NULL, 0);
 }
