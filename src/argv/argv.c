@@ -76,6 +76,7 @@ static void describe_machine(UtmArgvBuilder *b)
 	b->classic_mac_ppc = (b->architecture->traits & UTM_ARCH_POWERPC) && !strcmp(b->target, "mac99");
 	b->usb = (b->architecture->traits & UTM_ARCH_USB) && strcmp(b->target, "isapc") &&
 	         b->config->input->usb_bus_support != UTM_CONFIG_USB_BUS_DISABLED;
+	b->usb_card = b->virt || (!b->macos && b->machine->traits & UTM_MACHINE_BARE_USB);
 	if (!b->macos)
 		b->usb = b->usb && (b->machine->traits & (UTM_MACHINE_PCI | UTM_MACHINE_USB));
 }

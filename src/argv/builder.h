@@ -28,6 +28,7 @@ typedef struct UtmArgvBuilder {
 	bool classic_mac_ppc; /* mac99 */
 	bool accelerated;
 	bool usb;
+	bool usb_card; /* the machine has no controller of its own: a card is it */
 	bool host_audio;
 	bool boot_index_off;
 	UtmFirmwareChoice firmware; /* Linux only; UTM's own files have fixed names */

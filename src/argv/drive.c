@@ -291,7 +291,7 @@ static void add_usb(Drives *d, const Drive *drive)
 	utm__add(b, "-device", "usb-storage,drive=%s,removable=", drive->id);
 	utm__add_more(b, "%s", b->macos ? (drive->removable ? "true" : "false") : (drive->removable ? "on" : "off"));
 	add_boot_index(d);
-	if (b->usb && b->virt)
+	if (b->usb && b->usb_card)
 		utm__add_more(b, ",bus=usb-bus.0");
 }
 

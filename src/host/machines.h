@@ -34,8 +34,9 @@ enum {
 	UTM_MACHINE_CCW = 1u << 1,      /* virtio devices are channel devices */
 	UTM_MACHINE_MMIO = 1u << 2,     /* has slots for virtio-...-device */
 	UTM_MACHINE_USB = 1u << 3,      /* USB without PCI */
-	UTM_MACHINE_FLASH = 1u << 4,    /* maps the two UEFI flash images */
-	UTM_MACHINE_AUDIO = 1u << 5,    /* has a sound chip on its board */
+	UTM_MACHINE_BARE_USB = 1u << 4, /* `-usb` brings no controller */
+	UTM_MACHINE_FLASH = 1u << 5,    /* maps the two UEFI flash images */
+	UTM_MACHINE_AUDIO = 1u << 6,    /* has a sound chip on its board */
 };
 
 typedef struct UtmArgvMachine {
