@@ -12,5 +12,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmConfig, utm_config_unref)
 /* The root of a configuration of the QEMU back end; valid until the configuration changes. NULL for other back ends. */
 const UtmConfigQemu *utm__config_get_qemu(const UtmConfig *config);
 
-/* The text of an enumeration's value as the property list has it; never NULL for a value that was read. */
+/*
+ * The text of an enumeration's value as the property list has it; NULL for a number that it does not have. The name is
+ * that of the schema, such as "DriveInterface"; config-types.h has a function for each enumeration as well.
+ */
 const char *utm__config_enum_get_text(const char *enum_name, int32_t value);

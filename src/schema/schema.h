@@ -162,8 +162,10 @@ static inline void *utm__schema_at(const void *object, uint16_t offset)
 bool utm__schema_is_present(const UtmSchemaMember *member, const void *object);
 /* Frees the value and sets it to absent, false, 0 or NULL. */
 void utm__schema_clear(const UtmSchema *schema, const UtmSchemaMember *member, void *object);
-/* Absent: what reading gives without the key. */
+/* What reading gives without the key, and what a new object has. */
 void utm__schema_set_default(const UtmSchema *schema, const UtmSchemaMember *member, void *object);
+void utm__schema_set_new(const UtmSchema *schema, const UtmSchemaMember *member, void *object);
+/* Whether the condition of a fact about a member of `object` holds. */
 bool utm__schema_holds(const UtmSchema *schema, const UtmSchemaFact *fact, const void *object);
 
 gsize utm__schema_element_size(const UtmSchemaMember *member);
@@ -179,27 +181,48 @@ enum {
 	/* Keys that the schema does not know: dropped (0), kept, or an error. */
 	UTM_SCHEMA_KEEP_UNKNOWN = 1 << 0,
 	UTM_SCHEMA_REFUSE_UNKNOWN = 1 << 1,
-	/* Absent keys get what a new object has, instead of being an error or the default of reading. */
+	/* Absent keys get what a new object has, instead of being an error or getting the default of reading. */
 	UTM_SCHEMA_COMPLETE = 1 << 2,
-	/* Ranges are checked, and constants may not change: for edits. */
+	/* Ranges are checked: for edits. */
 	UTM_SCHEMA_STRICT = 1 << 3,
 	/* Writing a file: conditions of writing hold, and values that a file cannot say are refused. */
 	UTM_SCHEMA_FILE = 1 << 4,
 };
 
-/* `base_path` (nullable) is where the value stands, for the key paths of errors. */
+/*
+ * Errors: CONFIG_MALFORMED for wrong types and missing keys, CONFIG_INVALID_VALUE for values that are not allowed,
+ * KEY_PATH for unknown keys, each with the key path. `base_path` (nullable) is where the object stands.
+ */
 int utm__schema_decode(const UtmSchema *schema, guint type, UtmSource *source, guint flags, const char *base_path,
                        void **ret_object, UtmError **error);
-/* One value of a member, or of an array's element (`is_element`), into `field`, which is zeroed. */
-int utm__schema_decode_value(const UtmSchema *schema, const UtmSchemaMember *member, bool is_element, UtmSource *source,
-                             guint flags, const char *base_path, void *object, void *field, UtmError **error);
+/* Writes members in the order of their keys. `error` has the key path. */
+int utm__schema_encode(const UtmSchema *schema, const void *object, UtmSink *sink, guint flags, const char *base_path,
+                       UtmError **error);
 
-int utm__schema_encode(const UtmSchema *schema, const void *object, UtmSink *sink, guint flags, UtmError **error);
-int utm__schema_encode_value(const UtmSchema *schema, const UtmSchemaMember *member, bool is_element, const void *field,
-                             UtmSink *sink, guint flags, const char *base_path, UtmError **error);
+/*
+ * One value instead of an object: that of a member, or of one element of an array. Decoding replaces what `object` has;
+ * on failure nothing has changed.
+ */
+int utm__schema_decode_member(const UtmSchema *schema, const UtmSchemaMember *member, UtmSource *source, guint flags,
+                              const char *path, void *object, UtmError **error);
+int utm__schema_decode_element(const UtmSchema *schema, const UtmSchemaMember *member, UtmSource *source, guint flags,
+                               const char *path, void *object, gsize index, UtmError **error);
+int utm__schema_encode_member(const UtmSchema *schema, const UtmSchemaMember *member, const void *object, UtmSink *sink,
+                              guint flags, const char *path, UtmError **error);
+int utm__schema_encode_element(const UtmSchema *schema, const UtmSchemaMember *member, const void *object, gsize index,
+                               UtmSink *sink, guint flags, const char *path, UtmError **error);
 
-/* Checks a value before an edit: UUID form, range. The name is for the message. */
+/* Whether an integer is in the member's range. */
 int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member, const char *path, int64_t value,
                           UtmError **error);
-/* Makes the kept form of a string: UUIDs in upper case. NULL and an error when it is not allowed. */
+/* The form in which a string is kept, UUIDs in upper case; NULL for what is no UUID. */
 char *utm__schema_dup_string(const UtmSchemaMember *member, const char *text, gsize length);
+
+/* --- between the engine's files --- */
+
+void *utm__schema_alloc(const UtmSchema *schema, guint type); /* all zero */
+void utm__schema_reset(const UtmSchema *schema, void *object); /* back to all zero */
+/* Takes the member over from another object of the type, which keeps nothing. */
+void utm__schema_move(const UtmSchema *schema, const UtmSchemaMember *member, void *object, void *from);
+/* Exchanges an element with the first one of the other object. */
+void utm__schema_swap_element(const UtmSchemaMember *member, void *object, gsize index, void *other);

@@ -36,13 +36,22 @@ typedef struct UtmToken {
 	gsize length;
 } UtmToken;
 
+/* Where a source stands; its own business. */
+typedef struct UtmSourceMark {
+	const void *at;
+	guint depth;
+	int state;
+} UtmSourceMark;
+
 typedef struct UtmSource UtmSource;
 struct UtmSource {
 	/* Gives the next token, or fails for good. Nesting is bounded by the source. */
 	int (*next)(UtmSource *source, UtmToken *ret_token, UtmError **error);
 	/* Right after BEGIN_OBJECT: where its members begin. Going back is possible while the object is open. */
-	gsize (*mark)(UtmSource *source);
-	void (*rewind)(UtmSource *source, gsize mark);
+	UtmSourceMark (*mark)(UtmSource *source);
+	void (*rewind)(UtmSource *source, UtmSourceMark mark);
+	/* The format lacks some kinds of token and has objects in their place; see value.h. */
+	bool wraps;
 };
 
 typedef struct UtmSink UtmSink;

@@ -35,8 +35,17 @@ int utm__value_read(UtmSource *source, const UtmToken *first, UtmValue **ret_val
 const char *utm__value_write(const UtmValue *value, UtmSink *sink);
 
 UtmValue *utm__value_new_object(void);
-/* Gives `object` a member; an earlier one of that name goes. The value is taken. */
-void utm__value_set(UtmValue *object, const char *key, gsize key_length, UtmValue *value_taken);
+/* Adds members, and then once puts them into the order of keys; of equal keys the last one stays. */
+void utm__value_append(UtmValue *object, const char *key, gsize key_length, UtmValue *value_taken);
+void utm__value_sort(UtmValue *object);
+
+/* In JSON, data is { "$data": base64 }, a date { "$date": seconds since 2001 }, NaN and infinities { "$real": text }. */
+#define UTM_VALUE_WRAP_DATA "$data"
+#define UTM_VALUE_WRAP_DATE "$date"
+#define UTM_VALUE_WRAP_REAL "$real"
+
+/* The shortest text that reads back the same, with a fraction or an exponent; nan, +infinity, -infinity. */
+char *utm__number_dup_text(double number);
 
 /* The order of keys in files: by UTF-16 code units, which differs from strcmp() beyond the basic plane. */
 int utm__key_compare(const char *a, const char *b);

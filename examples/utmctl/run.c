@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * utmctl run: a machine in the terminal, until it ends, its time is over or Ctrl-C.
+ *
+ * One thread and one poll(): the library's descriptor and a pipe that the signal handler writes to. Callbacks print and
+ * take notes; decide() acts on the notes, so the order in which things are reported does not matter.
+ */
+#include "utmctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEYS_MAX 64
+#define SERIALS_MAX 8
+/* A prompt without line end is shown after so long. */
+#define PROMPT_MS 300
+#define FIRST_PICTURE_MS 10000
+
+typedef struct Key {
+	uint32_t scancode;
+	double after_seconds;
+	bool typed;
+} Key;
+
+typedef struct Run {
+	const char *for_text, *screenshot;
+	double for_seconds; /* 0: until the guest ends */
+	Key keys[KEYS_MAX];
+	size_t key_count;
+
+	UtmContext *ctx;
+	UtmBundle *bundle;
+	UtmVm *vm;
+	UtmFrame *latest;
+	SerialLines serials[SERIALS_MAX];
+	int64_t serial_ms;
+	int64_t running_ms, input_ms; /* when it was first so; 0: not yet */
+	int interrupts;
+	bool stopping, ended;
+	int status;
+} Run;
+
+static int signal_pipe[2] = { -1, -1 };
+
+static void on_signal(int signal_number)
+{
+	int saved = errno;
+	char byte = (char)signal_number;
+
+	if (write(signal_pipe[1], &byte, 1) < 0)
+		errno = 0; /* the pipe is full of the same news */
+	errno = saved;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void flush_serials(Run *run)
+{
+	for (int i = 0; i < SERIALS_MAX; i++)
+		serial_lines_flush(&run->serials[i]);
+}
+
+/* --- callbacks, all inside utm_context_dispatch() --- */
+
+static void on_event(UtmVm *vm, const UtmVmEvent *event, void *data)
+{
+	Run *run = data;
+
+	(void)vm;
+	flush_serials(run);
+	if (event->dropped)
+		printf("dropped: %" PRIu64 " events\n", event->dropped);
+	switch (event->kind) {
+	case UTM_VM_EVENT_STATE:
+		printf("state: %s\n", utm_vm_state_get_name(event->state));
+		if (event->state == UTM_VM_STATE_RUNNING && !run->running_ms)
+			run->running_ms = now_ms();
+		break;
+	case UTM_VM_EVENT_ENDED:
+		run->ended = true;
+		break;
+	case UTM_VM_EVENT_QMP:
+		printf("event: %s%s%s\n", event->text, event->json ? " " : "", event->json ? event->json : "");
+		break;
+	case UTM_VM_EVENT_WARNING:
+		printf("warning: %s\n", event->text);
+		break;
+	case UTM_VM_EVENT_LOG:
+		printf("qemu: %s\n", event->text);
+		break;
+	}
+}
+
+static void on_console_event(UtmConsole *console, const UtmConsoleEvent *event, void *data)
+{
+	Run *run = data;
+
+	(void)console;
+	if (event->kind == UTM_CONSOLE_EVENT_INPUT_READY && !run->input_ms)
+		run->input_ms = now_ms();
+	if (event->kind == UTM_CONSOLE_EVENT_ENGINE_LOST)
+		printf("warning: the console engine was lost: %s\n",
+		       event->error ? utm_error_get_message(event->error) : "no reason known");
+}
+
+static void on_frame(UtmDisplay *display, void *data)
+{
+	Run *run = data;
+	UtmFrame *frame = utm_display_acquire_frame(display);
+
+	/* Kept, because the display shows nothing any more when the guest has ended. */
+	if (frame) {
+		utm_frame_unref(run->latest);
+		run->latest = frame;
+	}
+}
+
+static void on_serial(UtmVm *vm, uint32_t index, const void *bytes, size_t size, void *data)
+{
+	Run *run = data;
+
+	(void)vm;
+	serial_lines_add(&run->serials[index], bytes, size);
+	run->serial_ms = now_ms();
+}
+
+static void on_started(UtmVm *vm, const UtmError *error, void *data)
+{
+	Run *run = data;
+
+	if (!error)
+		return;
+	flush_serials(run);
+	run->ended = true;
+	run->status = run->interrupts ? EXIT_INTERRUPTED : EXIT_OPERATION;
+	if (!run->interrupts)
+		report(utm_bundle_get_path(utm_vm_get_bundle(vm)), utm_error_ref((UtmError *)error));
+}
+
+static void on_stopped(UtmVm *vm, const UtmError *error, void *data)
+{
+	Run *run = data;
+
+	(void)vm;
+	if (error && utm_error_get_code(error) != UTM_ERROR_CANCELLED)
+		run->status = report(NULL, utm_error_ref((UtmError *)error));
+}
+
+/* --- decisions, outside of callbacks --- */
+
+static void stop(Run *run, uint32_t method)
+{
+	UtmError *error = NULL;
+
+	run->stopping = true;
+	if (utm_vm_stop_async(run->vm, method, NULL, on_stopped, run, NULL, &error) < 0)
+		run->status = report(NULL, error);
+}
+
+static void save_screenshot(Run *run)
+{
+	UtmError *error = NULL;
+	UtmDisplay *display = utm_vm_get_display(run->vm, 0);
+	int code;
+
+	if (run->latest)
+		code = utm_frame_save_png(run->latest, run->screenshot, &error);
+	else if (display && !run->ended)
+		code = utm_display_save_screenshot(display, run->screenshot, FIRST_PICTURE_MS, &error);
+	else {
+		run->status = complain("%s: no screenshot: the machine never showed a picture\n"
+		                       "        give it more time, or a display device",
+		                       run->screenshot);
+		return;
+	}
+	if (code < 0)
+		run->status = report(run->screenshot, error);
+	else
+		printf("screenshot: %s\n", run->screenshot);
+}
+
+static void type_due_keys(Run *run)
+{
+	UtmConsole *console = utm_vm_get_console(run->vm);
+
+	for (size_t i = 0; i < run->key_count && run->input_ms; i++) {
+		Key *key = &run->keys[i];
+		UtmError *error = NULL;
+		if (key->typed || (double)(now_ms() - run->input_ms) < key->after_seconds * 1000)
+			continue;
+		key->typed = true;
+		if (utm_console_send_key(console, key->scancode, true, &error) < 0 ||
+		    utm_console_send_key(console, key->scancode, false, &error) < 0)
+			run->status = report(NULL, error);
+		else
+			printf("typed: 0x%02x\n", key->scancode);
+	}
+}
+
+static void take_signals(Run *run)
+{
+	char bytes[16];
+	ssize_t count = read(signal_pipe[0], bytes, sizeof bytes);
+
+	for (; count > 0; count--) {
+		flush_serials(run);
+		printf("interrupted: %s\n", run->interrupts ? "killing the machine" : "asking the guest to power off");
+		stop(run, run->interrupts++ ? UTM_VM_STOP_KILL : UTM_VM_STOP_ESCALATE);
+	}
+}
+
+static void decide(Run *run)
+{
+	if (now_ms() - run->serial_ms >= PROMPT_MS)
+		flush_serials(run);
+	if (run->stopping || run->ended)
+		return;
+	type_due_keys(run);
+	if (run->for_seconds > 0 && run->running_ms && (double)(now_ms() - run->running_ms) >= run->for_seconds * 1000) {
+		flush_serials(run);
+		printf("time is over\n");
+		if (run->screenshot)
+			save_screenshot(run);
+		run->screenshot = NULL;
+		stop(run, UTM_VM_STOP_ESCALATE);
+	}
+}
+
+static void watch(Run *run)
+{
+	struct pollfd polls[] = { { utm_context_get_fd(run->ctx), POLLIN, 0 }, { signal_pipe[0], POLLIN, 0 } };
+
+	while (!run->ended) {
+		poll(polls, 2, 100);
+		utm_context_dispatch(run->ctx, 0);
+		if (polls[1].revents)
+			take_signals(run);
+		decide(run);
+	}
+	/* What came with the end. */
+	utm_context_dispatch(run->ctx, 0);
+	flush_serials(run);
+	if (run->screenshot && run->running_ms)
+		save_screenshot(run);
+}
+
+static bool ended_badly(uint32_t kind)
+{
+	return kind == UTM_END_GUEST_PANIC || kind == UTM_END_QEMU_EXITED || kind == UTM_END_QEMU_SIGNALLED;
+}
+
+static void print_end(Run *run)
+{
+	UtmEndReason *reason = utm_vm_get_end_reason(run->vm);
+
+	if (!reason)
+		return;
+	uint32_t kind = utm_end_reason_get_kind(reason);
+	const char *name = utm_end_kind_get_name(kind);
+	printf("end: %s: %s\n", name ? name : "unknown", utm_end_reason_get_text(reason));
+	if (utm_end_reason_get_qemu_reason(reason))
+		printf("end: QEMU's reason: %s\n", utm_end_reason_get_qemu_reason(reason));
+	if (utm_end_reason_get_signal(reason))
+		printf("end: signal %d\n", utm_end_reason_get_signal(reason));
+	else if (utm_end_reason_get_exit_status(reason) >= 0)
+		printf("end: exit status %d\n", utm_end_reason_get_exit_status(reason));
+	if (run->status == EXIT_OK && ended_badly(kind))
+		run->status = EXIT_GUEST;
+	if (run->status == EXIT_OK && run->interrupts)
+		run->status = EXIT_INTERRUPTED;
+}
+
+static int open_and_start(Run *run, const char *path)
+{
+	UtmError *error = NULL;
+
+	run->ctx = utm_context_new(NULL, &error);
+	if (!run->ctx || utm_bundle_open(run->ctx, path, &run->bundle, &error) < 0 ||
+	    utm_vm_new(run->bundle, &run->vm, &error) < 0)
+		return run->status = report(path, error);
+	utm_vm_set_event_handler(run->vm, on_event, run, NULL);
+	utm_console_set_event_handler(utm_vm_get_console(run->vm), on_console_event, run, NULL);
+	if (run->screenshot && utm_vm_get_display(run->vm, 0))
+		utm_display_set_frame_handler(utm_vm_get_display(run->vm, 0), on_frame, run, NULL);
+	for (uint32_t i = 0; i < utm_vm_get_serial_count(run->vm) && i < SERIALS_MAX; i++)
+		utm_vm_set_serial_handler(run->vm, i, on_serial, run, NULL, NULL);
+	if (utm_vm_start_async(run->vm, NULL, on_started, run, NULL, &error) < 0)
+		return run->status = report(path, error);
+	return EXIT_OK;
+}
+
+static bool catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	return pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
+	       sigaction(SIGTERM, &action, NULL) == 0;
+}
+
+/* CODE or CODE@SECONDS. */
+static bool add_key(void *data, const char *text)
+{
+	Run *run = data;
+	char *end = NULL;
+	unsigned long code = strtoul(text, &end, 0);
+	double seconds = 0;
+
+	if (*end == '@')
+		seconds = strtod(end + 1, &end);
+	if (*end || end == text || code < 1 || code > 0x17f || seconds < 0 || run->key_count == KEYS_MAX)
+		return false;
+	run->keys[run->key_count++] = (Key){ (uint32_t)code, seconds, false };
+	return true;
+}
+
+static bool set_seconds(void *data, const char *text)
+{
+	Run *run = data;
+	char *end = NULL;
+
+	run->for_seconds = strtod(text, &end);
+	return !*end && end != text && run->for_seconds > 0 && run->for_seconds < 1e9;
+}
+
+int command_run(int argc, char **argv)
+{
+	static Run run;
+	const Option options[] = {
+		{ .name = "--for", .add = set_seconds, .data = &run },
+		{ .name = "--screenshot", .value = &run.screenshot },
+		{ .name = "--type-key", .add = add_key, .data = &run },
+	};
+
+	argc = take_options(argc, argv, options, sizeof options / sizeof options[0]);
+	if (argc < 0)
+		return EXIT_USAGE;
+	if (argc != 2)
+		return misused(argv[0], argc < 2 ? "which bundle?" : "one bundle at a time");
+	if (!catch_signals())
+		return complain("signals cannot be caught: %s", strerror(errno));
+	if (open_and_start(&run, argv[1]) == EXIT_OK) {
+		watch(&run);
+		print_end(&run);
+	}
+	utm_frame_unref(run.latest);
+	utm_vm_unref(run.vm);
+	utm_bundle_unref(run.bundle);
+	utm_context_unref(run.ctx);
+	return run.status;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a guest starts from before its drives: sleep states, UEFI flash, the ROMs of classic Macs; and its memory. */
+#include "argv/groups.h"
+
+#include <string.h>
+
+static void add_vars(UtmArgvBuilder *b)
+{
+	utm__add(b, "-drive", "if=pflash");
+	/* UTM lets QEMU guess, which a guest that rewrites the file can exploit. */
+	if (!b->macos)
+		utm__add_more(b, ",format=%s", utm__name(b, b->facts->efi_vars_format, "disk format"));
+	utm__add_more(b, ",unit=1,file.filename=%s/Data/efi_vars.fd", utm__quote(b, b->bundle_path));
+	if (!b->facts->file_lock)
+		utm__add_more(b, ",file.locking=off");
+}
+
+static void add_code(UtmArgvBuilder *b, const char *path)
+{
+	utm__add(b, "-drive", "if=pflash,format=raw,unit=0,file.filename=%s,file.locking=off,readonly=on",
+	         utm__quote(b, path));
+}
+
+static void add_utm_flash(UtmArgvBuilder *b)
+{
+	const UtmArgvArchitecture *architecture = b->architecture;
+	bool secure = utm__firmware_is_secure(b->config) && architecture->secure_code;
+	g_autofree char *path = NULL;
+
+	if (!b->config->qemu->uefi_boot || !architecture->code || utm__firmware_is_custom(b->config))
+		return;
+	path = g_strdup_printf("%s/qemu/%s", b->facts->cache_dir, secure ? architecture->secure_code : architecture->code);
+	add_code(b, path);
+	add_vars(b);
+}
+
+static void add_flash(UtmArgvBuilder *b)
+{
+	if (!b->firmware.code)
+		return;
+	add_code(b, b->firmware.code);
+	add_vars(b);
+}
+
+void utm__argv_decide_firmware(UtmArgvBuilder *b)
+{
+	if (b->macos || utm__firmware_choose(b->facts, b->config, &b->firmware, &b->error) < 0)
+		return;
+	utm__builder_at(b, "QEMU.UEFIBoot");
+	if (b->config->qemu->uefi_boot && !b->firmware.code && !utm__firmware_is_custom(b->config))
+		utm__warn(b, "machine %s has no flash for UEFI; it boots without", b->target);
+}
+
+/* Small ROMs that UTM ships, for devices that the classic systems do not know by themselves. */
+static void add_classic_mac(UtmArgvBuilder *b)
+{
+	g_autofree char *cache = b->macos ? g_strdup_printf("%s/qemu", b->facts->cache_dir) : g_strdup(b->facts->roms_dir);
+	const char *dir = cache ? utm__quote(b, cache) : NULL;
+
+	if (!dir && (b->classic_mac_68k || b->classic_mac_ppc))
+		utm__warn(b, "the host has no ROM for paravirtual devices on %s", b->target);
+	if (!dir)
+		return;
+	if (b->classic_mac_68k && utm__has_device(b, "nubus-virtio-mmio"))
+		utm__add(b, "-device", "nubus-virtio-mmio,romfile=%s/m68k-declrom", dir);
+	if (b->classic_mac_ppc) {
+		utm__add(b, "-device", "loader,addr=0x4000000,file=%s/ppc-ndrvloader", dir);
+		utm__add(b, "-prom-env", "boot-command=init-program go");
+	}
+}
+
+static void add_memory(UtmArgvBuilder *b)
+{
+	int64_t mib = b->config->system->memory_size;
+
+	utm__builder_at(b, "System.MemorySize");
+	if (mib < 1 || mib > G_MAXINT64 >> 20)
+		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "%" G_GINT64_FORMAT " MiB is no size for a guest", mib);
+	utm__add(b, "-m", "%" G_GINT64_FORMAT, mib);
+}
+
+void utm__argv_firmware(UtmArgvBuilder *b)
+{
+	if (b->architecture->traits & UTM_ARCH_X86) {
+		utm__add(b, "-global", "PIIX4_PM.disable_s3=1");
+		utm__add(b, "-global", "ICH9-LPC.disable_s3=1");
+	}
+	utm__builder_at(b, "QEMU.UEFIBoot");
+	if (b->firmware.smm)
+		utm__add(b, "-global", "driver=cfi.pflash01,property=secure,value=on");
+	if (b->macos)
+		add_utm_flash(b);
+	else
+		add_flash(b);
+	utm__builder_at(b, "System.Target");
+	add_classic_mac(b);
+	add_memory(b);
+}

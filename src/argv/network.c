@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Network cards and what they are plugged into.
+ *
+ * macOS has vmnet, which needs nothing prepared. On Linux the counterparts are QEMU's user network, and bridges that an
+ * administrator made and that the host facts name.
+ */
+#include "argv/groups.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+/* --- the card --- */
+
+static bool is_mac_address(const char *text)
+{
+	if (!text || strlen(text) != 17)
+		return false;
+	for (int i = 0; i < 17; i++) {
+		if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
+			return false;
+	}
+	return true;
+}
+
+static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *hardware)
+{
+	const char *mac = net->mac_address ? net->mac_address : "";
+
+	utm__builder_at(b, "Network[%u].MacAddress", index);
+	if (!b->macos && !is_mac_address(mac))
+		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE,
+		            "\"%s\" is no MAC address: six pairs of hexadecimal digits with colons are", mac);
+	mac = utm__quote(b, mac);
+
+	utm__builder_at(b, "Network[%u].Hardware", index);
+	if ((b->architecture->traits & UTM_ARCH_SPARC) && !strcmp(hardware, "lance"))
+		utm__add(b, "-net", "nic,model=lance,macaddr=%s,netdev=net%u", mac, index);
+	else if (b->classic_mac_68k && !strcmp(hardware, "dp8393x"))
+		utm__add(b, "-net", "nic,macaddr=%s,netdev=net%u", mac, index);
+	else
+		utm__add(b, "-device", "%s,mac=%s,netdev=net%u", hardware, mac, index);
+}
+
+/* --- the user network --- */
+
+/* Forwards are for IPv4, and their syntax has no way to quote a colon or a hyphen. */
+static const char *forward_address(UtmArgvBuilder *b, const char *text, const char *if_absent)
+{
+	struct in_addr parsed;
+
+	if (b->macos)
+		return text ? utm__quote(b, text) : "";
+	if (!text || !*text)
+		return if_absent;
+	if (inet_pton(AF_INET, text, &parsed) != 1)
+		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "\"%s\" is no IPv4 address", text);
+	return text;
+}
+
+static void check_port(UtmArgvBuilder *b, int64_t port, int min)
+{
+	if (!b->macos && (port < min || port > 65535))
+		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between %d and 65535", port, min);
+}
+
+static void add_forward(UtmArgvBuilder *b, const UtmConfigPortForward *forward, guint index, guint forward_index)
+{
+	const char *host, *guest;
+
+	utm__builder_at(b, "Network[%u].PortForward[%u].HostAddress", index, forward_index);
+	/* Without an address UTM opens the port to every network of the host; ours stays on the host. */
+	host = forward_address(b, forward->host_address, "127.0.0.1");
+	utm__builder_at(b, "Network[%u].PortForward[%u].HostPort", index, forward_index);
+	check_port(b, forward->host_port, 0);
+	utm__builder_at(b, "Network[%u].PortForward[%u].GuestAddress", index, forward_index);
+	guest = forward_address(b, forward->guest_address, "");
+	utm__builder_at(b, "Network[%u].PortForward[%u].GuestPort", index, forward_index);
+	check_port(b, forward->guest_port, 1);
+
+	utm__add_more(b, ",hostfwd=%s:%s:%" G_GINT64_FORMAT "-%s:%" G_GINT64_FORMAT,
+	              forward->protocol == UTM_CONFIG_PROTOCOL_UDP ? "udp" : "tcp", host, forward->host_port, guest,
+	              forward->guest_port);
+}
+
+static void add_user_option(UtmArgvBuilder *b, const char *key, const char *text)
+{
+	/* UTM writes empty keys too, and QEMU refuses them. */
+	if (text && (*text || b->macos))
+		utm__add_text(b, key, text);
+}
+
+static void add_user(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, bool restricted)
+{
+	utm__add(b, "-netdev", "user,id=net%u%s", index, restricted ? ",restrict=on" : "");
+	add_user_option(b, "net", net->vlan_guest_address);
+	add_user_option(b, "host", net->vlan_host_address);
+	add_user_option(b, "ipv6-net", net->vlan_guest_address_ipv6);
+	add_user_option(b, "ipv6-host", net->vlan_host_address_ipv6);
+	add_user_option(b, "dhcpstart", net->vlan_dhcp_start_address);
+	add_user_option(b, "dns", net->vlan_dns_server_address);
+	add_user_option(b, "ipv6-dns", net->vlan_dns_server_address_ipv6);
+	add_user_option(b, "dnssearch", net->vlan_dns_search_domain);
+	add_user_option(b, "domainname", net->vlan_dhcp_domain);
+	for (gsize i = 0; i < net->port_forward_count; i++)
+		add_forward(b, net->port_forward[i], index, (guint)i);
+}
+
+/* --- vmnet, macOS only --- */
+
+typedef struct Subnet {
+	guint32 first, last, mask; /* host byte order */
+} Subnet;
+
+static bool parse_ipv4(const char *text, guint32 *ret_address)
+{
+	struct in_addr parsed;
+
+	if (inet_pton(AF_INET, text, &parsed) != 1)
+		return false;
+	*ret_address = ntohl(parsed.s_addr);
+	return true;
+}
+
+static bool parse_mask(const char *text, guint32 *ret_mask)
+{
+	guint64 bits;
+
+	if (strchr(text, '.'))
+		return parse_ipv4(text, ret_mask);
+	if (!g_ascii_string_to_unsigned(text, 10, 0, 31, &bits, NULL))
+		return false;
+	*ret_mask = bits ? ~(guint32)0 << (32 - bits) : 0;
+	return true;
+}
+
+/* address, address/bits or address/mask; UTM takes a third part as a reason to ignore the second. */
+static bool parse_subnet(const char *text, Subnet *ret_subnet)
+{
+	g_auto(GStrv) parts = g_strsplit(text ? text : "", "/", -1);
+	guint count = g_strv_length(parts);
+	guint32 address, mask = 0xffffff00;
+
+	if (!count || !parse_ipv4(parts[0], &address) || (count == 2 && !parse_mask(parts[1], &mask)))
+		return false;
+	*ret_subnet = (Subnet){ (address & mask) + 1, (address | ~mask) - 1, mask };
+	return true;
+}
+
+static char *format_ipv4(guint32 address)
+{
+	return g_strdup_printf("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
+static void add_vmnet_subnet(UtmArgvBuilder *b, const UtmConfigNetwork *net)
+{
+	Subnet subnet;
+
+	if (!parse_subnet(net->vlan_guest_address, &subnet))
+		return;
+	g_autofree char *first = format_ipv4(subnet.first);
+	g_autofree char *last = format_ipv4(subnet.last);
+	g_autofree char *mask = format_ipv4(subnet.mask);
+	utm__add_text(b, "start-address", net->vlan_dhcp_start_address ? net->vlan_dhcp_start_address : first);
+	utm__add_text(b, "end-address", net->vlan_dhcp_end_address ? net->vlan_dhcp_end_address : last);
+	utm__add_text(b, "subnet-mask", mask);
+}
+
+static void add_vmnet(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+{
+	g_autofree char *uuid = net->host_net_uuid ? g_ascii_strup(net->host_net_uuid, -1) : NULL;
+
+	if (net->mode == UTM_CONFIG_NETWORK_MODE_SHARED)
+		utm__add(b, "-netdev", "vmnet-shared,id=net%u", index);
+	else if (net->mode == UTM_CONFIG_NETWORK_MODE_HOST)
+		utm__add(b, "-netdev", "vmnet-host,id=net%u", index);
+	else
+		utm__add(b, "-netdev", "vmnet-bridged,id=net%u", index);
+	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED)
+		utm__add_text(b, "ifname", net->bridge_interface ? net->bridge_interface : "en0");
+	if (net->mode == UTM_CONFIG_NETWORK_MODE_HOST)
+		utm__add_text(b, "net-uuid", uuid);
+	if (net->isolate_from_host)
+		utm__add_more(b, ",isolated=on");
+	add_vmnet_subnet(b, net);
+	utm__add_text(b, "nat66-prefix", net->vlan_guest_address_ipv6);
+}
+
+/* --- the choice --- */
+
+static const char *find_bridge(const UtmArgvBuilder *b, int32_t mode, const char *name)
+{
+	for (gsize i = 0; i < b->facts->network_count; i++) {
+		const UtmHostNetwork *entry = b->facts->network[i];
+
+		/* An entry without a name is for every network of its mode. */
+		if (entry->mode == mode && (!entry->name || !g_strcmp0(entry->name, name)))
+			return entry->bridge;
+	}
+	return NULL;
+}
+
+static const char *choose_bridge(const UtmArgvBuilder *b, const UtmConfigNetwork *net)
+{
+	switch (net->mode) {
+	case UTM_CONFIG_NETWORK_MODE_SHARED:
+		return find_bridge(b, UTM_HOST_NETWORK_MODE_SHARED, NULL);
+	case UTM_CONFIG_NETWORK_MODE_HOST:
+		return find_bridge(b, UTM_HOST_NETWORK_MODE_HOST, net->host_net_uuid);
+	case UTM_CONFIG_NETWORK_MODE_BRIDGED:
+		return find_bridge(b, UTM_HOST_NETWORK_MODE_BRIDGED, net->bridge_interface);
+	default:
+		return NULL;
+	}
+}
+
+static void add_bridge(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *bridge)
+{
+	utm__add(b, "-netdev", "bridge,id=net%u,br=%s", index, utm__quote(b, bridge));
+	utm__add_text(b, "helper", b->facts->bridge_helper);
+	if (net->isolate_from_host) {
+		utm__builder_at(b, "Network[%u].IsolateFromHost", index);
+		utm__warn(b, "isolation on bridge %s is for the host's administrator to set", bridge);
+	}
+	if (net->port_forward_count) {
+		utm__builder_at(b, "Network[%u].PortForward", index);
+		utm__warn(b, "ports are not forwarded over bridge %s: the guest has an address of its own there", bridge);
+	}
+}
+
+static void add_linux_backend(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+{
+	const char *bridge = choose_bridge(b, net);
+
+	if (bridge && *bridge) {
+		add_bridge(b, net, index, bridge);
+		return;
+	}
+	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED)
+		utm__warn(b, "this host has no bridge for \"%s\"; the user network takes its place",
+		          net->bridge_interface ? net->bridge_interface : "");
+	add_user(b, net, index, net->isolate_from_host || net->mode == UTM_CONFIG_NETWORK_MODE_HOST);
+}
+
+static void add_network(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+{
+	const char *hardware;
+
+	utm__builder_at(b, "Network[%u].Hardware", index);
+	hardware = utm__name(b, net->hardware, "device");
+	if (!utm__has_device(b, hardware)) {
+		utm__warn(b, "this QEMU has no %s; the network card is left out", hardware);
+		return;
+	}
+	add_card(b, net, index, hardware);
+	utm__builder_at(b, "Network[%u].Mode", index);
+	if (!b->macos)
+		add_linux_backend(b, net, index);
+	else if (net->mode == UTM_CONFIG_NETWORK_MODE_EMULATED)
+		add_user(b, net, index, net->isolate_from_host);
+	else
+		add_vmnet(b, net, index);
+}
+
+void utm__argv_network(UtmArgvBuilder *b)
+{
+	if (!b->config->network_count)
+		utm__add(b, "-nic", "none");
+	for (gsize i = 0; i < b->config->network_count; i++)
+		add_network(b, b->config->network[i], (guint)i);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Host facts as the command line builder and the machine use them. */
+#pragma once
+
+#include "config/config-private.h"
+#include "core/context-private.h"
+#include "host-types.h" /* generated from qapi/host.schema */
+
+#include <utm/argv.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmHost, utm_host_unref)
+
+/* Valid as long as the host. */
+const UtmHostFacts *utm__host_get_facts(const UtmHost *host);
+/* Facts with all defaults, to be filled by whoever gathers them. */
+UtmHost *utm__host_new(uint32_t os);
+/* To write into, only while the host is nobody else's. */
+UtmHostFacts *utm__host_edit_facts(UtmHost *host);
+
+/* --- probe.c; on the I/O thread, `done` is called there too, possibly before this returns --- */
+
+/* The host is the receiver's alone: it may still be completed with utm__host_inspect_bundle(). */
+typedef void (*UtmHostProbeDone)(UtmHost *host_or_null_taken, UtmError *error_taken, void *data);
+void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHostProbeDone done, void *data);
+
+/* --- image.c --- */
+
+/* The format of an image in QEMU's words, by its file name; NULL when the name does not tell. */
+const char *utm__image_format_from_name(const char *path);
+/*
+ * Adds what only the files of one bundle tell: the format of efi_vars.fd, and of images whose names do not say it. Reads
+ * a few bytes of each. The guest writes these files, and the bundle may come from a stranger: images that refer to files
+ * outside the bundle are refused with BUNDLE_PATH_ESCAPE.
+ */
+int utm__host_inspect_bundle(UtmHost *host, const UtmConfig *config, const char *bundle_path, UtmError **error);
+
+/* --- firmware.c --- */
+
+typedef struct UtmFirmwareChoice {
+	const char *code;          /* NULL: the machine does not boot with UEFI */
+	const char *vars_template; /* nullable: none known */
+	bool smm;                  /* the code guards its variables through system management mode */
+} UtmFirmwareChoice;
+
+/* True when the configuration asks for firmware with Secure Boot, where such exists. */
+bool utm__firmware_is_secure(const UtmConfigQemu *config);
+/* True when a drive of the configuration replaces the firmware: PFlash, a BIOS image, or a kernel to boot directly. */
+bool utm__firmware_is_custom(const UtmConfigQemu *config);
+/* Which images a configuration gets on a Linux host; none when it does not boot with UEFI. Pure. */
+int utm__firmware_choose(const UtmHostFacts *facts, const UtmConfigQemu *config, UtmFirmwareChoice *ret_choice,
+                         UtmError **error);
+/*
+ * Whether efi_vars.fd must be made before the machine starts. `*ret_template` is set to NULL when not; otherwise both are
+ * for the caller to free: the template is to be converted to qcow2, so that snapshots work, at `*ret_path`.
+ */
+int utm__firmware_plan_vars(const UtmHost *host, const UtmConfig *config, const char *bundle_path, char **ret_template,
+                            char **ret_path, UtmError **error);
+
+/* Puts the images for `architecture` that are in one of the directories into the facts. Directories end with NULL. */
+void utm__firmware_find(UtmHostFacts *facts, const char *architecture, const char *const *dirs);
+/* The names and places of Debian's packages, without a look at the disk. */
+void utm__firmware_assume(UtmHostFacts *facts);

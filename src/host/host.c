@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Host facts as an object, and as JSON written by hand. */
+#include "host/host-private.h"
+#include "schema/json-codec.h"
+
+#include <string.h>
+
+struct UtmHost {
+	gint refs;
+	UtmHostFacts *facts;
+};
+
+static UtmHost *take_facts(UtmHostFacts *facts, uint32_t os)
+{
+	UtmHost *host = g_new0(UtmHost, 1);
+
+	host->refs = 1;
+	host->facts = facts;
+	facts->system = os == UTM_HOST_OS_MACOS ? UTM_HOST_SYSTEM_MACOS : UTM_HOST_SYSTEM_LINUX;
+	return host;
+}
+
+UtmHost *utm__host_new(uint32_t os)
+{
+	return take_facts(utm__host_facts_new(), os);
+}
+
+UtmHost *utm_host_ref(UtmHost *host)
+{
+	if (host)
+		g_atomic_int_inc(&host->refs);
+	return host;
+}
+
+void utm_host_unref(UtmHost *host)
+{
+	if (!host || !g_atomic_int_dec_and_test(&host->refs))
+		return;
+	utm__host_facts_free(host->facts);
+	g_free(host);
+}
+
+const UtmHostFacts *utm__host_get_facts(const UtmHost *host)
+{
+	return host->facts;
+}
+
+UtmHostFacts *utm__host_edit_facts(UtmHost *host)
+{
+	return host->facts;
+}
+
+/* A host of which nothing is said is an ordinary one: a small PC with Debian, or an Apple computer of today. */
+static void assume_typical(UtmHostFacts *facts, uint32_t os)
+{
+	bool mac = os == UTM_HOST_OS_MACOS;
+
+	if (!facts->architecture)
+		facts->architecture = g_strdup(mac ? "aarch64" : "x86_64");
+	if (!facts->physical_cores)
+		facts->physical_cores = mac ? 8 : 4;
+	if (!facts->logical_cores)
+		facts->logical_cores = facts->physical_cores;
+	if (!facts->firmware_count && !mac)
+		utm__firmware_assume(facts);
+}
+
+int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, UtmError **error)
+{
+	UtmHostFacts *facts = NULL;
+	int code;
+
+	if (!ret_host || os > UTM_HOST_OS_MACOS)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a known operating system and a result are needed");
+	if (!json)
+		json = "{}";
+	code = utm__json_decode(&utm__host_schema, UTM_HOST_SCHEMA_FACTS, json, strlen(json),
+	                        UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
+	if (code < 0)
+		return code;
+	assume_typical(facts, os);
+	*ret_host = take_facts(facts, os);
+	return 0;
+}
+
+int utm_host_to_json(const UtmHost *host, char **ret_json, UtmError **error)
+{
+	if (!host || !ret_json)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "host and result are needed");
+	return utm__json_encode(&utm__host_schema, host->facts, 0, true, ret_json, error);
+}

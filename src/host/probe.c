@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Gathering the facts of this host for one configuration.
+ *
+ * KVM counts as proven for no architecture yet: that its device opens says little, on hosts that are virtual themselves
+ * its guests can hang. prove_accelerators() is the place for a test that really runs a guest.
+ */
+#include "core/request.h"
+#include "host/cores.h"
+#include "host/host-private.h"
+#include "host/qemu-program.h"
+
+#include <string.h>
+
+/* Longer than the question for QEMU's version may take. */
+enum { PROBE_MS = 15000 };
+
+typedef struct Probe {
+	UtmContext *context;
+	UtmHost *host;
+	char *architecture;
+	UtmHostProbeDone done;
+	void *data;
+} Probe;
+
+static const char *const firmware_dirs[] = { "/usr/share/OVMF",
+	                                     "/usr/share/AAVMF",
+	                                     "/usr/share/qemu-efi-riscv64",
+	                                     "/usr/share/qemu",
+	                                     "/usr/local/share/qemu",
+	                                     "/usr/share/edk2/x64",
+	                                     "/usr/share/edk2/ovmf",
+	                                     "/usr/share/edk2/aarch64" };
+
+static void replace(char **field, const char *text)
+{
+	char *copy = g_strdup(text);
+
+	g_free(*field);
+	*field = copy;
+}
+
+/* --- one fact each --- */
+
+static void find_firmware(Probe *probe, UtmHostFacts *facts)
+{
+	const char *const *own = utm__context_get_firmware_dirs(probe->context);
+	g_autofree char *bin = g_path_get_dirname(facts->qemu_path);
+	/* A QEMU that is not the distribution's brings its own, beside itself. */
+	g_autofree char *share = g_build_filename(bin, "..", "share", "qemu", NULL);
+	g_autoptr(GPtrArray) dirs = g_ptr_array_new();
+
+	for (; own && *own; own++)
+		g_ptr_array_add(dirs, (char *)*own);
+	for (gsize i = 0; i < G_N_ELEMENTS(firmware_dirs); i++)
+		g_ptr_array_add(dirs, (char *)firmware_dirs[i]);
+	g_ptr_array_add(dirs, share);
+	g_ptr_array_add(dirs, NULL);
+	utm__firmware_find(facts, probe->architecture, (const char *const *)dirs->pdata);
+}
+
+static void find_render_node(UtmHostFacts *facts)
+{
+	g_autoptr(GDir) dir = g_dir_open("/dev/dri", 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir)))
+		facts->gl = facts->gl || g_str_has_prefix(name, "renderD");
+}
+
+static int32_t get_acceleration(UtmContext *context)
+{
+	switch (utm__context_get_accel_policy(context)) {
+	case UTM_ACCEL_POLICY_CONFIG:
+		return UTM_HOST_ACCELERATION_CONFIG;
+	case UTM_ACCEL_POLICY_KVM:
+		return UTM_HOST_ACCELERATION_KVM;
+	case UTM_ACCEL_POLICY_TCG:
+		return UTM_HOST_ACCELERATION_TCG;
+	default:
+		return UTM_HOST_ACCELERATION_AUTO;
+	}
+}
+
+static void finish(Probe *probe, UtmError *error_taken)
+{
+	if (error_taken)
+		g_clear_pointer(&probe->host, utm_host_unref);
+	probe->done(g_steal_pointer(&probe->host), error_taken, probe->data);
+	utm_host_unref(probe->host);
+	g_free(probe->architecture);
+	g_free(probe);
+}
+
+static void prove_accelerators(Probe *probe)
+{
+	finish(probe, NULL);
+}
+
+static void on_version(const char *version, UtmError *error_taken, void *data)
+{
+	Probe *probe = data;
+
+	if (!version) {
+		finish(probe, error_taken);
+		return;
+	}
+	replace(&utm__host_edit_facts(probe->host)->qemu_version, version);
+	prove_accelerators(probe);
+}
+
+void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHostProbeDone done, void *data)
+{
+	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
+	const char *architecture = qemu ? utm__config_enum_get_text("Architecture", qemu->system->architecture) : NULL;
+	UtmError *error = NULL;
+	char *program = NULL;
+
+	if (!architecture)
+		utm__fail(&error, UTM_ERROR_CONFIG_INVALID_BACKEND, "only machines of the QEMU back end run here");
+	else
+		program = utm__qemu_find(context, architecture, &error);
+	if (!program) {
+		done(NULL, error, data);
+		return;
+	}
+
+	Probe *probe = g_new0(Probe, 1);
+	*probe = (Probe){ context, utm__host_new(UTM_HOST_OS_LINUX), g_strdup(architecture), done, data };
+	UtmHostFacts *facts = utm__host_edit_facts(probe->host);
+	facts->qemu_path = program;
+	replace(&facts->architecture, utm__host_architecture());
+	facts->acceleration = get_acceleration(context);
+	utm__cores_count(facts);
+	find_render_node(facts);
+	find_firmware(probe, facts);
+	utm__qemu_ask_version(context, facts->qemu_path, on_version, probe);
+}
+
+/* --- the blocking call --- */
+
+static void probe_object_free(UtmObject *object)
+{
+	g_free(object);
+}
+
+static void on_probed(UtmHost *host_taken, UtmError *error_taken, void *data)
+{
+	g_autoptr(UtmRequest) request = data;
+
+	/* A request that was given up meanwhile frees what it is given. */
+	utm__request_finish(request, error_taken, host_taken, (GDestroyNotify)utm_host_unref);
+}
+
+static void start_probe(UtmRequest *request)
+{
+	UtmContext *context = utm__request_get_object(request)->context;
+
+	utm__host_probe_async(context, utm__request_get_input(request), on_probed, utm__request_ref(request));
+}
+
+int utm_host_probe(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host, UtmError **error)
+{
+	static const UtmObjectClass class = { "host probe", NULL, probe_object_free };
+
+	if (!ctx || !config || !ret_host)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "context, configuration and result are needed");
+	int code = utm__context_check_blocking(ctx, error);
+	if (code < 0)
+		return code;
+
+	UtmObject *object = g_new0(UtmObject, 1);
+	utm__object_init(object, &class, ctx);
+	g_autoptr(UtmRequest) request = utm__request_new(object, "probing the host", PROBE_MS, NULL);
+	utm__request_set_input(request, utm_config_ref((UtmConfig *)config), (GDestroyNotify)utm_config_unref);
+	code = utm__request_run(request, start_probe, error);
+	if (code == 0)
+		*ret_host = utm__request_steal_result(request);
+	utm__object_unref(object);
+	return code;
+}

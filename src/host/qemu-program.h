@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The QEMU program for a guest architecture, and what it says about itself. */
+#pragma once
+
+#include "host/host-private.h"
+
+/* The program's path, or QEMU_NOT_FOUND with the directories that were searched. (transfer full) */
+char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **error);
+
+/* `version` such as "7.2.22" is borrowed; NULL together with an error. */
+typedef void (*UtmQemuVersionDone)(const char *version, UtmError *error_taken, void *data);
+/* I/O thread. Runs the program once for each identity of its file; `done` is called at once when it is known. */
+void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersionDone done, void *data);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "schema/path.h"
+
+#include "schema/json-codec.h"
+
+#include <string.h>
+
+/* What an edit takes: complete what is left out, let nothing pass that a typing error could have made. */
+#define EDIT_FLAGS (UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT | UTM_SCHEMA_REFUSE_UNKNOWN)
+#define PATH_LENGTH_MAX 4096
+
+static int fail_at(const char *path, UtmError **error, int code, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+static int fail_at(const char *path, UtmError **error, int code, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	g_autofree char *message = g_strdup_vprintf(format, args);
+	va_end(args);
+	return utm__fail_take(error, utm__error_set_key_path(utm__error_new(code, "%s", message), path));
+}
+
+/* --- finding --- */
+
+typedef struct PathParser {
+	const char *path;
+	const char *at;
+	UtmError **error;
+} PathParser;
+
+static int no_path(const PathParser *parser, const char *problem)
+{
+	return fail_at(parser->path, parser->error, UTM_ERROR_KEY_PATH, "%s at character %td", problem,
+	               parser->at - parser->path + 1);
+}
+
+static int parse_index(PathParser *parser, gsize *ret_index)
+{
+	const char *digits = ++parser->at;
+	gsize index = 0;
+	for (; g_ascii_isdigit(*parser->at); parser->at++) {
+		index = index * 10 + (gsize)(*parser->at - '0');
+		if (parser->at - digits > 9)
+			return no_path(parser, "the index is too large");
+	}
+	if (parser->at == digits || *parser->at != ']')
+		return no_path(parser, "expected an index in brackets");
+	parser->at++;
+	*ret_index = index;
+	return 0;
+}
+
+static int unknown_key(const PathParser *parser, const UtmSchema *schema, const UtmSchemaType *type, const char *name,
+                       gsize length)
+{
+	g_autoptr(GString) known = g_string_new("Keys here are ");
+	for (guint i = 0; i < type->count; i++)
+		g_string_append_printf(known, "%s%s", i ? ", " : "",
+		                       utm__schema_string(schema, utm__schema_member(schema, type, i)->name));
+	g_string_append_c(known, '.');
+	UtmError *made = utm__error_new(UTM_ERROR_KEY_PATH, "there is no key \"%.*s\"", (int)length, name);
+	utm__error_set_remedy(made, known->str);
+	return utm__fail_take(parser->error, utm__error_set_key_path(made, parser->path));
+}
+
+/* One step: a key and perhaps an index. */
+static int find_member(PathParser *parser, const UtmSchemaType *type, UtmPlace *place)
+{
+	gsize length = strcspn(parser->at, ".[]");
+	const char *name = parser->at;
+	if (length == 0)
+		return no_path(parser, "expected a key");
+	place->member = utm__schema_find_member(place->schema, type, name, length);
+	if (!place->member)
+		return unknown_key(parser, place->schema, type, name, length);
+	parser->at += length;
+	place->is_element = *parser->at == '[';
+	if (!place->is_element)
+		return 0;
+	if (!(place->member->flags & UTM_SCHEMA_ARRAY))
+		return no_path(parser, "an index on what is no array");
+	int result = parse_index(parser, &place->index);
+	if (result < 0 || !place->object)
+		return result;
+	gsize count = utm__schema_get_count(place->member, place->object);
+	if (place->index >= count)
+		return fail_at(parser->path, parser->error, UTM_ERROR_NOT_FOUND, "there are only %" G_GSIZE_FORMAT " elements",
+		               count);
+	return 0;
+}
+
+static void *field_of(const UtmPlace *place)
+{
+	if (place->is_element)
+		return utm__schema_get_element(place->member, place->object, place->index);
+	return utm__schema_at(place->object, place->member->offset);
+}
+
+/* Into the section or element that the place is. */
+static int descend(PathParser *parser, UtmPlace *place, const UtmSchemaType **type)
+{
+	bool is_array = (place->member->flags & UTM_SCHEMA_ARRAY) && !place->is_element;
+	if (place->member->kind != UTM_SCHEMA_STRUCT || is_array)
+		return no_path(parser, is_array ? "expected an index in brackets" : "there are no keys inside this value");
+	if (*parser->at++ != '.')
+		return no_path(parser, "expected a dot");
+	*type = &place->schema->types[place->member->type];
+	place->object = place->object ? *(void **)field_of(place) : NULL;
+	return 0;
+}
+
+int utm__path_find(const UtmSchema *schema, const void *root, const char *path, UtmPlace *ret_place, UtmError **error)
+{
+	PathParser parser = { .path = path, .at = path, .error = error };
+	const UtmSchemaType *type = &schema->types[((const UtmSchemaHeader *)root)->type];
+	UtmPlace place = { .schema = schema, .path = path, .object = (void *)root };
+	if (path && strlen(path) > PATH_LENGTH_MAX)
+		return utm__fail(error, UTM_ERROR_KEY_PATH, "a key path of more than %d characters", PATH_LENGTH_MAX);
+	if (path && *path) {
+		int result = find_member(&parser, type, &place);
+		while (result == 0 && *parser.at) {
+			if ((result = descend(&parser, &place, &type)) == 0)
+				result = find_member(&parser, type, &place);
+		}
+		if (result < 0)
+			return result;
+	}
+	*ret_place = place;
+	return 0;
+}
+
+/* --- reading --- */
+
+static bool is_one_value(const UtmPlace *place)
+{
+	return place->member && (place->is_element || !(place->member->flags & UTM_SCHEMA_ARRAY));
+}
+
+static int wrong_kind(const UtmPlace *place, const char *expected, UtmError **error)
+{
+	return fail_at(place->path, error, UTM_ERROR_KEY_PATH, "is not %s", expected);
+}
+
+static int absent(const UtmPlace *place, UtmError **error)
+{
+	return fail_at(place->path, error, UTM_ERROR_NOT_FOUND, "has no value");
+}
+
+static bool is_present(const UtmPlace *place)
+{
+	return !place->member || (place->object && (place->is_element || utm__schema_is_present(place->member, place->object)));
+}
+
+int utm__path_has(const UtmPlace *place, bool *ret_present, UtmError **error)
+{
+	*ret_present = is_present(place);
+	return 0;
+}
+
+int utm__path_get_int(const UtmPlace *place, int64_t *ret_value, UtmError **error)
+{
+	if (!is_one_value(place) || place->member->kind != UTM_SCHEMA_INT)
+		return wrong_kind(place, "an integer", error);
+	if (!is_present(place))
+		return absent(place, error);
+	*ret_value = *(int64_t *)field_of(place);
+	return 0;
+}
+
+int utm__path_get_bool(const UtmPlace *place, bool *ret_value, UtmError **error)
+{
+	if (!is_one_value(place) || place->member->kind != UTM_SCHEMA_BOOL)
+		return wrong_kind(place, "a boolean", error);
+	if (!is_present(place))
+		return absent(place, error);
+	*ret_value = *(bool *)field_of(place);
+	return 0;
+}
+
+static bool is_text(const UtmPlace *place)
+{
+	return is_one_value(place) && (place->member->kind == UTM_SCHEMA_STRING || place->member->kind == UTM_SCHEMA_ENUM);
+}
+
+int utm__path_dup_string(const UtmPlace *place, char **ret_value, UtmError **error)
+{
+	if (!is_text(place))
+		return wrong_kind(place, "a string", error);
+	if (!is_present(place))
+		return absent(place, error);
+	const char *text = place->member->kind == UTM_SCHEMA_STRING
+	                       ? *(char **)field_of(place)
+	                       : utm__schema_enum_get_text(place->schema, place->member->type, *(int32_t *)field_of(place));
+	*ret_value = g_strdup(text ? text : "");
+	return 0;
+}
+
+int utm__path_get_count(const UtmPlace *place, size_t *ret_count, UtmError **error)
+{
+	if (!place->member || place->is_element || !(place->member->flags & UTM_SCHEMA_ARRAY))
+		return wrong_kind(place, "an array", error);
+	if (!is_present(place))
+		return absent(place, error);
+	*ret_count = utm__schema_get_count(place->member, place->object);
+	return 0;
+}
+
+int utm__path_to_json(const UtmPlace *place, bool indent, char **ret_json, UtmError **error)
+{
+	int result;
+	if (!is_present(place))
+		return absent(place, error);
+	UtmJsonSink sink;
+	GString *text = g_string_new(NULL);
+	utm__json_sink_init(&sink, text, indent);
+	if (!place->member)
+		result = utm__schema_encode(place->schema, place->object, &sink.sink, 0, NULL, error);
+	else if (place->is_element)
+		result = utm__schema_encode_element(place->schema, place->member, place->object, place->index, &sink.sink, 0,
+		                                    place->path, error);
+	else
+		result = utm__schema_encode_member(place->schema, place->member, place->object, &sink.sink, 0, place->path, error);
+	char *taken = g_string_free(text, result < 0);
+	if (result == 0)
+		*ret_json = taken;
+	return result;
+}
+
+/* --- editing --- */
+
+static int check_editable(const UtmPlace *place, UtmError **error)
+{
+	if (!place->member)
+		return wrong_kind(place, "a key", error);
+	if (!place->object)
+		return fail_at(place->path, error, UTM_ERROR_NOT_FOUND, "is in a section that is absent; set the section first");
+	if (place->member->flags & UTM_SCHEMA_FIXED)
+		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "cannot be changed");
+	return 0;
+}
+
+static void mark_present(const UtmPlace *place)
+{
+	if (!place->is_element && place->member->flag_offset)
+		*(bool *)utm__schema_at(place->object, place->member->flag_offset) = true;
+}
+
+int utm__path_set_int(const UtmPlace *place, int64_t value, UtmError **error)
+{
+	if (!is_one_value(place) || place->member->kind != UTM_SCHEMA_INT)
+		return wrong_kind(place, "an integer", error);
+	int result = check_editable(place, error);
+	if (result == 0)
+		result = utm__schema_check_int(place->schema, place->member, place->path, value, error);
+	if (result < 0)
+		return result;
+	*(int64_t *)field_of(place) = value;
+	mark_present(place);
+	return 0;
+}
+
+int utm__path_set_bool(const UtmPlace *place, bool value, UtmError **error)
+{
+	if (!is_one_value(place) || place->member->kind != UTM_SCHEMA_BOOL)
+		return wrong_kind(place, "a boolean", error);
+	int result = check_editable(place, error);
+	if (result < 0)
+		return result;
+	*(bool *)field_of(place) = value;
+	mark_present(place);
+	return 0;
+}
+
+static int set_enum(const UtmPlace *place, const char *text, UtmError **error)
+{
+	int32_t value = utm__schema_enum_from_text(place->schema, place->member->type, text, strlen(text));
+	if (value < 0) {
+		g_autofree char *list = utm__schema_enum_dup_list(place->schema, place->member->type);
+		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "\"%s\" is not allowed; use %s", text, list);
+	}
+	*(int32_t *)field_of(place) = value;
+	mark_present(place);
+	return 0;
+}
+
+int utm__path_set_string(const UtmPlace *place, const char *value, UtmError **error)
+{
+	if (!is_text(place))
+		return wrong_kind(place, "a string", error);
+	int result = check_editable(place, error);
+	if (result < 0)
+		return result;
+	if (!value)
+		return utm__path_remove(place, error);
+	if (!g_utf8_validate(value, -1, NULL))
+		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "is not valid UTF-8");
+	if (place->member->kind == UTM_SCHEMA_ENUM)
+		return set_enum(place, value, error);
+	char *kept = utm__schema_dup_string(place->member, value, strlen(value));
+	if (!kept)
+		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "\"%s\" is not a UUID", value);
+	g_free(*(char **)field_of(place));
+	*(char **)field_of(place) = kept;
+	return 0;
+}
+
+static int set_json(const UtmPlace *place, const char *text, UtmError **error)
+{
+	UtmJsonSource source;
+	utm__json_source_init(&source, text, strlen(text));
+	int result = place->is_element
+	                 ? utm__schema_decode_element(place->schema, place->member, &source.source, EDIT_FLAGS, place->path,
+	                                              place->object, place->index, error)
+	                 : utm__schema_decode_member(place->schema, place->member, &source.source, EDIT_FLAGS, place->path,
+	                                             place->object, error);
+	utm__json_reader_clear(&source.reader);
+	return result;
+}
+
+int utm__path_set_text(const UtmPlace *place, const char *text, UtmError **error)
+{
+	int result = check_editable(place, error);
+	if (result < 0)
+		return result;
+	if (is_text(place))
+		return utm__path_set_string(place, text, error);
+	return set_json(place, text, error);
+}
+
+int utm__path_insert(const UtmPlace *place, int64_t index, const char *json, UtmError **error)
+{
+	size_t count;
+	int result = utm__path_get_count(place, &count, error);
+	if (result == 0)
+		result = check_editable(place, error);
+	if (result < 0)
+		return result;
+	if (index < -1 || (index >= 0 && (guint64)index > count))
+		return fail_at(place->path, error, UTM_ERROR_NOT_FOUND, "there are only %" G_GSIZE_FORMAT " elements", count);
+	g_autofree char *path = g_strdup_printf("%s[%" G_GSIZE_FORMAT "]", place->path, index < 0 ? count : (gsize)index);
+	UtmPlace element = *place;
+	element.is_element = true;
+	element.path = path;
+	element.index = index < 0 ? count : (gsize)index;
+	utm__schema_insert_element(place->member, place->object, element.index);
+	result = set_json(&element, json, error);
+	if (result < 0)
+		utm__schema_remove_element(place->schema, place->member, place->object, element.index);
+	return result;
+}
+
+int utm__path_remove(const UtmPlace *place, UtmError **error)
+{
+	int result = check_editable(place, error);
+	if (result < 0)
+		return result;
+	if (place->is_element)
+		utm__schema_remove_element(place->schema, place->member, place->object, place->index);
+	else if (place->member->flags & UTM_SCHEMA_OPTIONAL)
+		utm__schema_set_default(place->schema, place->member, place->object);
+	else
+		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "is required and cannot be removed");
+	return 0;
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libplist parses; a walk over its tree is the source of tokens. Writing is ours, because files should be byte for byte
+ * what UTM writes: sorted keys, tabs, its line lengths of base64.
+ */
+#include "schema/plist-codec.h"
+
+#include <plist/plist.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the property lists of Foundation have where a value is nil. */
+#define NIL_TEXT "$null"
+
+struct UtmPlist {
+	plist_t root;
+};
+
+int utm__plist_parse(const void *data, gsize size, UtmPlist **ret_plist, UtmError **error)
+{
+	int result = utm__plist_check(data, size, error);
+	if (result < 0)
+		return result;
+	/* libplist 2.2 leaves the pointer alone when it fails. */
+	plist_t root = NULL;
+	if (utm__plist_is_binary(data, size))
+		plist_from_bin(data, (uint32_t)size, &root);
+	else
+		plist_from_xml(data, (uint32_t)size, &root);
+	if (!root)
+		return utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "not a property list, or a damaged one");
+	UtmPlist *plist = g_new0(UtmPlist, 1);
+	plist->root = root;
+	*ret_plist = plist;
+	return 0;
+}
+
+void utm__plist_free(UtmPlist *plist)
+{
+	if (!plist)
+		return;
+	plist_free(plist->root);
+	g_free(plist);
+}
+
+/* --- source --- */
+
+typedef struct Level {
+	plist_t node;
+	void *iter;
+	bool is_dict;
+} Level;
+
+typedef struct PlistSource {
+	UtmSource source;
+	plist_t value; /* the value to give next; NULL: what the innermost container has */
+	char *key;     /* of the last KEY token */
+	guint depth;
+	Level levels[UTM_PLIST_DEPTH_MAX + 2];
+} PlistSource;
+
+static int enter(PlistSource *source, plist_t node, UtmToken *ret_token, UtmError **error)
+{
+	if (source->depth == G_N_ELEMENTS(source->levels))
+		return utm__fail(error, UTM_ERROR_LIMIT, "a property list nested too deeply");
+	Level *level = &source->levels[source->depth++];
+	*level = (Level){ .node = node, .is_dict = plist_get_node_type(node) == PLIST_DICT };
+	if (level->is_dict)
+		plist_dict_new_iter(node, &level->iter);
+	else
+		plist_array_new_iter(node, &level->iter);
+	ret_token->kind = level->is_dict ? UTM_TOKEN_BEGIN_OBJECT : UTM_TOKEN_BEGIN_ARRAY;
+	return 0;
+}
+
+static void leave(PlistSource *source)
+{
+	free(source->levels[--source->depth].iter);
+}
+
+static int text_token(UtmTokenKind kind, const char *text, gsize length, UtmToken *ret_token, UtmError **error)
+{
+	if (!text || !g_utf8_validate_len(text, length, NULL))
+		return utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "a string that is not valid UTF-8, or has U+0000 in it");
+	*ret_token = (UtmToken){ .kind = kind, .text = text, .length = length };
+	return 0;
+}
+
+static int string_token(plist_t node, UtmToken *ret_token, UtmError **error)
+{
+	uint64_t length = 0;
+	const char *text = plist_get_string_ptr(node, &length);
+	int result = text_token(UTM_TOKEN_STRING, text, length, ret_token, error);
+	if (result == 0 && length == strlen(NIL_TEXT) && memcmp(text, NIL_TEXT, length) == 0)
+		ret_token->kind = UTM_TOKEN_NULL;
+	return result;
+}
+
+static void data_token(plist_t node, UtmToken *ret_token)
+{
+	uint64_t length = 0;
+	const char *bytes = plist_get_data_ptr(node, &length);
+	*ret_token = (UtmToken){ .kind = UTM_TOKEN_DATA, .text = bytes ? bytes : "", .length = bytes ? length : 0 };
+}
+
+static int value_token(PlistSource *source, plist_t node, UtmToken *ret_token, UtmError **error)
+{
+	uint64_t number = 0;
+	int32_t seconds = 0, microseconds;
+	uint8_t boolean = 0;
+	*ret_token = (UtmToken){ .kind = UTM_TOKEN_NULL };
+	switch (plist_get_node_type(node)) {
+	case PLIST_DICT:
+	case PLIST_ARRAY:
+		return enter(source, node, ret_token, error);
+	case PLIST_STRING:
+		return string_token(node, ret_token, error);
+	case PLIST_DATA:
+		data_token(node, ret_token);
+		return 0;
+	case PLIST_BOOLEAN:
+		plist_get_bool_val(node, &boolean);
+		*ret_token = (UtmToken){ .kind = UTM_TOKEN_BOOL, .boolean = boolean };
+		return 0;
+	case PLIST_UINT:
+		plist_get_uint_val(node, &number);
+		*ret_token = (UtmToken){ .kind = UTM_TOKEN_INT, .integer = (gint64)number };
+		return 0;
+	case PLIST_REAL:
+		ret_token->kind = UTM_TOKEN_REAL;
+		plist_get_real_val(node, &ret_token->number);
+		return 0;
+	case PLIST_DATE:
+		plist_get_date_val(node, &seconds, &microseconds);
+		*ret_token = (UtmToken){ .kind = UTM_TOKEN_DATE, .integer = seconds };
+		return 0;
+	default: /* references of keyed archives: no configuration has them */
+		return utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "a kind of value that no configuration has");
+	}
+}
+
+static int member_token(PlistSource *source, Level *level, UtmToken *ret_token, UtmError **error)
+{
+	plist_t value = NULL;
+	free(source->key);
+	source->key = NULL;
+	plist_dict_next_item(level->node, level->iter, &source->key, &value);
+	if (!value) {
+		leave(source);
+		*ret_token = (UtmToken){ .kind = UTM_TOKEN_END_OBJECT };
+		return 0;
+	}
+	source->value = value;
+	return text_token(UTM_TOKEN_KEY, source->key, source->key ? strlen(source->key) : 0, ret_token, error);
+}
+
+static int element_token(PlistSource *source, Level *level, UtmToken *ret_token, UtmError **error)
+{
+	plist_t value = NULL;
+	plist_array_next_item(level->node, level->iter, &value);
+	if (value)
+		return value_token(source, value, ret_token, error);
+	leave(source);
+	*ret_token = (UtmToken){ .kind = UTM_TOKEN_END_ARRAY };
+	return 0;
+}
+
+static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
+{
+	PlistSource *source = (PlistSource *)base;
+	plist_t value = source->value;
+	source->value = NULL;
+	if (value)
+		return value_token(source, value, ret_token, error);
+	if (source->depth == 0) {
+		*ret_token = (UtmToken){ .kind = UTM_TOKEN_END };
+		return 0;
+	}
+	Level *level = &source->levels[source->depth - 1];
+	return level->is_dict ? member_token(source, level, ret_token, error) : element_token(source, level, ret_token, error);
+}
+
+static UtmSourceMark source_mark(UtmSource *base)
+{
+	PlistSource *source = (PlistSource *)base;
+	return (UtmSourceMark){ .at = source->levels[source->depth - 1].node, .depth = source->depth };
+}
+
+/* The object may be closed already: its parent has moved on, but only behind it. */
+static void source_rewind(UtmSource *base, UtmSourceMark mark)
+{
+	PlistSource *source = (PlistSource *)base;
+	UtmToken token;
+	while (source->depth >= mark.depth)
+		leave(source);
+	source->value = NULL;
+	(void)enter(source, (plist_t)mark.at, &token, NULL);
+}
+
+int utm__plist_decode(const UtmPlist *plist, const UtmSchema *schema, guint type, guint flags, void **ret_object,
+                      UtmError **error)
+{
+	PlistSource source = { .source = { .next = source_next, .mark = source_mark, .rewind = source_rewind },
+		                   .value = plist->root };
+	int result = utm__schema_decode(schema, type, &source.source, flags, NULL, ret_object, error);
+	while (source.depth)
+		leave(&source);
+	free(source.key);
+	return result;
+}
+
+/* --- sink --- */
+
+typedef struct XmlSink {
+	UtmSink sink;
+	GString *text;
+	guint depth;
+	const char *pending; /* a container whose tag waits for its first child: empty ones are one tag */
+} XmlSink;
+
+static void put_indent(XmlSink *sink)
+{
+	for (guint i = 0; i < sink->depth; i++)
+		g_string_append_c(sink->text, '\t');
+}
+
+static void flush_pending(XmlSink *sink)
+{
+	if (!sink->pending)
+		return;
+	put_indent(sink);
+	g_string_append_printf(sink->text, "<%s>\n", sink->pending);
+	sink->pending = NULL;
+	sink->depth++;
+}
+
+static void put_escaped(GString *text, const char *p, gsize length)
+{
+	for (const char *end = p + length; p < end; p++) {
+		if (*p == '<')
+			g_string_append(text, "&lt;");
+		else if (*p == '>')
+			g_string_append(text, "&gt;");
+		else if (*p == '&')
+			g_string_append(text, "&amp;");
+		else
+			g_string_append_c(text, *p);
+	}
+}
+
+static void put_element(XmlSink *sink, const char *tag, const char *content, gsize length)
+{
+	put_indent(sink);
+	g_string_append_printf(sink->text, "<%s>", tag);
+	put_escaped(sink->text, content, length);
+	g_string_append_printf(sink->text, "</%s>\n", tag);
+}
+
+/* Lines get shorter the deeper they stand: 76 characters less 8 for each of at most 8 tabs. */
+static void put_data(XmlSink *sink, const char *bytes, gsize length)
+{
+	g_autofree char *base64 = length ? g_base64_encode((const guchar *)bytes, length) : g_strdup("");
+	gsize room = 76 - 8 * MIN(sink->depth, 8);
+	put_indent(sink);
+	g_string_append(sink->text, "<data>\n");
+	for (gsize at = 0, all = strlen(base64); at < all; at += room) {
+		put_indent(sink);
+		g_string_append_len(sink->text, base64 + at, (gssize)MIN(room, all - at));
+		g_string_append_c(sink->text, '\n');
+	}
+	put_indent(sink);
+	g_string_append(sink->text, "</data>\n");
+}
+
+static void put_number(XmlSink *sink, const char *tag, const char *format, gint64 number)
+{
+	g_autofree char *text = NULL;
+	if (*format == 'u')
+		text = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)number);
+	else
+		text = g_strdup_printf("%" G_GINT64_FORMAT, number);
+	put_element(sink, tag, text, strlen(text));
+}
+
+static void put_real(XmlSink *sink, double number)
+{
+	g_autofree char *text = utm__number_dup_text(number);
+	put_element(sink, "real", text, strlen(text));
+}
+
+static void put_date(XmlSink *sink, gint64 seconds)
+{
+	g_autoptr(GDateTime) epoch = g_date_time_new_utc(2001, 1, 1, 0, 0, 0);
+	g_autoptr(GDateTime) date = g_date_time_add_seconds(epoch, (double)seconds);
+	g_autofree char *text = date ? g_date_time_format(date, "%Y-%m-%dT%H:%M:%SZ") : g_strdup("2001-01-01T00:00:00Z");
+	put_element(sink, "date", text, strlen(text));
+}
+
+static void put_end(XmlSink *sink, const char *tag)
+{
+	if (!sink->pending)
+		sink->depth--;
+	put_indent(sink);
+	g_string_append_printf(sink->text, sink->pending ? "<%s/>\n" : "</%s>\n", tag);
+	sink->pending = NULL;
+}
+
+static const char *check_text(const UtmToken *token)
+{
+	if (!g_utf8_validate_len(token->text, token->length, NULL))
+		return "is not valid UTF-8";
+	bool nil = token->length == strlen(NIL_TEXT) && memcmp(token->text, NIL_TEXT, token->length) == 0;
+	return nil && token->kind == UTM_TOKEN_STRING ? "\"" NIL_TEXT "\" would be read back as no value" : NULL;
+}
+
+static const char *put_text(XmlSink *sink, const UtmToken *token)
+{
+	const char *problem = check_text(token);
+	if (!problem)
+		put_element(sink, token->kind == UTM_TOKEN_KEY ? "key" : "string", token->text, token->length);
+	return problem;
+}
+
+static const char *sink_put(UtmSink *base, const UtmToken *token)
+{
+	XmlSink *sink = (XmlSink *)base;
+	if (token->kind != UTM_TOKEN_END_OBJECT && token->kind != UTM_TOKEN_END_ARRAY)
+		flush_pending(sink);
+	switch (token->kind) {
+	case UTM_TOKEN_BEGIN_OBJECT:
+	case UTM_TOKEN_BEGIN_ARRAY:
+		sink->pending = token->kind == UTM_TOKEN_BEGIN_OBJECT ? "dict" : "array";
+		break;
+	case UTM_TOKEN_END_OBJECT:
+	case UTM_TOKEN_END_ARRAY:
+		put_end(sink, token->kind == UTM_TOKEN_END_OBJECT ? "dict" : "array");
+		break;
+	case UTM_TOKEN_KEY:
+	case UTM_TOKEN_STRING:
+		return put_text(sink, token);
+	case UTM_TOKEN_NULL:
+		put_element(sink, "string", NIL_TEXT, strlen(NIL_TEXT));
+		break;
+	case UTM_TOKEN_BOOL:
+		put_indent(sink);
+		g_string_append(sink->text, token->boolean ? "<true/>\n" : "<false/>\n");
+		break;
+	case UTM_TOKEN_INT:
+		put_number(sink, "integer", "d", token->integer);
+		break;
+	case UTM_TOKEN_UINT:
+		put_number(sink, "integer", "u", (gint64)token->uinteger);
+		break;
+	case UTM_TOKEN_REAL:
+		put_real(sink, token->number);
+		break;
+	case UTM_TOKEN_DATE:
+		put_date(sink, token->integer);
+		break;
+	case UTM_TOKEN_DATA:
+		put_data(sink, token->text, token->length);
+		break;
+	default:
+		break;
+	}
+	return NULL;
+}
+
+int utm__plist_encode(const UtmSchema *schema, const void *object, char **ret_data, gsize *ret_size, UtmError **error)
+{
+	GString *text = g_string_new("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	                             "<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" "
+	                             "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n"
+	                             "<plist version=\"1.0\">\n");
+	XmlSink sink = { .sink.put = sink_put, .text = text };
+	int result = utm__schema_encode(schema, object, &sink.sink, UTM_SCHEMA_FILE, NULL, error);
+	g_string_append(text, "</plist>\n");
+	if (result == 0)
+		*ret_size = text->len;
+	char *taken = g_string_free(text, result < 0);
+	if (result == 0)
+		*ret_data = taken;
+	return result;
+}

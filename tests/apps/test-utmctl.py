@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""utmctl as a person types it: output, errors in two lines, exit codes."""
+
+import json
+import os
+import pathlib
+import plistlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from tap import SOURCE, Picture, check, demo_bundle, run_all, same
+
+UTMCTL, BUILD_DIR = sys.argv[1:]
+WORK = pathlib.Path(tempfile.mkdtemp(prefix="utmctl-"))
+PLAIN = WORK / "Plain.utm"
+
+
+def utmctl(*arguments, status=0, timeout=150):
+    done = subprocess.run([UTMCTL, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False)
+    same(done.returncode, status, f"exit code of {arguments}, {done.stdout!r} {done.stderr!r}")
+    return done
+
+
+def make_plain():
+    """A bundle of the demo's template, without kernel and initramfs."""
+    (PLAIN / "Data").mkdir(parents=True, exist_ok=True)
+    text = (SOURCE / "examples/demo/config.plist.in").read_text(encoding="utf-8")
+    (PLAIN / "config.plist").write_text(text.replace("@UUID@", "11111111-2222-4333-8444-555555555555"), encoding="utf-8")
+
+
+def helps():
+    """--help lists every command and every exit code; --version tells both versions"""
+    text = utmctl("--help").stdout
+    for word in ("utmctl run", "utmctl argv", "config show", "config get", "config set", "Exit codes", "130"):
+        check(word in text, word)
+    check(re.fullmatch(r"utmctl \S+, libutm \S+\n", utmctl("--version").stdout), "--version")
+
+
+def refuses_misuse():
+    """misuse is exit code 2 and a hint"""
+    for arguments in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "x", "--for"], ["run", "x", "--for", "soon"],
+                      ["run", "x", "--type-key", "999999"], ["argv", "x", "--what"], ["argv"], ["config", "show"],
+                      ["config", "get", PLAIN], ["config", "set", PLAIN, "A.B"], ["config", "eat", PLAIN],
+                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"]):
+        done = utmctl(*arguments, status=2)
+        check("utmctl --help" in done.stderr and not done.stdout, f"{arguments}: {done.stderr!r}")
+
+
+def shows_flat():
+    """config show prints one line per value, in the words of the property list"""
+    lines = utmctl("config", "show", PLAIN).stdout.splitlines()
+    for line in ("System.MemorySize = 256", "Information.Name = Demo", "Drive[1].ImageName = initrd.img", "Network = []",
+                 "QEMU.UEFIBoot = false", 'QEMU.AdditionalArguments[1] = -no-reboot'):
+        check(line in lines, f"{line!r} is not in {lines}")
+
+
+def shows_json_and_plist():
+    """config show --json and --plist hold the same values as the file"""
+    wanted = plistlib.loads((PLAIN / "config.plist").read_bytes())
+    same(json.loads(utmctl("config", "show", PLAIN, "--json").stdout), wanted, "JSON")
+    same(plistlib.loads(utmctl("config", "show", PLAIN, "--plist").stdout.encode()), wanted, "property list")
+    same(json.loads(utmctl("config", "show", PLAIN / "config.plist", "--json").stdout), wanted, "of the file alone")
+
+
+def gets_and_sets():
+    """config set writes what config get reads, into bundle and property list, and changes nothing else"""
+    before = plistlib.loads((PLAIN / "config.plist").read_bytes())
+    for target in (PLAIN, PLAIN / "config.plist"):
+        utmctl("config", "set", target, "System.MemorySize", "384")
+        same(utmctl("config", "get", target, "System.MemorySize").stdout, "384\n", "integer")
+        utmctl("config", "set", target, "QEMU.RNGDevice=true")
+        same(utmctl("config", "get", target, "QEMU.RNGDevice").stdout, "true\n", "boolean")
+        utmctl("config", "set", target, "Information.Name", 'A "good" name, ü')
+        same(utmctl("config", "get", target, "Information.Name").stdout, 'A "good" name, ü\n', "string")
+        same(json.loads(utmctl("config", "get", target, "Drive[0]", "--json").stdout)["ImageName"], "vmlinuz", "section")
+        after = plistlib.loads((PLAIN / "config.plist").read_bytes())
+        after["System"]["MemorySize"], after["QEMU"]["RNGDevice"], after["Information"]["Name"] = 256, False, "Demo"
+        same(after, before, "the rest")
+        make_plain()
+    same(sorted(os.listdir(PLAIN)), ["Data", "config.plist"], "files")
+
+
+def removes():
+    """config remove takes out an element and an optional key"""
+    utmctl("config", "remove", PLAIN, "Drive[0]")
+    same(utmctl("config", "get", PLAIN, "Drive[0].ImageName").stdout, "initrd.img\n", "what moved up")
+    utmctl("config", "remove", PLAIN, "Information.Notes")
+    check("Notes" not in utmctl("config", "show", PLAIN).stdout, "Notes are still there")
+    make_plain()
+
+
+def errors_have_two_lines():
+    """errors name file, key path and code on one line, and the remedy on the next"""
+    cases = [
+        (["config", "get", PLAIN, "System.NoSuchKey"], r"utmctl: .*System\.NoSuchKey.* \(key-path\)\n {8}\S.*\n"),
+        (["config", "set", PLAIN, "System.MemorySize", "much"], r"utmctl: .*System\.MemorySize: .* \(config-\S+\)\n {8}\S.*\n"),
+        (["config", "set", PLAIN, "Drive[0].Interface", "Steam"],
+         r"utmctl: .*Drive\[0\]\.Interface: .* \(config-invalid-value\)\n {8}\S.*\n"),
+        (["config", "show", WORK / "none.plist"], r"utmctl: .*none\.plist: .* \(not-found\)\n {8}\S.*\n"),
+        (["argv", WORK / "None.utm"], r"utmctl: .*None\.utm: .* \(not-\S+\)\n {8}\S.*\n"),
+        (["run", WORK], r"utmctl: .*: .* \(not-a-bundle\)\n {8}\S.*\n"),
+    ]
+    for arguments, pattern in cases:
+        done = utmctl(*arguments, status=1)
+        check(re.fullmatch(pattern, done.stderr), f"{arguments}: {done.stderr!r}")
+
+
+def errors_of_images():
+    """a name that leads out of the bundle, and a missing image, are told with their key path"""
+    for name, code in (("../../etc/passwd", "bundle-path-escape"), ("gone.qcow2", "image-missing")):
+        text = (PLAIN / "config.plist").read_text(encoding="utf-8").replace("vmlinuz", name)
+        (PLAIN / "config.plist").write_text(text, encoding="utf-8")
+        done = utmctl("run", PLAIN, "--for", "1", status=1)
+        check(re.search(rf"Drive\[0\]\.ImageName: .*\({code}\)\n {{8}}\S", done.stderr), f"{name}: {done.stderr!r}")
+        make_plain()
+
+
+def prints_argv():
+    """argv prints one argument per line for both hosts, starts nothing, and --json agrees"""
+    for host in ("linux", "macos"):
+        lines = utmctl("argv", PLAIN, "--host", host).stdout.splitlines()
+        check("qemu-system-x86_64" in lines[0], lines[0])
+        check("-machine" in lines and "virtio-vga" in " ".join(lines), lines)
+        check(f"{PLAIN}/Data/vmlinuz" in lines, lines)
+        check("console=ttyS0 quiet loglevel=2 mitigations=off panic=-1" in lines, lines)
+        told = json.loads(utmctl("argv", PLAIN, "--host", host, "--json").stdout)
+        same([told["program"]] + [a["text"] for a in told["arguments"]], lines, host)
+    check("# Display[0].Hardware" in utmctl("argv", PLAIN, "--host", "linux", "--explain").stdout, "--explain")
+    utmctl("argv", PLAIN)
+
+
+def takes_host_facts():
+    """--host-facts changes the command line; damaged facts are an error that names the file"""
+    facts = WORK / "facts.json"
+    facts.write_text("{", encoding="utf-8")
+    check("facts.json" in utmctl("argv", PLAIN, "--host-facts", facts, status=1).stderr, "damaged facts")
+    utmctl("argv", PLAIN, "--host-facts", WORK / "gone.json", status=1)
+
+
+def runs_for_a_time():
+    """run --for stops in time, with picture, typed key, serial output and end reason"""
+    bundle = demo_bundle(BUILD_DIR)
+    shot = WORK / "shot.png"
+    done = utmctl("run", bundle, "--for", "30", "--screenshot", shot, "--type-key", "0x1e@20")
+    print("".join(f"# {line}\n" for line in done.stdout.splitlines()))
+    for line in ("state: running", "serial: demo: ready", "typed: 0x1e", "serial: demo: key 30", "time is over",
+                 f"screenshot: {shot}", "state: stopped"):
+        check(line in done.stdout.splitlines(), f"{line!r} is not in {done.stdout!r}")
+    check(re.search(r"^end: guest-shutdown: ", done.stdout, re.M), "end reason")
+    check(Picture(shot).pixel(0, 0) == (16, 100, 70), "the picture is not that after the key")
+
+
+def runs_until_the_guest_ends():
+    """run without --for ends with the guest"""
+    bundle = demo_bundle(BUILD_DIR)
+    done = utmctl("run", bundle, "--type-key", "0x01@20")
+    check("serial: demo: power off" in done.stdout, done.stdout)
+    check(re.search(r"^end: guest-shutdown: ", done.stdout, re.M), "end reason")
+
+
+def interrupt(process, wanted, method):
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if wanted in line:
+            method()
+    return "".join(seen)
+
+
+def stops_at_ctrl_c():
+    """Ctrl-C has the guest power off; exit code 130"""
+    bundle = demo_bundle(BUILD_DIR)
+    with subprocess.Popen([UTMCTL, "run", bundle], stdout=subprocess.PIPE, text=True) as process:
+        text = interrupt(process, "demo: ready", lambda: process.send_signal(signal.SIGINT))
+    same(process.returncode, 130, f"exit code, {text!r}")
+    check("demo: power off" in text and "end: guest-shutdown" in text, text)
+
+
+def kills_at_second_ctrl_c():
+    """a second Ctrl-C does not wait for the guest"""
+    bundle = demo_bundle(BUILD_DIR)
+
+    def twice():
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+
+    with subprocess.Popen([UTMCTL, "run", bundle], stdout=subprocess.PIPE, text=True) as process:
+        text = interrupt(process, "state: running", twice)  # a kernel that boots hears no power button
+    same(process.returncode, 130, f"exit code, {text!r}")
+    check("end: killed" in text, text)
+
+
+def tells_a_bad_end():
+    """QEMU ended by a signal of somebody else's: exit code 3"""
+    bundle = demo_bundle(BUILD_DIR)
+    with subprocess.Popen([UTMCTL, "run", bundle], stdout=subprocess.PIPE, text=True) as process:
+        def kill_qemu():
+            children = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")
+            for pid in " ".join(c.read_text(encoding="ascii") for c in children).split():
+                if "qemu" in pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii"):
+                    os.kill(int(pid), signal.SIGSEGV)
+        text = interrupt(process, "state: running", kill_qemu)
+    same(process.returncode, 3, f"exit code, {text!r}")
+    check("end: qemu-signalled" in text and "end: signal 11" in text, text)
+
+
+make_plain()
+try:
+    run_all([helps, refuses_misuse, shows_flat, shows_json_and_plist, gets_and_sets, removes, errors_have_two_lines,
+             errors_of_images, prints_argv, takes_host_facts, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c,
+             kills_at_second_ctrl_c, tells_a_bad_end])
+finally:
+    shutil.rmtree(WORK)

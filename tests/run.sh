@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# run.sh: everything that can be checked, in one command. Installs the packages that are missing, builds with gcc and clang
+# (warnings are errors), and runs the tests plain, under AddressSanitizer and UndefinedBehaviorSanitizer, under
+# ThreadSanitizer and under valgrind. The last line is `N passed, N failed, N skipped`, over all test cases of all these.
+#
+#     tests/run.sh            everything
+#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz bench
+set -eu
+
+cd "$(dirname "$0")/.."
+. examples/demo/packages.sh
+stages=${*:-plain clang asan tsan valgrind fuzz bench}
+jobs=$(nproc)
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+started=$(date +%s)
+
+test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-system-arm
+	ovmf qemu-efi-aarch64"
+# No GLib slices or caches, so that every block is seen by itself; and no library's own log handler is fatal.
+export G_SLICE=always-malloc
+
+step() { printf '\n== %s (%ds)\n' "$*" $(($(date +%s) - started)); }
+
+# record LABEL passed|failed: for steps that are one test case by themselves.
+record() {
+	case $2 in
+	passed) echo "$1 1 0 0" >> "$results" ;;
+	*) echo "$1 0 1 0" >> "$results"; echo "$1: failed" ;;
+	esac
+}
+
+# build LABEL DIRECTORY OPTIONS...
+build() {
+	label=$1 directory=$2
+	shift 2
+	[ -f "$directory/build.ninja" ] || meson setup "$directory" --werror "$@" || { record "$label" failed; return 1; }
+	if ninja -C "$directory" -j "$jobs"; then record "$label" passed; else record "$label" failed; return 1; fi
+}
+
+# suite LABEL DIRECTORY ARGUMENTS...
+suite() {
+	label=$1 directory=$2
+	shift 2
+	rm -f "$directory/meson-logs/$label.json"
+	meson test -C "$directory" --no-rebuild --num-processes "$jobs" --logbase "$label" --print-errorlogs "$@" || true
+	python3 tests/count.py "$results" "$label" "$directory/meson-logs/$label.json"
+}
+
+stage_plain() {
+	step "gcc: build and test"
+	build gcc-build build-gcc -Dbuildtype=debugoptimized || return 0
+	suite gcc build-gcc
+}
+
+stage_clang() {
+	step "clang: build"
+	CC=/usr/bin/clang build clang-build build-clang -Dfuzz=true -Db_lundef=false || return 0
+	suite clang build-clang --suite unit --suite api
+}
+
+stage_asan() {
+	step "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
+	build asan-build build-asan -Db_sanitize=address,undefined -Db_lundef=false || return 0
+	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+	suite asan build-asan --no-suite install --no-suite abi --timeout-multiplier 4
+	unset ASAN_OPTIONS UBSAN_OPTIONS
+}
+
+stage_tsan() {
+	step "ThreadSanitizer: context, queue, monitor, rings"
+	build tsan-build build-tsan -Db_sanitize=thread -Db_lundef=false || return 0
+	# GLib is not built for it: only what our own code does with its pthread locks is seen, and only that is asked for.
+	TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp halt_on_error=0 exitcode=66" \
+		suite tsan build-tsan --suite unit --suite monitor --suite api --timeout-multiplier 6
+}
+
+stage_valgrind() {
+	step "valgrind: selected suites"
+	[ -f build-gcc/build.ninja ] || build gcc-build build-gcc -Dbuildtype=debugoptimized || return 0
+	suite valgrind build-gcc --suite unit --suite monitor --suite golden --timeout-multiplier 20 --wrapper \
+		"valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --trace-children=no --child-silent-after-fork=yes --suppressions=$PWD/tests/valgrind.supp"
+}
+
+stage_fuzz() {
+	step "fuzz targets: ${FUZZ_SECONDS:=10} seconds each"
+	[ -f build-clang/build.ninja ] || CC=/usr/bin/clang build clang-build build-clang -Dfuzz=true -Db_lundef=false || return 0
+	for target in build-clang/tests/fuzz/fuzz-*; do
+		[ -x "$target" ] && [ -f "$target" ] || continue
+		name=$(basename "$target")
+		work=$(mktemp -d)
+		corpus=tests/fuzz/corpus/${name#fuzz-}
+		if "$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$work/" \
+			"$work" $([ -d "$corpus" ] && echo "$corpus") > "$work.log" 2>&1; then
+			record "$name" passed
+			tail -n 1 "$work.log"
+		else
+			tail -n 40 "$work.log"
+			record "$name" failed
+		fi
+		rm -rf "$work" "$work.log"
+	done
+}
+
+stage_bench() {
+	step "benchmarks (ratios; nothing passes or fails by time)"
+	[ -f build-gcc/build.ninja ] || return 0
+	meson test -C build-gcc --no-rebuild --benchmark --verbose --logbase bench || true
+}
+
+step "packages"
+# shellcheck disable=SC2086
+need_packages $build_packages $run_packages $demo_packages $test_packages
+for stage in $stages; do
+	"stage_$stage"
+done
+step "done"
+python3 tests/count.py "$results"
