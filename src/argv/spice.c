@@ -10,7 +10,7 @@
 void utm__argv_start(UtmArgvBuilder *b)
 {
 	if (b->macos)
-		utm__add(b, "-L", "%s/qemu", b->facts->cache_dir);
+		utm__add(b, "-L", "%s/qemu", b->facts->cache_dir ? b->facts->cache_dir : "");
 	for (gsize i = 0; !b->macos && i < b->facts->data_dirs_count; i++)
 		utm__add(b, "-L", "%s", b->facts->data_dirs[i]);
 	utm__add_flag(b, "-S");
