@@ -61,7 +61,8 @@ static const char *forward_address(UtmArgvBuilder *b, const char *text, const ch
 static void check_port(UtmArgvBuilder *b, int64_t port, int min)
 {
 	if (!b->macos && (port < min || port > 65535))
-		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between %d and 65535", port, min);
+		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between %d and 65535", port,
+		            min);
 }
 
 static void add_forward(UtmArgvBuilder *b, const UtmConfigPortForward *forward, guint index, guint forward_index)

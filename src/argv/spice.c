@@ -2,8 +2,8 @@
 /*
  * Data directories, the SPICE server, the monitor, and the switch-off of QEMU's default devices.
  *
- * UTM carries the monitor inside the SPICE connection. On Linux it has a socket of its own, so that no display server or
- * client stands between a machine and its control.
+ * UTM carries the monitor inside the SPICE connection. On Linux it has a socket of its own, so that no display
+ * server or client stands between a machine and its control.
  */
 #include "argv/groups.h"
 

@@ -14,7 +14,9 @@
 #include <string.h>
 
 /* Longer than the question for QEMU's version may take. */
-enum { PROBE_MS = 15000 };
+enum {
+	PROBE_MS = 15000
+};
 
 typedef struct Probe {
 	UtmContext *context;
@@ -24,14 +26,10 @@ typedef struct Probe {
 	void *data;
 } Probe;
 
-static const char *const firmware_dirs[] = { "/usr/share/OVMF",
-	                                     "/usr/share/AAVMF",
-	                                     "/usr/share/qemu-efi-riscv64",
-	                                     "/usr/share/qemu",
-	                                     "/usr/local/share/qemu",
-	                                     "/usr/share/edk2/x64",
-	                                     "/usr/share/edk2/ovmf",
-	                                     "/usr/share/edk2/aarch64" };
+static const char *const firmware_dirs[] = {
+	"/usr/share/OVMF",       "/usr/share/AAVMF",    "/usr/share/qemu-efi-riscv64", "/usr/share/qemu",
+	"/usr/local/share/qemu", "/usr/share/edk2/x64", "/usr/share/edk2/ovmf",        "/usr/share/edk2/aarch64"
+};
 
 static void replace(char **field, const char *text)
 {

@@ -26,8 +26,11 @@ static UtmArgv *build(const UtmArgvRuntime *runtime)
 	UtmError *error = NULL;
 
 	check(utm_config_new_from_file(path, &config, &error), error);
-	check(utm_config_set_text(config, "Serial", "[{'Mode':'Terminal','Target':'Auto'},{'Mode':'Ptty','Target':'Auto'},"
-	                                            "{'Mode':'Terminal','Target':'Auto'}]", &error), error);
+	check(utm_config_set_text(config, "Serial",
+	                          "[{'Mode':'Terminal','Target':'Auto'},{'Mode':'Ptty','Target':'Auto'},"
+	                          "{'Mode':'Terminal','Target':'Auto'}]",
+	                          &error),
+	      error);
 	check(utm_host_new_from_json(UTM_HOST_OS_LINUX, NULL, &host, &error), error);
 	check(utm__argv_build(config, "/vm", host, runtime, &argv, &error), error);
 	return argv;
@@ -48,7 +51,9 @@ static void expect(const UtmArgv *argv, const char *value, const char *key_path)
 static void test_descriptors(void)
 {
 	static const int serials[] = { 10, 11 };
-	UtmArgvRuntime runtime = { .qmp_fd = 3, .agent_fd = 4, .serial_fds = serials, .serial_fd_count = 2, .runtime_dir = "/run/x" };
+	UtmArgvRuntime runtime = {
+		.qmp_fd = 3, .agent_fd = 4, .serial_fds = serials, .serial_fd_count = 2, .runtime_dir = "/run/x"
+	};
 	g_autoptr(UtmArgv) argv = build(&runtime);
 
 	expect(argv, "socket,id=org.qemu.monitor.qmp,fd=3,server=on,wait=off", NULL);
@@ -67,8 +72,10 @@ static void test_paths(void)
 	expect(argv, "socket,id=org.qemu.monitor.qmp,path=/run/a,,b/qmp.sock,server=on,wait=off", NULL);
 	expect(argv, "socket,id=term2,path=/run/a,,b/term2.sock,server=on,wait=off", "Serial[2].Mode");
 	/* SPICE takes no descriptor: its name is short because QEMU runs in that directory. */
-	expect(argv, "unix=on,addr=spice.sock,disable-ticketing=on,image-compression=off,playback-compression=off,"
-	             "streaming-video=off,gl=off", NULL);
+	expect(argv,
+	       "unix=on,addr=spice.sock,disable-ticketing=on,image-compression=off,playback-compression=off,"
+	       "streaming-video=off,gl=off",
+	       NULL);
 }
 
 static void test_disposable(void)
