@@ -238,8 +238,8 @@ static void add_linux_backend(UtmArgvBuilder *b, const UtmConfigNetwork *net, gu
 		return;
 	}
 	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED)
-		utm__warn(b, "this host has no bridge for \"%s\"; the user network takes its place",
-		          net->bridge_interface ? net->bridge_interface : "");
+		utm__warn(b, "the host facts name no bridge for \"%s\"; the user network takes its place",
+		          net->bridge_interface ? net->bridge_interface : "any interface");
 	add_user(b, net, index, net->isolate_from_host || net->mode == UTM_CONFIG_NETWORK_MODE_HOST);
 }
 
