@@ -770,7 +770,7 @@ static void test_hostile_values(void)
 		"<dict><key>a</key><integer>12x</integer></dict>", "<dict><key>a</key><integer></integer></dict>",
 		"<dict><key>a</key><string>\xff\xfe</string></dict>", "<dict><key>\xc3</key><true/></dict>",
 		"<dict><key>a</key><string>&nosuch;</string></dict>", "<dict><key>a</key><nosuch/></dict>",
-		"<dict><key>a</key><string>&#0;x</string></dict>",
+		"<dict><key>a</key><string>&#0;x</string></dict>", "<dict><key>&#0;x</key><true/></dict>", "<dict><key/><true/></dict>",
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		g_autofree char *text = g_strdup_printf("<plist version=\"1.0\">%s</plist>", wrong[i]);
@@ -857,6 +857,9 @@ static void test_hostile_binary(void)
 	static const guint8 leaf[] = { 0x09 };
 	static const guint8 big[] = { 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	static const guint8 null[] = { 0x00 };
+	static const guint8 odd_key[] = { 0xd1, 0, 0 };
+	static const guint8 nul[] = { 0x52, 'a', 0 };
+	static const guint8 wide_nul[] = { 0x62, 0, 'a', 0, 0 };
 	static const guint8 longer[] = { 0x5f, 0x13, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	const struct {
 		guint count;
@@ -873,6 +876,9 @@ static void test_hostile_binary(void)
 		{ 2, big, sizeof big, 1, UTM_ERROR_CONFIG_MALFORMED },
 		{ 2, null, sizeof null, 1, UTM_ERROR_CONFIG_MALFORMED },
 		{ 2, longer, sizeof longer, 1, UTM_ERROR_CONFIG_MALFORMED },
+		{ 1, odd_key, sizeof odd_key, 0, UTM_ERROR_CONFIG_MALFORMED },
+		{ 2, nul, sizeof nul, 1, UTM_ERROR_CONFIG_MALFORMED }, /* in a key, libplist 2.2 would abort */
+		{ 2, wide_nul, sizeof wide_nul, 1, UTM_ERROR_CONFIG_MALFORMED },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GByteArray) list = binary_tower(cases[i].count, cases[i].leaf, cases[i].leaf_size, cases[i].last_ref);
