@@ -525,6 +525,19 @@ static void test_fake_crashes(void)
 	close_fixture(f);
 }
 
+static void test_fake_closes_its_monitor(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "hangup");
+	UtmError *error = NULL;
+	if (utm_vm_start(f->vm, NULL, &error) == 0)
+		assert_end(f, UTM_END_QEMU_EXITED);
+	else
+		g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_QMP_DISCONNECTED);
+	utm_error_unref(error);
+	close_fixture(f);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -554,5 +567,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/vm/fault/stopped-while-starting", test_fake_stopped_while_starting);
 	g_test_add_func("/vm/fault/ignores-quit", test_fake_ignores_quit);
 	g_test_add_func("/vm/fault/crashes", test_fake_crashes);
+	g_test_add_func("/vm/fault/closes-its-monitor", test_fake_closes_its_monitor);
 	return g_test_run();
 }
