@@ -318,7 +318,8 @@ static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeade
 	}
 }
 
-static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object, UtmError **error)
+static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object,
+                               UtmError **error)
 {
 	bool optional = member->flags & UTM_SCHEMA_OPTIONAL;
 	if (d->flags & UTM_SCHEMA_COMPLETE)
@@ -358,7 +359,7 @@ static int decode_pass(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *
 	return result;
 }
 
-/* The second pass over an entry that cannot be read in the current spelling. Of two errors the better informed stays. */
+/* A second pass, for an entry that cannot be read in the current spelling. The better informed error stays. */
 static int decode_old_names(Decoder *d, const Step *at, UtmSourceMark mark, const Pass *first, UtmSchemaHeader *object,
                             UtmError **error)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What strangers send is looked at before libplist parses it, because libplist bounds neither nesting nor size: an XML
- * list can nest until its destructor runs out of stack, and a binary list can refer to the same object from many places,
- * which libplist copies each time, so that a kilobyte grows without end. Integers are checked here too: libplist 2.2
- * gives 2^64-1 and -1 as the same number.
+ * list can nest until its destructor runs out of stack, and a binary list can refer to the same object from many
+ * places, which libplist copies each time, so that a kilobyte grows without end. Integers are checked here too:
+ * libplist 2.2 gives 2^64-1 and -1 as the same number.
  */
 #include "schema/plist-codec.h"
 

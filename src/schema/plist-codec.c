@@ -177,7 +177,8 @@ static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
 		return 0;
 	}
 	Level *level = &source->levels[source->depth - 1];
-	return level->is_dict ? member_token(source, level, ret_token, error) : element_token(source, level, ret_token, error);
+	return level->is_dict ? member_token(source, level, ret_token, error)
+	                      : element_token(source, level, ret_token, error);
 }
 
 static UtmSourceMark source_mark(UtmSource *base)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The schema engine. qapi/generate turns a schema file into C structs (NAME-types.h) and tables of integers
- * (NAME-tables.c); the engine makes, reads, writes, copies, compares and frees any struct by its table. There is no code
- * per type, so a new key is one line in a schema file.
+ * (NAME-tables.c); the engine makes, reads, writes, copies, compares and frees any struct by its table. There is no
+ * code per type, so a new key is one line in a schema file.
  *
  * Objects come from the engine only and nest by pointer. Their strings and arrays are g_malloc() memory that code may
  * replace: g_free() the old, g_strdup() the new.
