@@ -32,6 +32,18 @@ def count_program(test):
     return passed, failed, skipped
 
 
+def print_failures(test):
+    """What TAP says below each failed case, and the end of standard error."""
+    telling = False
+    for line in (test.get("stdout") or "").splitlines():
+        if CASE.match(line):
+            telling = line.lower().startswith("not ok")
+        if telling:
+            print(f"    {line}")
+    for line in (test.get("stderr") or "").splitlines()[-30:]:
+        print(f"    {line}")
+
+
 def add_log(results, label, path):
     sums = [0, 0, 0]
     try:
@@ -43,7 +55,8 @@ def add_log(results, label, path):
         counts = count_program(test)
         sums = [a + b for a, b in zip(sums, counts)]
         if counts[1]:
-            print(f"{label}: {test['name']}: {counts[1]} failed")
+            print(f"{label}: {test['name']}: {counts[1]} failed, {test['result']}")
+            print_failures(test)
     with open(results, "a", encoding="utf-8") as out:
         out.write(f"{label} {sums[0]} {sums[1]} {sums[2]}\n")
     print(f"{label}: {sums[0]} passed, {sums[1]} failed, {sums[2]} skipped")

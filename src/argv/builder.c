@@ -106,7 +106,7 @@ const char *utm__quote(UtmArgvBuilder *b, const char *text)
 static bool is_plain_name(const char *text)
 {
 	/* QEMU prints a list and exits when it meets one of its two words for help. */
-	if (!*text || !strcmp(text, "help"))
+	if (!g_ascii_isalnum(*text) || !strcmp(text, "help"))
 		return false;
 	for (; *text; text++) {
 		if (!g_ascii_isalnum(*text) && !strchr("._+-", *text))

@@ -63,6 +63,9 @@ static const char *get_default_model(const UtmArgvBuilder *b)
 		return b->facts->cpu_model;
 	if (b->accelerated)
 		return "host";
+	/* UTM names a processor for every ARM machine; boards other than virt are made with one and refuse others. */
+	if (!b->macos && (b->architecture->traits & UTM_ARCH_ARM) && !b->virt)
+		return NULL;
 	return b->architecture->default_cpu;
 }
 

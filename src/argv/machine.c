@@ -22,14 +22,25 @@ static bool is_same_architecture(const UtmArgvBuilder *b)
 	return !g_strcmp0(b->facts->architecture, guest) && (!strcmp(guest, "x86_64") || !strcmp(guest, "aarch64"));
 }
 
+/* ARM boards are made with a processor of their own, which is not the host's. */
+static bool takes_host_cpu(const UtmArgvBuilder *b)
+{
+	return is_same_architecture(b) && (b->virt || !(b->architecture->traits & UTM_ARCH_ARM));
+}
+
 /* Forced: KVM, or nothing. */
 static bool force_kvm(UtmArgvBuilder *b)
 {
 	const char *host = b->facts->architecture ? b->facts->architecture : "unknown";
 	bool narrow_pc = !strcmp(b->architecture->name, "i386") && !strcmp(host, "x86_64");
 
-	if (is_same_architecture(b) || narrow_pc)
+	if (takes_host_cpu(b) || narrow_pc)
 		return true;
+	utm__builder_at(b, "System.Target");
+	if (is_same_architecture(b)) {
+		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "KVM does not run machine %s; it runs virt", b->target);
+		return false;
+	}
 	utm__builder_at(b, "System.Architecture");
 	utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "KVM does not run %s guests on %s hosts", b->architecture->name, host);
 	return false;
@@ -43,10 +54,10 @@ static bool choose_kvm(UtmArgvBuilder *b)
 	case UTM_HOST_ACCELERATION_TCG:
 		return false;
 	case UTM_HOST_ACCELERATION_CONFIG:
-		return b->config->qemu->hypervisor && is_same_architecture(b) && is_proven(b);
+		return b->config->qemu->hypervisor && takes_host_cpu(b) && is_proven(b);
 	default:
 		/* The bundle's own key only tells what the Mac that made it could do. */
-		return is_same_architecture(b) && is_proven(b);
+		return takes_host_cpu(b) && is_proven(b);
 	}
 }
 
@@ -148,7 +159,8 @@ static bool needs_audiodev(UtmArgvBuilder *b)
 {
 	if (b->macos)
 		return b->classic_mac_68k && utm__has_sound_card(b, "asc");
-	return (b->machine->traits & UTM_MACHINE_AUDIO) && b->config->sound_count && utm__has_capability(b, "machine-audiodev");
+	return (b->machine->traits & UTM_MACHINE_AUDIO) && b->config->sound_count &&
+	       utm__has_capability(b, "machine-audiodev");
 }
 
 static bool is_old_macos(const UtmArgvBuilder *b)

@@ -12,9 +12,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmConfig, utm_config_unref)
 /* The root of a configuration of the QEMU back end; valid until the configuration changes. NULL for other back ends. */
 const UtmConfigQemu *utm__config_get_qemu(const UtmConfig *config);
 
-/* Reads config.plist from an open descriptor, which stays the caller's; `file` is its name for errors. */
-int utm__config_new_from_fd(int fd, const char *file, UtmConfig **ret_config, UtmError **error);
-
 /*
  * The text of an enumeration's value as the property list has it; NULL for a number that it does not have. The name is
  * that of the schema, such as "DriveInterface"; config-types.h has a function for each enumeration as well.

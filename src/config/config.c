@@ -140,32 +140,31 @@ static int read_bytes(int fd, GByteArray *bytes)
 	return 0;
 }
 
-int utm__config_new_from_fd(int fd, const char *file, UtmConfig **ret_config, UtmError **error)
+static int read_file(const char *path, GByteArray *bytes, UtmError **error)
 {
-	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	struct stat info;
-	if (fstat(fd, &info) < 0)
-		return utm__fail_errno(error, errno, file, "cannot read");
-	if (!S_ISREG(info.st_mode))
-		return utm__fail_take(error, utm__error_set_file(utm__error_new(UTM_ERROR_IO, "is not a regular file"), file));
-	int failed = read_bytes(fd, bytes);
-	if (failed)
-		return utm__fail_errno(error, failed, file, "cannot read");
-	int result = utm_config_new_from_data(bytes->data, bytes->len, ret_config, error);
-	if (result < 0 && error)
-		*error = utm__error_at_file(*error, file);
-	return result;
-}
-
-int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error)
-{
-	if (!path || !ret_config)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "path and ret_config must not be NULL");
 	/* Not blocking: a FIFO would wait for a writer. */
 	utm_autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return utm__fail_errno(error, errno, path, "cannot open");
-	return utm__config_new_from_fd(fd, path, ret_config, error);
+	if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+		return utm__fail_take(error, utm__error_set_file(utm__error_new(UTM_ERROR_IO, "is not a regular file"), path));
+	int failed = read_bytes(fd, bytes);
+	return failed ? utm__fail_errno(error, failed, path, "cannot read") : 0;
+}
+
+int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	if (!path || !ret_config)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "path and ret_config must not be NULL");
+	int result = read_file(path, bytes, error);
+	if (result < 0)
+		return result;
+	result = utm_config_new_from_data(bytes->data, bytes->len, ret_config, error);
+	if (result < 0 && error)
+		*error = utm__error_at_file(*error, path);
+	return result;
 }
 
 /* --- by key path --- */

@@ -2,12 +2,12 @@
 /*
  * The start, step by step on the I/O thread:
  *
- *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets -> console opens
- *                                                                                             -> cont, query-status
+ *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets
+ *                                                                       -> cont, query-status -> console opens
  *
  * Sockets are bound here and inherited by QEMU as descriptors: there is no file to poll for and no race. QEMU always
- * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console connects beside the
- * start, which does not wait for it.
+ * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console connects after the
+ * start, which does not wait for it: a display tells its whole picture to whoever comes.
  */
 #include "base/util.h"
 #include "bundle/bundle-private.h"
@@ -27,14 +27,6 @@
 /* A monitor that hung up belongs to a QEMU that is ending: its exit status says more, so wait a moment for it. */
 #define LOST_GRACE_MS 2000
 #define CONSOLE_TIMEOUT_MS 15000
-
-static void start_succeed(UtmVmRun *run)
-{
-	UtmRequest *start = g_steal_pointer(&run->start);
-	run->phase = RUN_READY;
-	utm__request_finish(start, NULL, NULL, NULL);
-	utm__request_unref(start);
-}
 
 void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken)
 {
@@ -88,6 +80,43 @@ static void on_qemu_end(UtmProcess *process, const UtmProcessEnd *end, void *dat
 
 /* ---------------------------------------------------------------- the monitor */
 
+static void on_console(UtmConsole *console, const UtmError *error, void *data)
+{
+	UtmVm *vm = data;
+	if (error && utm_error_get_code(error) != UTM_ERROR_CANCELLED) {
+		g_autofree char *text = g_strdup_printf("no console: %s", utm_error_get_message(error));
+		utm__vm_emit_text(vm, UTM_VM_EVENT_WARNING, text, NULL);
+	}
+	utm__object_release(&vm->object);
+}
+
+static void open_console(UtmVmRun *run)
+{
+	if (utm__config_get_qemu(run->vm->config)->display_count == 0)
+		return;
+	utm__object_hold(&run->vm->object);
+	utm__console_open(run->vm->console, run->spice_path, NULL, CONSOLE_TIMEOUT_MS, on_console, run->vm);
+}
+
+static void start_succeed(UtmVmRun *run)
+{
+	UtmRequest *start = g_steal_pointer(&run->start);
+	run->phase = RUN_READY;
+	utm__request_finish(start, NULL, NULL, NULL);
+	utm__request_unref(start);
+	/* Not earlier: its program would compete with QEMU for processors while the caller waits. */
+	open_console(run);
+}
+
+static void publish_qmp(UtmVmRun *run)
+{
+	UtmVm *vm = run->vm;
+	UtmQmp *qmp = utm__qmp_new_wrapping(vm->object.context, run->client);
+	pthread_mutex_lock(&vm->lock);
+	vm->qmp = qmp;
+	pthread_mutex_unlock(&vm->lock);
+}
+
 static void on_running_known(UtmVmRun *run, const UtmError *error, void *data)
 {
 	if (run->phase != RUN_CONNECTING)
@@ -107,33 +136,6 @@ static void on_cont(UtmQmpClient *client, const char *reply_json, const UtmError
 		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
 	else
 		utm__vm_query_status(run, on_running_known, NULL);
-}
-
-static void on_console(UtmConsole *console, const UtmError *error, void *data)
-{
-	UtmVm *vm = data;
-	if (error && utm_error_get_code(error) != UTM_ERROR_CANCELLED) {
-		g_autofree char *text = g_strdup_printf("no console: %s", utm_error_get_message(error));
-		utm__vm_emit_text(vm, UTM_VM_EVENT_WARNING, text, NULL);
-	}
-	utm__object_release(&vm->object);
-}
-
-static void open_console(UtmVmRun *run)
-{
-	if (utm__config_get_qemu(run->vm->config)->display_count == 0)
-		return;
-	utm__object_hold(&run->vm->object);
-	utm__console_open(run->vm->console, run->spice_path, NULL, CONSOLE_TIMEOUT_MS, on_console, run->vm);
-}
-
-static void publish_qmp(UtmVmRun *run)
-{
-	UtmVm *vm = run->vm;
-	UtmQmp *qmp = utm__qmp_new_wrapping(vm->object.context, run->client);
-	pthread_mutex_lock(&vm->lock);
-	vm->qmp = qmp;
-	pthread_mutex_unlock(&vm->lock);
 }
 
 /* Without a monitor nobody can control this QEMU any more. */
@@ -169,7 +171,6 @@ static void on_qmp_ready(UtmQmpClient *client, const UtmError *error, void *data
 		return;
 	}
 	publish_qmp(run);
-	open_console(run);
 	if (run->options.flags & UTM_VM_START_PAUSED)
 		utm__vm_query_status(run, on_running_known, NULL);
 	else

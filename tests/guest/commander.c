@@ -16,7 +16,7 @@ typedef unsigned int u32;
 #define LINE_STATUS (COM1 + 5)
 #define PM1A_CONTROL 0x604 /* where QEMU's firmware puts it on both machines */
 
-__attribute__((section(".multiboot"), used)) static const u32 header[] = { MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC };
+__attribute__((section(".header"), used)) static const u32 header[] = { MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC };
 
 static inline void outb(u16 port, u8 value)
 {
@@ -88,8 +88,8 @@ void run(void)
 			obey(inb(COM1));
 }
 
-__asm__(".globl _start\n"
-        "_start:\n"
+__asm__(".globl entry\n"
+        "entry:\n"
         "	mov $stack_end, %esp\n"
         "	call run\n"
         ".bss\n"
