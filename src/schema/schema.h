@@ -220,6 +220,16 @@ char *utm__schema_dup_string(const UtmSchemaMember *member, const char *text, gs
 
 /* --- between the engine's files --- */
 
+/* A step of the way from the root to a value: a key, or an index. */
+typedef struct UtmSchemaStep {
+	const struct UtmSchemaStep *above;
+	const char *name; /* NULL: index */
+	gsize length;
+	gsize index;
+} UtmSchemaStep;
+
+void utm__schema_append_path(GString *path, const UtmSchemaStep *step);
+
 void *utm__schema_alloc(const UtmSchema *schema, guint type); /* all zero */
 void utm__schema_reset(const UtmSchema *schema, void *object); /* back to all zero */
 /* Takes the member over from another object of the type, which keeps nothing. */
