@@ -184,6 +184,7 @@ static void test_config_file_of_odd_kinds(Fixture *f, gconstpointer data)
 	/* A link that stays inside is fine. */
 	put_link(f->root, "config.plist", "Data/real.plist");
 	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_assert_nonnull(bundle);
 }
 
 /* --- names that lead out --- */
