@@ -11,6 +11,7 @@
  */
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -333,6 +334,23 @@ static GPid start_qemu(const char *raw_path, const char *lib_path)
 	return pid;
 }
 
+/* What a tree of the schema costs, for comparison with what the library adds to the call. */
+static void bench_tree(UtmQmp *qmp, int rounds)
+{
+	char *reply = NULL;
+	double cpu[ROUNDS_MAX];
+	utm_qmp_execute(qmp, "query-qmp-schema", NULL, NULL, &reply, NULL);
+	for (int i = 0; i < rounds; i++) {
+		double begin = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+		g_autoptr(JsonParser) parser = json_parser_new();
+		if (!json_parser_load_from_data(parser, reply, -1, NULL))
+			g_error("json-glib cannot read the schema");
+		cpu[i] = clock_us(CLOCK_PROCESS_CPUTIME_ID) - begin;
+	}
+	print("qmp.schema", "json_glib_tree.cpu", quantile(cpu, rounds, 0.5), "us");
+	utm_free(reply);
+}
+
 static void bench_qemu(int rounds)
 {
 	g_autofree char *dir = g_dir_make_tmp("utm-bench-XXXXXX", NULL);
@@ -344,6 +362,7 @@ static void bench_qemu(int rounds)
 	alternate("qmp.qemu.cancellable", lib_call_cancellable, qmp, "query-status", rounds, CALLS);
 	pipelines("qmp.qemu", qmp, MIN(rounds, 5), 2000);
 	alternate("qmp.qemu.schema", lib_call, qmp, "query-qmp-schema", rounds, 10);
+	bench_tree(qmp, rounds);
 	utm_qmp_unref(qmp);
 	close(raw.fd);
 	kill(pid, SIGKILL);
