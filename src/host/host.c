@@ -74,8 +74,9 @@ int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, Ut
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a known operating system and a result are needed");
 	if (!json)
 		json = "{}";
-	code = utm__json_decode(&utm__host_schema, UTM_HOST_SCHEMA_FACTS, json, strlen(json),
-	                        UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
+	code =
+		utm__json_decode(&utm__host_schema, UTM_HOST_SCHEMA_FACTS, json, strlen(json),
+	                     UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
 	if (code < 0)
 		return code;
 	assume_typical(facts, os);

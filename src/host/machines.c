@@ -176,8 +176,7 @@ static bool lists_architecture(const UtmArgvMachine *machine, const char *archit
 const UtmArgvMachine *utm__machine_find(const char *architecture, const char *target)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(machines); i++) {
-		if (utm__machine_is_family(target, machines[i].family) &&
-		    lists_architecture(&machines[i], architecture))
+		if (utm__machine_is_family(target, machines[i].family) && lists_architecture(&machines[i], architecture))
 			return &machines[i];
 	}
 	return &other_machine;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What strangers send is looked at before libplist parses it, because libplist bounds neither nesting nor size: an XML
- * list can nest until its destructor runs out of stack, and a binary list can refer to the same object from many places,
- * which libplist copies each time, so that a kilobyte grows without end. Integers are checked here too: libplist 2.2
- * gives 2^64-1 and -1 as the same number.
+ * list can nest until its destructor runs out of stack, and a binary list can refer to the same object from many
+ * places, which libplist copies each time, so that a kilobyte grows without end. Integers are checked here too:
+ * libplist 2.2 gives 2^64-1 and -1 as the same number.
  */
 #include "schema/plist-codec.h"
 
@@ -230,6 +230,24 @@ static bool is_int64(const BinaryScan *scan, const Item *item)
 	return big_endian(scan->data + item->start, 8) == 0 && scan->data[item->start + 8] < 0x80;
 }
 
+/* A U+0000 in a key makes libplist 2.2 abort, and nothing that reads a property list means one in any string. */
+static bool has_nul(const BinaryScan *scan, const Item *item)
+{
+	const guint8 *bytes = scan->data + item->start;
+	if (item->kind == 5)
+		return memchr(bytes, 0, item->count) != NULL;
+	for (guint64 i = 0; item->kind == 6 && i < item->count; i++)
+		if (!bytes[2 * i] && !bytes[2 * i + 1])
+			return true;
+	return false;
+}
+
+static bool is_string(const BinaryScan *scan, guint64 index)
+{
+	Item item;
+	return index < scan->count && read_item(scan, index, &item) && (item.kind == 5 || item.kind == 6);
+}
+
 static int weigh(BinaryScan *scan, guint64 index, guint depth, UtmError **error);
 
 static int weigh_children(BinaryScan *scan, const Item *item, guint depth, Weight *sum, UtmError **error)
@@ -237,6 +255,8 @@ static int weigh_children(BinaryScan *scan, const Item *item, guint depth, Weigh
 	guint64 refs = item->kind == 10 ? item->count : item->kind == 13 ? item->count * 2 : 0;
 	for (guint64 i = 0; i < refs; i++) {
 		guint64 child = big_endian(scan->data + item->start + i * scan->ref_size, scan->ref_size);
+		if (item->kind == 13 && i < item->count && !is_string(scan, child))
+			return malformed(error, "a key that is no string");
 		int result = weigh(scan, child, depth + 1, error);
 		if (result < 0)
 			return result;
@@ -265,6 +285,8 @@ static int weigh(BinaryScan *scan, guint64 index, guint depth, UtmError **error)
 		return malformed(error, "a value that is damaged");
 	if (!is_int64(scan, &item))
 		return malformed(error, "an integer beyond 64 bits");
+	if (has_nul(scan, &item))
+		return malformed(error, "a string with U+0000");
 	Weight sum = { .nodes = 1, .bytes = (gsize)payload_of(scan, &item) };
 	weight->open = true;
 	int result = weigh_children(scan, &item, depth, &sum, error);

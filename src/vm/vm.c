@@ -24,7 +24,8 @@ static void kill_on_io(void *data)
 		utm__vm_start_fail(vm->run, utm__error_new(UTM_ERROR_CANCELLED, "the machine was freed while it started"));
 }
 
-static void wait_for_end(UtmVm *vm)
+/* False when QEMU cannot even be killed: then what its run uses has to stay. */
+static bool wait_for_end(UtmVm *vm)
 {
 	struct timespec deadline;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -33,15 +34,19 @@ static void wait_for_end(UtmVm *vm)
 	pthread_mutex_lock(&vm->lock);
 	while (vm->active && !failed)
 		failed = pthread_cond_timedwait(&vm->changed, &vm->lock, &deadline);
+	bool ended = !vm->active;
 	pthread_mutex_unlock(&vm->lock);
+	return ended;
 }
 
 static void vm_close(UtmObject *object)
 {
 	UtmVm *vm = vm_of(object);
 	utm__context_call(object->context, kill_on_io, vm);
-	if (utm__context_check_blocking(object->context, NULL) == 0)
-		wait_for_end(vm);
+	bool ended = utm__context_check_blocking(object->context, NULL) == 0 && wait_for_end(vm);
+	/* Here, not in vm_free(): a bundle keeps its context, and queued events may keep this memory until that ends. */
+	if (ended)
+		utm_bundle_unref(g_steal_pointer(&vm->bundle));
 	utm_console_unref(vm->console);
 	utm_qmp_unref(g_steal_pointer(&vm->qmp));
 	utm__slot_set(&vm->events, NULL);

@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <utm/utm.h>
 
-enum { BUILDS = 20000, ROUNDS = 5, PROBES = 5, WARM_PROBES = 2000 };
+enum {
+	BUILDS = 20000,
+	ROUNDS = 5,
+	PROBES = 5,
+	WARM_PROBES = 2000
+};
 
 static void keep_least(double *least, double value)
 {
@@ -119,8 +124,8 @@ static void bench_probe(void)
 		time_probe(context, config);
 	double warm = (now() - start) / WARM_PROBES;
 	utm_context_unref(context);
-	printf("probe cold %.1f ms, %.2f times a bare run of QEMU; warm %.0f us, %.4f times\n", cold * 1e3, cold / bare, warm * 1e6,
-	       warm / bare);
+	printf("probe cold %.1f ms, %.2f times a bare run of QEMU; warm %.0f us, %.4f times\n", cold * 1e3, cold / bare,
+	       warm * 1e6, warm / bare);
 	utm_config_unref(config);
 }
 

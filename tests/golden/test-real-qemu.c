@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Real QEMUs accept the command lines: each machine is started paused (-S is always there) with the facts that the probe
- * finds on this host, answers on its monitor, and has the devices that the configuration asked for.
+ * Real QEMUs accept the command lines: each machine is started paused (-S is always there) with the facts that the
+ * probe finds on this host, answers on its monitor, and has the devices that the configuration asked for.
  */
 #include "support.h"
 
@@ -71,7 +71,10 @@ static const Machine machines[] = {
 	  "virtio-net-pci\nvirtio-blk-pci" },
 	{ "arm/vexpress", NULL, MACHINE("arm", "vexpress-a9") "System.CPUCount=0\nInput.UsbBusSupport=2.0\nQEMU.RNGDevice=true\n"
 	  DISK("VirtIO", "A", ""), "virtio-blk-device" },
-	/* Every other architecture: the machine that UTM takes by default, with what it would have. Skipped where QEMU is absent. */
+	/*
+	 * Every other architecture: the machine that UTM takes by default, with what it would have. Skipped where QEMU is
+	 * absent.
+	 */
 	{ "riscv64/virt", NULL, MACHINE("riscv64", "virt") COMMON "System.CPUCount=0\nInput.UsbBusSupport=2.0\n"
 	  "+Display={'Hardware':'virtio-ramfb'}\n+Sound={'Hardware':'intel-hda'}\n" CARD("virtio-net-pci") DISK("VirtIO", "A", "")
 	  EMPTY_CD("USB", "B"), "virtio-gpu-pci\nvirtio-net-pci\nvirtio-blk-pci\nich9-usb-ehci1" },

@@ -7,8 +7,8 @@
  *
  *  - at once when its pieces cover the whole screen;
  *  - when nothing more came for GAP_MIN_US, which keeps small changes quick;
- *  - but as long as less changed than in one of the last pictures, the same is likely on its way again: then only when
- *    nothing came for half the time that the longest of those took, at most GAP_MAX_US;
+ *  - but when one of the last pictures was a large part of the screen and less changed so far, the same is likely on its
+ *    way again: then only when nothing came for GAP_MAX_US;
  *  - in any case GATHER_MAX_US after its first piece, for a guest that never stops painting.
  *
  * On two busy processors this makes 1.05 pictures of one refresh of the whole screen, and mostly without waiting. Only
@@ -26,7 +26,9 @@
 #define GAP_MIN_US 400
 #define GAP_MAX_US 4000
 #define GATHER_MAX_US 20000
+/* How many pictures are remembered, and which part of the screen is large. */
 #define RECENT 4
+#define LARGE_PART 8
 /* How long a picture stays up without a surface. */
 #define HIDE_DELAY_MS 200
 
@@ -51,12 +53,11 @@ struct Picture {
 	UtmDamage damage; /* gathered, in coordinates of the screen */
 	gint64 area;      /* of the pieces; the list of damage may cover more than they do */
 	gint64 first_us, last_us;
-	struct {
-		gint64 area, duration_us;
-	} recent[RECENT]; /* pictures before */
+	gint64 recent[RECENT]; /* areas of the pictures before */
 	guint next_recent;
 	int timer_fd;
 	bool timer_runs;
+	guint calm_source;
 	guint timer_source;
 	guint hide_timer;
 };
@@ -149,21 +150,45 @@ static void stop_timer(Picture *picture)
 
 static gint64 gap_us(const Picture *picture)
 {
-	gint64 area = 0, duration = 0;
-	for (guint i = 0; i < RECENT; i++) {
-		area = MAX(area, picture->recent[i].area);
-		duration = MAX(duration, picture->recent[i].duration_us);
-	}
-	return picture->area >= area ? GAP_MIN_US : CLAMP(duration / 2, GAP_MIN_US, GAP_MAX_US);
+	UtmRect screen = screen_of(picture);
+	gint64 expected = 0;
+	for (guint i = 0; i < RECENT; i++)
+		expected = MAX(expected, picture->recent[i]);
+	bool large = expected >= (gint64)screen.width * screen.height / LARGE_PART;
+	return large && picture->area < expected ? GAP_MAX_US : GAP_MIN_US;
 }
 
 static void complete(Picture *picture)
 {
-	guint slot = picture->next_recent++ % RECENT;
-	picture->recent[slot].area = picture->area;
-	picture->recent[slot].duration_us = picture->last_us - picture->first_us;
+	picture->recent[picture->next_recent++ % RECENT] = picture->area;
 	stop_timer(picture);
 	publish(picture);
+}
+
+/*
+ * From an idle source below the engine's own: SPICE paints first and tells from an idle source what it painted. In between
+ * its surface holds pixels that nobody knows to be new.
+ */
+static void on_calm(void *data)
+{
+	Picture *picture = data;
+	picture->calm_source = 0;
+	if (picture->starved && picture->has_surface)
+		publish(picture);
+	if (!picture->has_surface || picture->damage.count == 0)
+		return;
+	gint64 end_us = MIN(picture->last_us + gap_us(picture), picture->first_us + GATHER_MAX_US);
+	gint64 left = end_us - g_get_monotonic_time();
+	if (left > 0)
+		set_timer(picture, left);
+	else
+		complete(picture);
+}
+
+static void await_calm(Picture *picture)
+{
+	if (!picture->calm_source)
+		picture->calm_source = loop_add_idle(on_calm, picture);
 }
 
 static bool on_timer(int fd, GIOCondition condition, void *data)
@@ -173,12 +198,7 @@ static bool on_timer(int fd, GIOCondition condition, void *data)
 	if (read(fd, &times, sizeof times) < 0)
 		return true; /* stopped meanwhile */
 	picture->timer_runs = false;
-	gint64 end_us = MIN(picture->last_us + gap_us(picture), picture->first_us + GATHER_MAX_US);
-	gint64 left = end_us - g_get_monotonic_time();
-	if (left > 0)
-		set_timer(picture, left);
-	else if (picture->has_surface && picture->damage.count)
-		complete(picture);
+	await_calm(picture);
 	return true;
 }
 
@@ -203,7 +223,8 @@ void picture_paint(Picture *picture, UtmRect rect)
 	gather(picture, &screen, rect);
 	bool whole = picture->area >= (gint64)screen.width * screen.height &&
 	             utm__damage_covers(&picture->damage, screen.width, screen.height);
-	if (whole)
+	bool late = picture->damage.count && picture->last_us >= picture->first_us + GATHER_MAX_US;
+	if (whole || late)
 		complete(picture);
 	else if (picture->damage.count && !picture->timer_runs)
 		set_timer(picture, GAP_MIN_US);
@@ -216,8 +237,8 @@ void picture_paint_all(Picture *picture)
 
 void picture_resume(Picture *picture)
 {
-	if (picture->starved && picture->has_surface)
-		publish(picture);
+	if (picture->starved)
+		await_calm(picture);
 }
 
 /* ---------------------------------------------------------------- the surface */
@@ -275,6 +296,7 @@ Picture *picture_new(guint display, const PictureSink *sink)
 void picture_free(Picture *picture)
 {
 	loop_remove(&picture->timer_source);
+	loop_remove(&picture->calm_source);
 	loop_remove(&picture->hide_timer);
 	drop_ring(picture);
 	if (picture->timer_fd >= 0)
