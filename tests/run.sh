@@ -57,7 +57,7 @@ stage_plain() {
 
 stage_clang() {
 	step "clang: build"
-	CC=/usr/bin/clang build clang-build build-clang -Dfuzz=true -Db_lundef=false || return 0
+	CC=/usr/bin/clang build clang-build build-clang || return 0
 	suite clang build-clang --suite unit --suite api
 }
 
@@ -91,23 +91,31 @@ stage_valgrind() {
 }
 
 stage_fuzz() {
-	step "fuzz targets: ${FUZZ_SECONDS:=10} seconds each"
-	[ -f build-clang/build.ninja ] || CC=/usr/bin/clang build clang-build build-clang -Dfuzz=true -Db_lundef=false || return 0
-	for target in build-clang/tests/fuzz/fuzz-*; do
-		[ -x "$target" ] && [ -f "$target" ] || continue
-		name=$(basename "$target")
-		work=$(mktemp -d)
-		corpus=tests/fuzz/corpus/${name#fuzz-}
-		if "$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$work/" \
-			"$work" $([ -d "$corpus" ] && echo "$corpus") > "$work.log" 2>&1; then
-			record "$name" passed
-			tail -n 1 "$work.log"
-		else
-			tail -n 40 "$work.log"
-			record "$name" failed
-		fi
-		rm -rf "$work" "$work.log"
+	step "fuzz targets, ${FUZZ_SECONDS:=10} seconds each"
+	CC=/usr/bin/clang build fuzz-build build-fuzz -Dfuzz=true -Dspice=disabled -Dgtk=disabled \
+		-Db_sanitize=address,undefined -Db_lundef=false || return 0
+	for target in build-fuzz/tests/fuzz/fuzz-*; do
+		[ -f "$target" ] && [ -x "$target" ] || continue
+		run_fuzz_target "$target"
 	done
+}
+
+run_fuzz_target() {
+	name=$(basename "$1")
+	work=$(mktemp -d)
+	mkdir "$work/corpus"
+	seeds=tests/fuzz/corpus/${name#fuzz-}
+	[ -d "$seeds" ] || seeds=tests/data/config
+	[ -d "$seeds" ] || seeds=
+	if "$1" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" \
+		-print_final_stats=1 "$work/corpus" $seeds > "$work/log" 2>&1; then
+		record "$name" passed
+		echo "$name: $(sed -n 's/.*number_of_executed_units: *//p' "$work/log") inputs"
+	else
+		tail -n 40 "$work/log"
+		record "$name" failed
+	fi
+	rm -rf "$work"
 }
 
 stage_bench() {

@@ -82,7 +82,8 @@ static int check_integer(const XmlScan *scan, UtmError **error)
 	guint64 value = g_ascii_strtoull(number, &after, hexadecimal ? 16 : 10);
 	if (*after)
 		return malformed(error, "an integer that is no number");
-	if (errno || value > (guint64)G_MAXINT64 + negative)
+	/* GLib's first use of a locale may leave any other errno behind when two threads come at once. */
+	if (errno == ERANGE || value > (guint64)G_MAXINT64 + negative)
 		return malformed(error, "an integer beyond 64 bits");
 	return 0;
 }
