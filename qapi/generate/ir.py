@@ -6,8 +6,8 @@ Definitions:
   { 'enum': NAME, 'data': [ VALUE or { 'name': VALUE, 'c-name': TEXT } ... ], 'doc': TEXT }
   { 'struct': NAME, 'data': { MEMBER: TYPE or { 'type': TYPE, ... } ... }, 'doc': TEXT }
 
-A member whose name starts with * may be absent. TYPE is a name or [ name ]. Numbers are written as strings. Beside its type a
-member may say:
+A member whose name starts with * may be absent. TYPE is a name or [ name ]. Numbers are written as strings. Beside its
+type a member may say:
   'doc'          one sentence of ours
   'c-name'       its name in C, where the rule gives an ugly one
   'old-name'     an earlier spelling; an entry is read wholly in one spelling or wholly in the other
@@ -42,8 +42,8 @@ co_return co_yield compl concept const const_cast consteval constexpr constinit 
 double dynamic_cast else enum errno explicit export extern false float for friend goto if inline int linux long mutable
 namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires
 restrict return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true
-try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual void volatile wchar_t while xor xor_eq
-header
+try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual void volatile wchar_t while xor
+xor_eq header
 """.split())
 
 MEMBER_KEYS = {"type", "doc", "c-name", "old-name", "default", "new", "generate", "constraint", "min", "max", "unit",

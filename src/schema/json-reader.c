@@ -143,11 +143,11 @@ static UtmJsonToken convert_integer(UtmJsonReader *reader, const char *copy)
 	errno = 0;
 	if (*copy == '-') {
 		reader->integer = g_ascii_strtoll(copy, NULL, 10);
-		return errno ? UTM_JSON_BIG : UTM_JSON_INT;
+		return errno == ERANGE ? UTM_JSON_BIG : UTM_JSON_INT;
 	}
 	reader->uinteger = g_ascii_strtoull(copy, NULL, 10);
 	reader->integer = (gint64)reader->uinteger;
-	if (errno)
+	if (errno == ERANGE)
 		return UTM_JSON_BIG;
 	return reader->uinteger <= G_MAXINT64 ? UTM_JSON_INT : UTM_JSON_UINT;
 }

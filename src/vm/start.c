@@ -117,12 +117,19 @@ static void publish_qmp(UtmVmRun *run)
 	pthread_mutex_unlock(&vm->lock);
 }
 
+/* A command of the start failed. When the connection broke, the process is about to say more than that. */
+static void command_failed(UtmVmRun *run, const UtmError *error)
+{
+	if (utm_error_get_code(error) != UTM_ERROR_QMP_DISCONNECTED)
+		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+}
+
 static void on_running_known(UtmVmRun *run, const UtmError *error, void *data)
 {
 	if (run->phase != RUN_CONNECTING)
 		return;
 	if (error)
-		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+		command_failed(run, error);
 	else
 		start_succeed(run);
 }
@@ -133,7 +140,7 @@ static void on_cont(UtmQmpClient *client, const char *reply_json, const UtmError
 	if (run->phase != RUN_CONNECTING)
 		return;
 	if (error)
-		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+		command_failed(run, error);
 	else
 		utm__vm_query_status(run, on_running_known, NULL);
 }

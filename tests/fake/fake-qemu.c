@@ -40,11 +40,20 @@ static bool mode_is(const char *name)
 	return strcmp(mode, name) == 0;
 }
 
+static void sleep_for_ever(void)
+{
+	while (!terminated)
+		pause();
+	exit(0);
+}
+
 static void say(const char *text)
 {
 	size_t left = strlen(text);
 	while (left > 0) {
 		ssize_t count = send(monitor, text, left, MSG_NOSIGNAL);
+		if (count < 0 && mode_is("hangup"))
+			sleep_for_ever();
 		if (count < 0)
 			exit(0);
 		text += count;
@@ -219,13 +228,6 @@ static void serve(void)
 }
 
 /* ---------------------------------------------------------------- start */
-
-static void sleep_for_ever(void)
-{
-	while (!terminated)
-		pause();
-	exit(0);
-}
 
 static void open_monitor(int argc, char **argv)
 {

@@ -170,14 +170,27 @@ int fake_qmp_expect_arguments(FakeQmp *fake, const char *command, const char *ar
 	return expect_begin(fake, begin);
 }
 
+static void assert_at_end(FakeQmp *fake)
+{
+	struct pollfd readable = { .fd = fake->fd, .events = POLLIN };
+	if (poll(&readable, 1, 0) != 1)
+		g_error("the fake monitor expected the end, and the client is still there");
+}
+
 void fake_qmp_expect_end(FakeQmp *fake)
 {
 	g_autofree char *command = fake_qmp_receive(fake);
-	struct pollfd readable = { .fd = fake->fd, .events = POLLIN };
 	if (command)
 		g_error("the fake monitor expected the end and got %s", command);
-	if (poll(&readable, 1, 0) != 1)
-		g_error("the fake monitor expected the end, and the client is still there");
+	assert_at_end(fake);
+}
+
+void fake_qmp_ignore_all(FakeQmp *fake)
+{
+	char *command;
+	while ((command = fake_qmp_receive(fake)))
+		g_free(command);
+	assert_at_end(fake);
 }
 
 void fake_qmp_expect_silence(FakeQmp *fake, int ms)

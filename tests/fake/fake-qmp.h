@@ -42,6 +42,8 @@ int fake_qmp_expect(FakeQmp *fake, const char *command);
 int fake_qmp_expect_arguments(FakeQmp *fake, const char *command, const char *arguments);
 /* Nothing comes any more: waits for the client to close. */
 void fake_qmp_expect_end(FakeQmp *fake);
+/* Whatever comes goes unanswered: waits for the client to close. */
+void fake_qmp_ignore_all(FakeQmp *fake);
 /* Nothing comes for this time. */
 void fake_qmp_expect_silence(FakeQmp *fake, int ms);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * JSON to configuration, and edits by key path. The input is a key path, a line feed and a text; the text is also tried as
- * a whole configuration. Edits must leave a configuration that can be written, or leave it alone.
+ * JSON to configuration, and edits by key path. The input is a key path, a line feed and a text; all of it is also
+ * tried as a configuration. Edits must leave a configuration that can be written, or leave it alone.
  */
 #include "config/config-private.h"
 #include "schema/json-codec.h"
@@ -38,9 +38,11 @@ static UtmConfig *base_config(void)
 	UtmConfig *config = NULL;
 	if (!plist) {
 		void *object = NULL;
-		static const char json[] = "{'Information':{},'System':{},'QEMU':{},'Input':{},'Sharing':{},'Display':[{}],"
-		                           "'Drive':[{'ImageName':'a'},{}],'Network':[{'PortForward':[{}]}],'Serial':[{}],'Sound':[{}]}";
-		if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, json, strlen(json), UTM_SCHEMA_COMPLETE, &object, NULL) < 0)
+		static const char json[] =
+			"{'Information':{},'System':{},'QEMU':{},'Input':{},'Sharing':{},'Display':[{}],"
+			"'Drive':[{'ImageName':'a'},{}],'Network':[{'PortForward':[{}]}],'Serial':[{}],'Sound':[{}]}";
+		if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, json, strlen(json), UTM_SCHEMA_COMPLETE, &object, NULL) <
+		    0)
 			abort();
 		if (utm__json_encode(SCHEMA, object, 0, false, &plist, NULL) < 0)
 			abort();

@@ -20,7 +20,8 @@ static void check_plist(const UtmConfig *config)
 	if (utm_config_new_from_data(text, size, &again, NULL) < 0)
 		abort();
 	/* A file drops what the modes rule out, so the values may differ once; the bytes may not. */
-	if (utm_config_to_plist(again, &second, &second_size, NULL) < 0 || size != second_size || memcmp(text, second, size))
+	if (utm_config_to_plist(again, &second, &second_size, NULL) < 0 || size != second_size ||
+	    memcmp(text, second, size))
 		abort();
 	if (utm_config_new_from_data(second, second_size, &third, NULL) < 0 || !utm_config_equal(again, third))
 		abort();
@@ -32,8 +33,8 @@ static void check_json(const UtmConfig *config)
 	void *again = NULL;
 	if (utm_config_to_json(config, NULL, &text, NULL) < 0)
 		abort();
-	if (utm__json_decode(&utm__config_schema, UTM_CONFIG_SCHEMA_QEMU, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &again,
-	                     NULL) < 0)
+	if (utm__json_decode(&utm__config_schema, UTM_CONFIG_SCHEMA_QEMU, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN,
+	                     &again, NULL) < 0)
 		abort();
 	utm__schema_free(&utm__config_schema, again);
 }

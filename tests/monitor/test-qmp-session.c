@@ -120,7 +120,8 @@ static void test_no_qmp(void)
 		"{'QMP': {}}{'QMP': {}}",
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(openings); i++) {
-		g_test_message("%s", openings[i]);
+		g_autofree char *shown = g_strescape(openings[i], NULL);
+		g_test_message("%s", shown);
 		assert_refused(send_and_wait, (void *)openings[i], PATIENCE_MS, UTM_ERROR_QMP_PROTOCOL);
 	}
 }

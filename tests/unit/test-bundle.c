@@ -184,14 +184,15 @@ static void test_config_file_of_odd_kinds(Fixture *f, gconstpointer data)
 	/* A link that stays inside is fine. */
 	put_link(f->root, "config.plist", "Data/real.plist");
 	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_assert_nonnull(bundle);
 }
 
 /* --- names that lead out --- */
 
 static void test_names(Fixture *f, gconstpointer data)
 {
-	static const char *const out[] = { "../secret", "/etc/passwd", "..", ".", "a/b", "/", "sub/../../secret", "./disk.qcow2",
-		                               "", "disk.qcow2/" };
+	static const char *const out[] = { "../secret", "/etc/passwd",      "..",           ".", "a/b",
+		                               "/",         "sub/../../secret", "./disk.qcow2", "",  "disk.qcow2/" };
 	g_autoptr(UtmBundle) bundle = open_bundle(f);
 	for (gsize i = 0; i < G_N_ELEMENTS(out); i++) {
 		g_autofree char *path = NULL;
@@ -277,7 +278,8 @@ static void test_missing_image(Fixture *f, gconstpointer data)
 	g_autofree char *file = g_build_filename(f->data, "disk.qcow2", NULL);
 	g_unlink(file);
 	g_autoptr(UtmBundle) bundle = open_bundle(f);
-	g_assert_cmpint(utm__bundle_check_images(bundle, utm_bundle_get_config(bundle), &error), ==, UTM_ERROR_IMAGE_MISSING);
+	g_assert_cmpint(utm__bundle_check_images(bundle, utm_bundle_get_config(bundle), &error), ==,
+	                UTM_ERROR_IMAGE_MISSING);
 	g_assert_cmpstr(utm_error_get_key_path(error), ==, "Drive[0].ImageName");
 	g_assert_cmpstr(utm_error_get_file(error), ==, file);
 	g_assert_cmpint(mkfifo(file, 0600), ==, 0);
@@ -332,12 +334,8 @@ static void test_list(Fixture *f, gconstpointer data)
 		guint64 length;
 		bool referenced;
 	} expected[] = {
-		{ "disk.qcow2", 4, true },
-		{ "inside", 4, false },
-		{ "outside", 0, false },
-		{ "sub", 0, false },
-		{ "tpmdata", 3, true },
-		{ "zzz", 1, false },
+		{ "disk.qcow2", 4, true }, { "inside", 4, false }, { "outside", 0, false },
+		{ "sub", 0, false },       { "tpmdata", 3, true }, { "zzz", 1, false },
 	};
 	g_autofree char *sub = g_build_filename(f->data, "sub", NULL);
 	g_autoptr(UtmBundle) bundle = open_bundle(f);

@@ -37,8 +37,8 @@ class Mistakes(unittest.TestCase):
         self.assertIn(part, message)
 
     def refuse_member(self, facts, part):
-        self.refuse(PREFIX + ENUM + "{ 'struct': 'S', 'data': {\n 'A': 'E', '*B': 'int', 'Str': 'str',\n " + facts + " } }", 5,
-                    part)
+        others = "'A': 'E', '*B': 'int', 'Str': 'str'"
+        self.refuse(PREFIX + ENUM + "{ 'struct': 'S', 'data': {\n " + others + ",\n " + facts + " } }", 5, part)
 
     def test_text(self):
         self.refuse("\n\n\"x\"", 3, "stray")
@@ -108,7 +108,8 @@ class Mistakes(unittest.TestCase):
         self.refuse_member("'*M': { 'type': 'int', 'write-if': { 'member': 'Str', 'in': ['x'] } }", "not strings")
 
     def test_recursion(self):
-        self.refuse(PREFIX + "{ 'struct': 'S', 'data': { 'A': 'T' } }\n{ 'struct': 'T', 'data': { 'A': 'S' } }", 2, "itself")
+        loop = "{ 'struct': 'S', 'data': { 'A': 'T' } }\n{ 'struct': 'T', 'data': { 'A': 'S' } }"
+        self.refuse(PREFIX + loop, 2, "itself")
         build(PREFIX + "{ 'struct': 'S', 'data': { '*A': 'S', 'B': ['S'] } }")
 
     def test_too_many(self):
@@ -141,7 +142,8 @@ class Meaning(unittest.TestCase):
             self.assertEqual(ir.snake(name), expected)
 
     def test_members(self):
-        struct = member("{ 'type': ['str'], 'old-name': 'm' }", ", 'default': 'bool', '*C': { 'type': 'int', 'default': '3' }").structs[0]
+        more = ", 'default': 'bool', '*C': { 'type': 'int', 'default': '3' }"
+        struct = member("{ 'type': ['str'], 'old-name': 'm' }", more).structs[0]
         by_name = {m.name: m for m in struct.members}
         self.assertTrue(by_name["M"].is_array)
         self.assertEqual(by_name["default"].c_name, "default_")
@@ -149,7 +151,8 @@ class Meaning(unittest.TestCase):
         self.assertFalse(by_name["C"].has_flag)
 
     def test_forward_reference(self):
-        schema = build(PREFIX + "{ 'struct': 'S', 'data': { 'A': 'T', 'B': ['E'] } }\n{ 'struct': 'T', 'data': {} }\n" + ENUM)
+        structs = "{ 'struct': 'S', 'data': { 'A': 'T', 'B': ['E'] } }\n{ 'struct': 'T', 'data': {} }\n"
+        schema = build(PREFIX + structs + ENUM)
         self.assertEqual([s.name for s in schema.structs], ["S", "T"])
 
     def test_compiles(self):
@@ -159,7 +162,8 @@ class Meaning(unittest.TestCase):
         schema = member("{ 'type': 'any' }", ", '*N': { 'type': 'number' }, '*L': ['bool'], 'struct': 'str', "
                         "'*X': { 'type': 'int', 'default': '-9223372036854775808', 'max': '9223372036854775807' }")
         with tempfile.TemporaryDirectory() as directory:
-            for name, text in (("t-types.h", c_backend.header(schema, "t")), ("t-tables.c", c_backend.tables(schema, "t"))):
+            made = {"t-types.h": c_backend.header(schema, "t"), "t-tables.c": c_backend.tables(schema, "t")}
+            for name, text in made.items():
                 with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
                     file.write(text)
             subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *flags.split(),

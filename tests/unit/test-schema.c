@@ -15,8 +15,10 @@
 
 static char *random_text(void)
 {
-	static const char *const parts[] = { "a", "Z", "9", " ", "<", ">", "&", "\"", "'", "\n", "\t", "é", "字", "\U0001F5A5", "]]>",
-		                                 "&amp;", "\\", "/", "{", "#", "\r", "\x01", "\xef\xbf\xbf", "$null " };
+	static const char *const parts[] = {
+		"a",  "Z",          "9",   " ",     "<",  ">", "&", "\"", "'",  "\n",   "\t",           "é",
+		"字", "\U0001F5A5", "]]>", "&amp;", "\\", "/", "{", "#",  "\r", "\x01", "\xef\xbf\xbf", "$null "
+	};
 	GString *text = g_string_new(NULL);
 	for (int i = g_test_rand_int_range(0, 12); i > 0; i--)
 		g_string_append(text, parts[g_test_rand_int_range(0, G_N_ELEMENTS(parts))]);
@@ -162,7 +164,8 @@ static void test_json_round_trip(void)
 		g_autofree char *second = NULL;
 		g_autoptr(UtmError) error = NULL;
 		g_assert_cmpint(utm__json_encode(SCHEMA, config, 0, i % 2, &text, NULL), ==, 0);
-		if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &again, &error) < 0)
+		if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &again,
+		                     &error) < 0)
 			g_error("%s: %s in %s", utm_error_get_key_path(error), utm_error_get_message(error), text);
 		g_assert_cmpint(utm__json_encode(SCHEMA, again, 0, i % 2, &second, NULL), ==, 0);
 		g_assert_cmpstr(text, ==, second);
@@ -283,24 +286,53 @@ static void test_encoding_refuses(void)
 
 static void test_unknown_keys_by_flag(void)
 {
-	static const char text[] = "{\"Hardware\": \"sb16\", \"Future\": [1, {\"a\": null}], \"Hardware2\": {\"$data\": \"AAE=\"}}";
+	static const char text[] =
+		"{\"Hardware\": \"sb16\", \"Future\": [1, {\"a\": null}], \"Hardware2\": {\"$data\": \"AAE=\"}}";
 	void *object = NULL;
 	g_autofree char *again = NULL;
 	g_autoptr(UtmError) error = NULL;
 	g_assert_cmpint(utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_SOUND, text, strlen(text), 0, &object, NULL), ==, 0);
 	g_assert_null(((UtmConfigSound *)object)->header.extras);
 	utm__schema_free(SCHEMA, object);
-	g_assert_cmpint(utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_SOUND, text, strlen(text), UTM_SCHEMA_REFUSE_UNKNOWN, &object,
-	                                 &error),
+	g_assert_cmpint(utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_SOUND, text, strlen(text), UTM_SCHEMA_REFUSE_UNKNOWN,
+	                                 &object, &error),
 	                ==, UTM_ERROR_KEY_PATH);
 	g_assert_cmpstr(utm_error_get_key_path(error), ==, "Future");
 	g_assert_nonnull(strstr(utm_error_get_remedy(error), "Hardware"));
-	g_assert_cmpint(utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_SOUND, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &object,
-	                                 NULL),
-	                ==, 0);
+	g_assert_cmpint(
+		utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_SOUND, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &object, NULL),
+		==, 0);
 	g_assert_cmpint(utm__json_encode(SCHEMA, object, 0, false, &again, NULL), ==, 0);
-	g_assert_cmpstr(again, ==, "{\"Future\":[1,{\"a\":null}],\"Hardware\":\"sb16\",\"Hardware2\":{\"$data\":\"AAE=\"}}");
+	g_assert_cmpstr(again, ==,
+	                "{\"Future\":[1,{\"a\":null}],\"Hardware\":\"sb16\",\"Hardware2\":{\"$data\":\"AAE=\"}}");
 	utm__schema_free(SCHEMA, object);
+}
+
+static void test_old_names(void)
+{
+	static const struct {
+		const char *text;
+		int code;
+	} cases[] = {
+		{ "{'Protocol':'UDP','HostPort':7,'GuestPort':8}", 0 },
+		{ "{'protocol':'UDP','hostPort':7,'guestPort':8}", 0 },
+		{ "{'guestPort':8,'hostPort':7,'protocol':'UDP','HostPort':{'a':[1,{}]}}", 0 },
+		{ "{'protocol':'UDP','hostPort':7,'GuestPort':8}", UTM_ERROR_CONFIG_MALFORMED },
+		{ "{'protocol':'XTP','hostPort':7,'guestPort':8}", UTM_ERROR_CONFIG_INVALID_VALUE },
+		{ "{'protocol':'UDP','hostPort':7,'guestPort':8", UTM_ERROR_CONFIG_MALFORMED },
+		{ "{'protocol':'UDP','hostPort':'7','guestPort':8}", UTM_ERROR_CONFIG_MALFORMED },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		void *object = NULL;
+		g_test_message("%s", cases[i].text);
+		g_assert_cmpint(utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_PORT_FORWARD, cases[i].text, strlen(cases[i].text),
+		                                 UTM_SCHEMA_KEEP_UNKNOWN, &object, NULL),
+		                ==, cases[i].code);
+		UtmConfigPortForward *forward = object;
+		g_assert_true(!forward || (forward->protocol == UTM_CONFIG_PROTOCOL_UDP && forward->host_port == 7 &&
+		                           forward->guest_port == 8 && !forward->header.extras));
+		utm__config_port_forward_free(forward);
+	}
 }
 
 static void test_json_text(void)
@@ -335,8 +367,8 @@ static void test_json_text(void)
 static void test_key_order(void)
 {
 	/* By UTF-16 code units: beyond the basic plane before the end of it. */
-	static const char *const sorted[] = { "", "A", "AB", "B", "CPU", "CPUCount", "a", "é", "\xe5\xad\x97", "\U0001F5A5",
-		                                  "\uE000", "\uFFFD" };
+	static const char *const sorted[] = { "",  "A", "AB",           "B",          "CPU",    "CPUCount",
+		                                  "a", "é", "\xe5\xad\x97", "\U0001F5A5", "\uE000", "\uFFFD" };
 	for (gsize i = 0; i < G_N_ELEMENTS(sorted); i++) {
 		for (gsize j = 0; j < G_N_ELEMENTS(sorted); j++) {
 			int order = utm__key_compare(sorted[i], sorted[j]);
@@ -373,9 +405,15 @@ static void test_numbers_as_text(void)
 		double number;
 		const char *text;
 	} cases[] = {
-		{ 0.1, "0.1" },   { 4, "4.0" },        { -2.5, "-2.5" },         { 1e300, "1e+300" },
-		{ 1.0 / 3, "0.3333333333333333" }, { 0, "0.0" }, { G_MAXDOUBLE, "1.7976931348623157e+308" },
-		{ HUGE_VAL, "+infinity" }, { -HUGE_VAL, "-infinity" },
+		{ 0.1, "0.1" },
+		{ 4, "4.0" },
+		{ -2.5, "-2.5" },
+		{ 1e300, "1e+300" },
+		{ 1.0 / 3, "0.3333333333333333" },
+		{ 0, "0.0" },
+		{ G_MAXDOUBLE, "1.7976931348623157e+308" },
+		{ HUGE_VAL, "+infinity" },
+		{ -HUGE_VAL, "-infinity" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *text = utm__number_dup_text(cases[i].number);
@@ -393,6 +431,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/schema/new-object", test_new_object);
 	g_test_add_func("/schema/encoding-refuses", test_encoding_refuses);
 	g_test_add_func("/schema/unknown-keys-by-flag", test_unknown_keys_by_flag);
+	g_test_add_func("/schema/old-names", test_old_names);
 	g_test_add_func("/schema/json-text", test_json_text);
 	g_test_add_func("/schema/key-order", test_key_order);
 	g_test_add_func("/schema/tables", test_tables);
