@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Gathering. Display servers cut one refresh into pieces (SPICE: strips 32 pixels wide, 60 for a full frame of 1920, more
- * when the guest paints meanwhile), and no message says which is the last. What is known: the pieces of one refresh do not
- * overlap and come back to back, mostly within 0.2 ms of each other, but now and then some milliseconds apart when the
- * server had to wait for a processor; the next refresh comes much later. So a picture is complete
+ * Gathering. Display servers cut one refresh into pieces (SPICE: strips 32 pixels wide, 60 for a full frame of 1920,
+ * more when the guest paints meanwhile), and no message says which is the last. What is known: the pieces of one
+ * refresh do not overlap and come back to back, mostly within 0.2 ms of each other, but now and then some milliseconds
+ * apart when the server had to wait for a processor; the next refresh comes much later. So a picture is complete
  *
  *  - at once when its pieces cover the whole screen;
  *  - when nothing more came for GAP_MIN_US, which keeps small changes quick;
- *  - but when one of the last pictures was a large part of the screen and less changed so far, the same is likely on its
- *    way again: then only when nothing came for GAP_MAX_US;
+ *  - but when one of the last pictures was a large part of the screen and less changed so far, the same is likely on
+ *    its way again: then only when nothing came for GAP_MAX_US;
  *  - in any case GATHER_MAX_US after its first piece, for a guest that never stops painting.
  *
- * A piece that lies on one that was gathered already belongs to the next refresh: the count starts over with it. Without
- * that, a picture that once began in the middle of a refresh would make all that follow begin there, and be torn.
+ * A piece that lies on one that was gathered already belongs to the next refresh: the count starts over with it.
+ * Without that, a picture that once began in the middle of a refresh would make all that follow begin there, and be
+ * torn.
  *
  * On two busy processors this makes 1.05 pictures of one refresh of the whole screen, and mostly without waiting. Only
  * then is the damage copied, in one go, which is cheaper than strip by strip, and one message sent.
@@ -32,7 +33,7 @@
 /* How many pictures are remembered, and which part of the screen is large. */
 #define RECENT 4
 #define LARGE_PART 8
-/* Side of the squares in which pieces are noticed to lie on each other; not larger than the pieces of a large refresh. */
+/* Side of the squares in which pieces are noticed to lie on each other; no larger than the pieces are wide. */
 #define CELL 32
 /* How long a picture stays up without a surface. */
 #define HIDE_DELAY_MS 200
@@ -171,8 +172,8 @@ static void complete(Picture *picture)
 }
 
 /*
- * From an idle source below the engine's own: SPICE paints first and tells from an idle source what it painted. In between
- * its surface holds pixels that nobody knows to be new.
+ * From an idle source below the engine's own: SPICE paints first and tells from an idle source what it painted. In
+ * between its surface holds pixels that nobody knows to be new.
  */
 static void on_calm(void *data)
 {
