@@ -296,7 +296,7 @@ static UtmProcess *spawn(UtmHelper *helper, int engine_socket, UtmError **error)
 	const char *const argv[] = { program(helper->context), NULL };
 	UtmProcessFd fd = { engine_socket, UTM_ENGINE_FD };
 	UtmProcessSpec spec = { .argv = argv, .fds = &fd, .fd_count = 1, .stdout_fd = -1,
-		                .on_stderr_line = on_stderr_line, .on_end = process_ended, .data = helper };
+		.on_stderr_line = on_stderr_line, .on_end = process_ended, .data = helper };
 	g_autoptr(UtmError) problem = NULL;
 	UtmProcess *process = utm__process_spawn(helper->context, &spec, &problem);
 	if (!process)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A console engine that a guest has taken over. UTM_TEST_HOSTILE says how it behaves. It uses the project's own protocol
- * code where that lets it lie, and sendmsg() where it does not.
+ * A console engine that a guest has taken over. UTM_TEST_HOSTILE says how it behaves. It uses the project's own
+ * protocol code where that lets it lie, and sendmsg() where it does not.
  */
 #include "console/frame-ring.h"
 #include "console/protocol.h"

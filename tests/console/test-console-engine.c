@@ -400,7 +400,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	warm_up();
-	static const char *const give_up[] = { "crash", "rubbish", "oversized", "unsealed", "too-small", "not-memory", "cling" };
+	static const char *const give_up[] = { "crash",     "rubbish",    "oversized", "unsealed",
+		                               "too-small", "not-memory", "cling" };
 	static const char *const survive[] = { "false-frames", "flood", "scribble" };
 	g_test_add_func("/engine/missing", test_missing);
 	g_test_add_func("/engine/dies-at-once", test_dies_at_once);

@@ -3,7 +3,8 @@
  * The one place that knows which main context SPICE uses.
  *
  * spice-client-glib attaches all it does to GLib's default context, whatever the thread's own one is. In this program
- * nobody else does, so the default context is simply ours. An engine on a thread of a host application would begin here.
+ * nobody else does, so the default context is simply ours. An engine on a thread of a host application would begin
+ * here.
  */
 #include "loop.h"
 
