@@ -318,11 +318,11 @@ static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		client->funcs->event(client, envelope->name, data, envelope->timestamp_us, client->data);
 }
 
-static void handle(UtmQmpClient *client, char *message, gsize length)
+static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
 	UtmError *error = NULL;
-	if (utm__qmp_envelope_read(&envelope, message, length, &error) < 0) {
+	if (utm__qmp_envelope_read(&envelope, message->text, message->length, &error) < 0) {
 		end(client, error);
 		return;
 	}
@@ -378,11 +378,10 @@ void utm__qmp_client_resume(UtmQmpClient *client)
 /* The next message, handled. False when there is none for now, or no more at all. */
 static bool step(UtmQmpClient *client)
 {
-	char *message;
-	gsize length;
-	switch (utm__qmp_transport_peek(client->transport, &message, &length)) {
+	UtmQmpMessage message;
+	switch (utm__qmp_transport_peek(client->transport, &message)) {
 	case UTM_QMP_INPUT_MESSAGE:
-		handle(client, message, length);
+		handle(client, &message);
 		utm__qmp_transport_pop(client->transport);
 		return client->state != UTM_QMP_CLIENT_ENDED;
 	case UTM_QMP_INPUT_END:

@@ -20,12 +20,18 @@ static int over_limit(UtmError **error, const char *problem)
 	return utm__fail(error, UTM_ERROR_LIMIT, "%s", problem);
 }
 
+static int too_many_keys(UtmError **error)
+{
+	return over_limit(error, "a dictionary with more than 10000 keys");
+}
+
 /* --- XML --- */
 
 typedef struct XmlScan {
 	const char *at, *end;
 	guint depth;
 	guint nodes;
+	guint keys[UTM_PLIST_DEPTH_MAX + 3]; /* by depth: those of the dictionary that is open there */
 } XmlScan;
 
 static bool starts_with(const XmlScan *scan, const char *text)
@@ -82,13 +88,25 @@ static int check_integer(const XmlScan *scan, UtmError **error)
 	return 0;
 }
 
+/* A tag that opens something which more tags follow into. */
+static int enter_element(XmlScan *scan, bool is_key, UtmError **error)
+{
+	if (is_key && ++scan->keys[scan->depth] > UTM_PLIST_KEYS_MAX)
+		return too_many_keys(error);
+	/* A list at the deepest level still has its text elements below, and <plist> above. */
+	if (++scan->depth > UTM_PLIST_DEPTH_MAX + 2)
+		return over_limit(error, "a property list nested more than 64 levels deep");
+	scan->keys[scan->depth] = 0;
+	return 0;
+}
+
 static int check_tag(XmlScan *scan, UtmError **error)
 {
 	const char *close = memchr(scan->at, '>', (gsize)(scan->end - scan->at));
 	if (!close)
 		return malformed(error, "a tag does not end");
 	bool is_end = scan->at[1] == '/', is_empty = close[-1] == '/';
-	bool is_integer = !is_end && !is_empty && starts_with(scan, "<integer");
+	bool is_integer = !is_end && !is_empty && starts_with(scan, "<integer"), is_key = starts_with(scan, "<key");
 	scan->at = close + 1;
 	if (is_end) {
 		scan->depth -= scan->depth > 0;
@@ -96,10 +114,8 @@ static int check_tag(XmlScan *scan, UtmError **error)
 	}
 	if (++scan->nodes > UTM_PLIST_NODES_MAX)
 		return over_limit(error, "a property list with more than 500000 values");
-	/* A list at the deepest level still has its text elements below, and <plist> above. */
-	if (!is_empty && ++scan->depth > UTM_PLIST_DEPTH_MAX + 2)
-		return over_limit(error, "a property list nested more than 64 levels deep");
-	return is_integer ? check_integer(scan, error) : 0;
+	int result = is_empty ? 0 : enter_element(scan, is_key, error);
+	return result == 0 && is_integer ? check_integer(scan, error) : result;
 }
 
 static int check_markup(XmlScan *scan, UtmError **error)
@@ -254,6 +270,8 @@ static int weigh(BinaryScan *scan, guint64 index, guint depth, UtmError **error)
 static int weigh_children(BinaryScan *scan, const Item *item, guint depth, Weight *sum, UtmError **error)
 {
 	guint64 refs = item->kind == 10 ? item->count : item->kind == 13 ? item->count * 2 : 0;
+	if (item->kind == 13 && item->count > UTM_PLIST_KEYS_MAX)
+		return too_many_keys(error);
 	for (guint64 i = 0; i < refs; i++) {
 		guint64 child = big_endian(scan->data + item->start + i * scan->ref_size, scan->ref_size);
 		if (item->kind == 13 && i < item->count && !is_string(scan, child))

@@ -66,26 +66,29 @@ static void monitor_command(Guest *guest, const char *command)
 	g_assert_null(strstr(line, "\"error\""));
 }
 
-static void exec_qemu(const Guest *guest, const char *append, int bytes, int monitor)
+static void exec_qemu(const Guest *guest, const char *append, const char *ticket, int bytes, int monitor)
 {
 	/* Painters of many pictures say a byte for each; nobody reads them here, and a full socket would stop the guest. */
 	bool quiet = strstr(append, "mode=") != NULL;
 	g_autofree char *bytes_fd = g_strdup_printf(quiet ? "null,id=bytes" : "socket,id=bytes,fd=%d", bytes);
 	g_autofree char *monitor_fd = g_strdup_printf("socket,id=monitor,fd=%d", monitor);
+	g_autofree char *spice = g_strdup_printf("unix=on,addr=spice,image-compression=off,%s",
+	                                         ticket ? "password-secret=ticket" : "disable-ticketing=on");
+	g_autofree char *secret = g_strdup_printf("secret,id=ticket,data=%s", ticket ? ticket : "none");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (chdir(guest->directory) < 0)
 		_exit(126);
 	/* Relative paths: the directory's own may be longer than a socket address. */
 	execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-m", "64", "-nodefaults",
 	       "-device", "VGA,vgamem_mb=32", "-device", "piix3-usb-uhci", "-device", "usb-tablet", "-kernel",
-	       g_getenv("UTM_TEST_PAINTER"), "-append", append, "-spice",
-	       "unix=on,addr=spice,disable-ticketing=on,image-compression=off", "-chardev", bytes_fd, "-device",
+	       g_getenv("UTM_TEST_PAINTER"), "-append", append, "-object", secret, "-spice",
+	       spice, "-chardev", bytes_fd, "-device",
 	       "isa-debugcon,chardev=bytes,iobase=0xe9", "-chardev", monitor_fd, "-mon", "chardev=monitor,mode=control",
 	       "-trace", "enable=input_event_abs,file=trace", "-D", "trace", (char *)NULL);
 	_exit(127);
 }
 
-static Guest guest_start_in(char *directory_taken, const char *append)
+static Guest guest_start_in(char *directory_taken, const char *append, const char *ticket)
 {
 	int bytes[2], monitor[2];
 	Guest guest = { .directory = directory_taken };
@@ -97,7 +100,7 @@ static Guest guest_start_in(char *directory_taken, const char *append)
 	fcntl(monitor[0], F_SETFD, FD_CLOEXEC);
 	guest.pid = fork();
 	if (guest.pid == 0)
-		exec_qemu(&guest, append, bytes[1], monitor[1]);
+		exec_qemu(&guest, append, ticket, bytes[1], monitor[1]);
 	close(bytes[1]);
 	close(monitor[1]);
 	guest.bytes = bytes[0];
@@ -110,7 +113,7 @@ static Guest guest_start_in(char *directory_taken, const char *append)
 
 static Guest guest_start(const char *append)
 {
-	return guest_start_in(g_dir_make_tmp("utm-test-XXXXXX", NULL), append);
+	return guest_start_in(g_dir_make_tmp("utm-test-XXXXXX", NULL), append, NULL);
 }
 
 static void guest_kill(Guest *guest)
@@ -804,13 +807,36 @@ static void test_long_path(void)
 	char *directory = g_build_filename(top, name, NULL);
 	View view;
 	g_assert_cmpint(g_mkdir(directory, 0700), ==, 0);
-	Guest guest = guest_start_in(directory, "w=320 h=200");
+	Guest guest = guest_start_in(directory, "w=320 h=200", NULL);
 	g_assert_cmpuint(strlen(guest.spice), >, 200);
 	view_open(&view, &guest);
 	utm_frame_unref(wait_test_picture(&view, 320, 200, 0));
 	view_close(&view);
 	guest_free(&guest);
 	g_rmdir(top);
+}
+
+static void test_password(void)
+{
+	Guest guest = guest_start_in(g_dir_make_tmp("utm-test-XXXXXX", NULL), "w=320 h=200", "friend");
+	static const struct {
+		const char *password;
+		int code;
+	} tries[] = { { NULL, UTM_ERROR_CONSOLE_CONNECT }, { "foe", UTM_ERROR_CONSOLE_CONNECT }, { "friend", 0 } };
+	UtmContext *ctx = utm_context_new(NULL, NULL);
+	for (gsize i = 0; i < G_N_ELEMENTS(tries); i++) {
+		UtmConsoleOptions options = UTM_CONSOLE_OPTIONS_INIT;
+		UtmConsole *console = NULL;
+		UtmError *error = NULL;
+		options.password = tries[i].password;
+		g_assert_cmpint(utm_console_connect_path(ctx, guest.spice, &options, &console, &error), ==, tries[i].code);
+		if (error)
+			g_test_message("%s", utm_error_get_message(error));
+		utm_error_unref(error);
+		utm_console_unref(console);
+	}
+	utm_context_unref(ctx);
+	guest_free(&guest);
 }
 
 /* Several consoles look at several guests from one context. */
@@ -861,6 +887,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/console/server-gone", test_server_gone);
 	g_test_add_func("/console/reopen", test_reopen);
 	g_test_add_func("/console/long-path", test_long_path);
+	g_test_add_func("/console/password", test_password);
 	g_test_add_func("/console/two-guests", test_two_guests);
 	return g_test_run();
 }

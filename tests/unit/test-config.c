@@ -776,6 +776,7 @@ static void test_hostile_xml(void)
 	g_autofree char *wide = repeat("<plist version=\"1.0\"><array>", "<true/>", 600000, "</array></plist>");
 	g_autofree char *bomb = repeat("<?xml version=\"1.0\"?><!DOCTYPE plist [<!ENTITY a \"aaaa\"><!ENTITY b \"", "&a;",
 	                               1000, "\">]><plist version=\"1.0\"><string>&b;</string></plist>");
+	g_autofree char *keys = repeat("<plist version=\"1.0\"><dict>", "<key>a</key><true/>", 10001, "</dict></plist>");
 	g_autofree char *huge = g_malloc0((16 << 20) + 1);
 	assert_hostile("", 0, UTM_ERROR_CONFIG_MALFORMED);
 	assert_hostile("\0", 1, UTM_ERROR_CONFIG_MALFORMED);
@@ -783,6 +784,7 @@ static void test_hostile_xml(void)
 	assert_hostile("{ Backend = QEMU; }", 19, UTM_ERROR_CONFIG_MALFORMED);
 	assert_hostile(deep, strlen(deep), UTM_ERROR_LIMIT);
 	assert_hostile(wide, strlen(wide), UTM_ERROR_LIMIT);
+	assert_hostile(keys, strlen(keys), UTM_ERROR_LIMIT);
 	assert_hostile(bomb, strlen(bomb), UTM_ERROR_CONFIG_MALFORMED);
 	assert_hostile(huge, (16 << 20) + 1, UTM_ERROR_LIMIT);
 }
@@ -852,7 +854,7 @@ static void test_damaged(void)
 	gsize xml_size;
 	g_autofree char *xml = read_sample("full.plist", &xml_size);
 	plist_to_bin(root, &binary, &size);
-	for (int round = 0; round < 2000; round++) {
+	for (int round = 0; round < 500; round++) {
 		gsize length = round % 2 ? size : xml_size;
 		g_autofree char *copy = g_memdup2(round % 2 ? binary : xml, length);
 		g_autoptr(UtmConfig) config = NULL;
