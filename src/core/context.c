@@ -419,10 +419,21 @@ static void free_data(UtmContext *context)
 	g_array_unref(context->data);
 }
 
+/* What a helper thread handed over after the end; what it was about is gone. */
+static void drop_inbox(UtmContext *context)
+{
+	bool stopping;
+	for (Work *work = take_inbox(context, &stopping), *next; work; work = next) {
+		next = work->next;
+		g_free(work);
+	}
+}
+
 /* Everything but the thread and the queued events. Accepts a context that is half built. */
 static void context_free(UtmContext *context)
 {
 	free_data(context);
+	drop_inbox(context);
 	utm__slot_clear(&context->log_slot);
 	utm__callback_unref(context->wakeup);
 	g_hash_table_unref(context->requests);
