@@ -166,14 +166,17 @@ static void on_lost(UtmVmRun *run)
 static void on_qmp_ready(UtmQmpClient *client, const UtmError *error, void *data)
 {
 	UtmVmRun *run = data;
-	if (run->phase != RUN_CONNECTING)
+	/* Also when the start was given up before: a monitor that never spoke has nothing to be drained of. */
+	run->client_closed = error != NULL;
+	if (run->phase != RUN_CONNECTING) {
+		utm__vm_check_end(run);
 		return;
+	}
 	if (utm_error_get_code(error) == UTM_ERROR_QMP_DISCONNECTED) {
 		on_lost(run);
 		return;
 	}
 	if (error) {
-		run->client_closed = true;
 		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
 		return;
 	}
