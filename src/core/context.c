@@ -467,7 +467,8 @@ static UtmContext *context_alloc(const UtmContextOptions *options)
 	context->requests = g_hash_table_new(NULL, NULL);
 	context->qemu_dirs = g_strdupv((char **)options->qemu_dirs);
 	context->firmware_dirs = g_strdupv((char **)options->firmware_dirs);
-	context->runtime_dir = g_strdup(options->runtime_dir);
+	/* Now: later the host may be in another directory. */
+	context->runtime_dir = options->runtime_dir ? g_canonicalize_filename(options->runtime_dir, NULL) : NULL;
 	context->console_engine = g_strdup(options->console_engine);
 	context->accel_policy = options->accel_policy;
 	context->log_to_stderr = g_strcmp0(g_getenv("UTM_DEBUG"), "1") == 0;
