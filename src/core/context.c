@@ -83,6 +83,9 @@ static _Thread_local bool in_wakeup;
 
 static void call_wakeup(UtmContext *context)
 {
+	/* What the callback itself brings about, such as a line of the log, is found by the loop that it wakes. */
+	if (in_wakeup)
+		return;
 	pthread_mutex_lock(&context->wakeup_lock);
 	UtmCallback *wakeup = context->wakeup;
 	if (wakeup) {
