@@ -14,6 +14,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmHost, utm_host_unref)
 const UtmHostFacts *utm__host_get_facts(const UtmHost *host);
 /* Facts with all defaults, to be filled by whoever gathers them. */
 UtmHost *utm__host_new(uint32_t os);
+/* One that may be completed, of one that others use. */
+UtmHost *utm__host_copy(const UtmHost *host);
 /* To write into, only while the host is nobody else's. */
 UtmHostFacts *utm__host_edit_facts(UtmHost *host);
 

@@ -25,6 +25,15 @@ UtmHost *utm__host_new(uint32_t os)
 	return take_facts(utm__host_facts_new(), os);
 }
 
+UtmHost *utm__host_copy(const UtmHost *host)
+{
+	UtmHost *copy = g_new0(UtmHost, 1);
+
+	copy->refs = 1;
+	copy->facts = utm__schema_copy(&utm__host_schema, host->facts);
+	return copy;
+}
+
 UtmHost *utm_host_ref(UtmHost *host)
 {
 	if (host)

@@ -207,7 +207,7 @@ static UtmError *make_failure(Question *question, const UtmProcessEnd *end)
 	if (question->timed_out)
 		error = utm__error_new(UTM_ERROR_TIMEOUT, "the program did not tell its version within %d seconds",
 		                       DEADLINE_MS / 1000);
-	else if (status)
+	else if (status > 0)
 		error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended with status %d when asked for its version",
 		                       status);
 	else
@@ -234,7 +234,7 @@ static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 	/* What is in the pipe, not more: somebody else may still hold it open. */
 	while (question->output->len < OUTPUT_MAX && read_some(question))
 		continue;
-	if (!end->signal && end->exit_status == 0)
+	if (!end->signal && end->exit_status <= 0)
 		version = parse_version(question->output->str);
 	if (version)
 		remember(question, version);

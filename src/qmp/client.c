@@ -147,6 +147,16 @@ void utm__qmp_client_free(UtmQmpClient *client)
 
 /* ---------------------------------------------------------------- commands */
 
+/* printf() would be the dearest part of a command. */
+static void append_number(GString *text, guint number)
+{
+	char digits[10], *first = digits + sizeof digits;
+	do
+		*--first = (char)('0' + number % 10);
+	while (number /= 10);
+	g_string_append_len(text, first, digits + sizeof digits - first);
+}
+
 static void compose(GString *text, guint id, const char *command, const char *arguments_json)
 {
 	g_string_assign(text, "{\"execute\":\"");
@@ -156,7 +166,9 @@ static void compose(GString *text, guint id, const char *command, const char *ar
 		g_string_append(text, ",\"arguments\":");
 		g_string_append(text, arguments_json);
 	}
-	g_string_append_printf(text, ",\"id\":%u}", id);
+	g_string_append(text, ",\"id\":");
+	append_number(text, id);
+	g_string_append_c(text, '}');
 }
 
 bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json)

@@ -159,7 +159,8 @@ static void print_ratio(const char *name, const char *what, const double *values
 	print(name, what, quantile(ratios, count, 0.5), "ratio");
 }
 
-static void alternate(const char *name, CallFunc call, UtmQmp *qmp, const char *command, int rounds, int calls)
+/* Returns the floor's processor time. */
+static double alternate(const char *name, CallFunc call, UtmQmp *qmp, const char *command, int rounds, int calls)
 {
 	Series floor = { 0 }, library = { 0 };
 	g_autofree char *floor_name = g_strconcat(name, ".raw", NULL), *library_name = g_strconcat(name, ".utm", NULL);
@@ -171,6 +172,7 @@ static void alternate(const char *name, CallFunc call, UtmQmp *qmp, const char *
 	print_series(library_name, &library);
 	print_ratio(name, "p50.ratio", library.p50, floor.p50, rounds);
 	print_ratio(name, "cpu.ratio", library.cpu, floor.cpu, rounds);
+	return quantile(floor.cpu, rounds, 0.5);
 }
 
 /* ---------------------------------------------------------------- many outstanding */
@@ -223,7 +225,7 @@ static double run_raw_pipeline(int total, double *ret_rate)
 	return (clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / total;
 }
 
-static void pipelines(const char *name, UtmQmp *qmp, int rounds, int total)
+static void pipelines(const char *name, UtmQmp *qmp, int rounds, int total, double sync_cpu)
 {
 	double raw_cpu[ROUNDS_MAX], cpu[ROUNDS_MAX], raw_rate[ROUNDS_MAX], rate[ROUNDS_MAX];
 	for (int i = 0; i < rounds; i++) {
@@ -235,6 +237,7 @@ static void pipelines(const char *name, UtmQmp *qmp, int rounds, int total)
 	print(name, "async64.raw.rate", quantile(raw_rate, rounds, 0.5), "1/s");
 	print(name, "async64.utm.rate", quantile(rate, rounds, 0.5), "1/s");
 	print_ratio(name, "async64.rate.ratio", rate, raw_rate, rounds);
+	print(name, "async64.cpu.to_raw_sync", quantile(cpu, rounds, 0.5) / sync_cpu, "ratio");
 }
 
 /* ---------------------------------------------------------------- a server that does no work */
@@ -294,9 +297,9 @@ static void bench_fake(int raw_fd, int lib_fd, int rounds)
 {
 	UtmQmp *qmp = lib_open(lib_fd);
 	raw_open(raw_fd);
-	alternate("qmp.fake.sync", lib_call, qmp, "query-status", rounds, CALLS);
+	double sync_cpu = alternate("qmp.fake.sync", lib_call, qmp, "query-status", rounds, CALLS);
 	alternate("qmp.fake.cancellable", lib_call_cancellable, qmp, "query-status", rounds, CALLS);
-	pipelines("qmp.fake", qmp, rounds, 20000);
+	pipelines("qmp.fake", qmp, rounds, 20000, sync_cpu);
 	utm_qmp_unref(qmp);
 	close(raw_fd);
 }
@@ -358,9 +361,9 @@ static void bench_qemu(int rounds)
 	GPid pid = start_qemu(raw_path, lib_path);
 	raw_open(connect_unix(raw_path));
 	UtmQmp *qmp = lib_open(connect_unix(lib_path));
-	alternate("qmp.qemu.sync", lib_call, qmp, "query-status", rounds, CALLS);
+	double sync_cpu = alternate("qmp.qemu.sync", lib_call, qmp, "query-status", rounds, CALLS);
 	alternate("qmp.qemu.cancellable", lib_call_cancellable, qmp, "query-status", rounds, CALLS);
-	pipelines("qmp.qemu", qmp, MIN(rounds, 5), 2000);
+	pipelines("qmp.qemu", qmp, MIN(rounds, 5), 2000, sync_cpu);
 	alternate("qmp.qemu.schema", lib_call, qmp, "query-qmp-schema", rounds, 10);
 	bench_tree(qmp, rounds);
 	utm_qmp_unref(qmp);

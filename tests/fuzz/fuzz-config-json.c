@@ -31,29 +31,29 @@ static void check_whole(const char *text, gsize size, guint flags)
 	utm__schema_free(SCHEMA, again);
 }
 
+static UtmConfig *make_base(void)
+{
+	static const char json[] =
+		"{'Information':{},'System':{},'QEMU':{},'Input':{},'Sharing':{},'Display':[{}],"
+		"'Drive':[{'ImageName':'a'},{}],'Network':[{'PortForward':[{}]}],'Serial':[{}],'Sound':[{}]}";
+	void *object = NULL;
+	g_autofree char *plist = NULL;
+	gsize size;
+	UtmConfig *config = NULL;
+	if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, json, strlen(json), UTM_SCHEMA_COMPLETE, &object, NULL) < 0 ||
+	    utm__plist_encode(SCHEMA, object, &plist, &size, NULL) < 0 ||
+	    utm_config_new_from_data(plist, size, &config, NULL) < 0)
+		abort();
+	utm__schema_free(SCHEMA, object);
+	return config;
+}
+
 static UtmConfig *base_config(void)
 {
-	static char *plist;
-	static gsize plist_size;
-	UtmConfig *config = NULL;
-	if (!plist) {
-		void *object = NULL;
-		static const char json[] =
-			"{'Information':{},'System':{},'QEMU':{},'Input':{},'Sharing':{},'Display':[{}],"
-			"'Drive':[{'ImageName':'a'},{}],'Network':[{'PortForward':[{}]}],'Serial':[{}],'Sound':[{}]}";
-		if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, json, strlen(json), UTM_SCHEMA_COMPLETE, &object, NULL) <
-		    0)
-			abort();
-		if (utm__json_encode(SCHEMA, object, 0, false, &plist, NULL) < 0)
-			abort();
-		g_free(plist);
-		if (utm__plist_encode(SCHEMA, object, &plist, &plist_size, NULL) < 0)
-			abort();
-		utm__schema_free(SCHEMA, object);
-	}
-	if (utm_config_new_from_data(plist, plist_size, &config, NULL) < 0)
-		abort();
-	return config;
+	static UtmConfig *base;
+	if (!base)
+		base = make_base();
+	return utm_config_copy(base);
 }
 
 /* A text that no file can say is refused when it is written; nothing else may be. */

@@ -627,7 +627,9 @@ static void run_workers(int count)
 	Session session = session_open(serve_with_events, NULL);
 	Worker workers[8];
 	GThread *threads[8];
-	int events = 0, commands = count * 300;
+	const int commands = count * 300;
+	static int events;
+	events = 0;
 	utm_qmp_set_event_handler(session.qmp, count_event, &events, NULL);
 	UtmCancel *cancel = utm_cancel_new();
 	for (int i = 0; i < count; i++) {

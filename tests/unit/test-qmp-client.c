@@ -82,6 +82,12 @@ static void send_one(void *data)
 	g_assert_cmpint(owner->ticket, !=, 0);
 }
 
+static void create_and_send(void *data)
+{
+	create(data);
+	send_one(data);
+}
+
 static void abandon(void *data)
 {
 	Owner *owner = data;
@@ -111,12 +117,17 @@ static void wait_until(Owner *owner, const gint *count, int at_least)
 	g_assert_cmpint(g_atomic_int_get(count), >=, at_least);
 }
 
-static FakeQmp *owner_open(Owner *owner, FakeQmpScript script)
+static FakeQmp *owner_open_with(Owner *owner, FakeQmpScript script, UtmIoFunc first_step)
 {
 	owner->context = utm_context_new(NULL, NULL);
 	FakeQmp *fake = fake_qmp_start(script, NULL, &owner->fd);
-	utm__context_call(owner->context, create, owner);
+	utm__context_call(owner->context, first_step, owner);
 	return fake;
+}
+
+static FakeQmp *owner_open(Owner *owner, FakeQmpScript script)
+{
+	return owner_open_with(owner, script, create);
 }
 
 static void owner_close(Owner *owner, FakeQmp *fake)
@@ -170,18 +181,28 @@ static void test_abandon(void)
 	g_assert_cmpint(owner.replies, ==, 1);
 }
 
+static void stay_silent(FakeQmp *fake, void *data)
+{
+	fake_qmp_ignore_all(fake);
+}
+
+/* Sent and unanswered, and not sent yet because there was no greeting. */
 static void test_free_with_pending(void)
 {
-	Owner owner = { 0 };
-	FakeQmp *fake = owner_open(&owner, ignore);
-	for (int i = 0; i < 5; i++)
-		utm__context_call(owner.context, send_one, &owner);
-	utm__context_call(owner.context, free_client, &owner);
-	g_assert_cmpint(owner.replies, ==, 5);
-	g_assert_cmpint(owner.last_code, ==, UTM_ERROR_QMP_DISCONNECTED);
-	g_assert_cmpint(owner.closed, ==, 0);
-	owner_close(&owner, fake);
-	g_assert_cmpint(owner.replies, ==, 5);
+	for (int sent = 0; sent < 2; sent++) {
+		Owner owner = { 0 };
+		FakeQmp *fake = owner_open(&owner, sent ? ignore : stay_silent);
+		wait_until(&owner, &owner.ready, sent);
+		for (int i = 0; i < 5; i++)
+			utm__context_call(owner.context, send_one, &owner);
+		utm__context_call(owner.context, free_client, &owner);
+		g_assert_cmpint(owner.replies, ==, 5);
+		g_assert_cmpint(owner.last_code, ==, UTM_ERROR_QMP_DISCONNECTED);
+		g_assert_cmpint(owner.closed, ==, 0);
+		g_assert_cmpint(owner.ready, ==, sent);
+		owner_close(&owner, fake);
+		g_assert_cmpint(owner.replies, ==, 5);
+	}
 }
 
 static void hang_up(FakeQmp *fake, void *data)
@@ -223,8 +244,7 @@ static void test_free_inside_callbacks(void)
 	static const char *const places[] = { "ready", "event", "reply", "closed" };
 	for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
 		Owner owner = { .free_in = places[i] };
-		FakeQmp *fake = owner_open(&owner, all_callbacks);
-		utm__context_call(owner.context, send_one, &owner);
+		FakeQmp *fake = owner_open_with(&owner, all_callbacks, create_and_send);
 		wait_until(&owner, &owner.replies, 1);
 		if (strcmp(places[i], "closed") == 0)
 			wait_until(&owner, &owner.closed, 1);
