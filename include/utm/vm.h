@@ -231,7 +231,14 @@ UTM_API int utm_vm_resume(UtmVm *vm, UtmError **error);
 /** Resets the guest as its reset button would. @return 0; #UTM_ERROR_INVALID_STATE unless running or paused; QMP errors @thread any but the wakeup callback; blocks */
 UTM_API int utm_vm_reset(UtmVm *vm, UtmError **error);
 
-/** Sets who hears of events. At most 1024 wait for dispatch; states coalesce. @param[in] fn (nullable) @return 0 @thread any */
+/**
+ * Sets who hears of events. At most 1024 wait for dispatch, and 256 changes of state besides; further ones are dropped and
+ * counted. The one event of the end always arrives.
+ *
+ * @param[in] fn  (nullable)
+ * @return 0
+ * @thread any
+ */
 UTM_API int utm_vm_set_event_handler(UtmVm *vm, UtmVmEventFunc fn, void *user_data, UtmFreeFunc free_fn);
 
 /** Number of serial ports in terminal mode. @thread any */

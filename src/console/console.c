@@ -484,12 +484,9 @@ int utm_console_set_event_handler(UtmConsole *console, UtmConsoleEventFunc fn, v
 			free_fn(user_data);
 		return UTM_ERROR_INVALID_ARGUMENT;
 	}
-	UtmCallback *callback = utm__callback_new(console->object.context, (UtmAnyFunc)fn, user_data, free_fn);
-	utm__slot_set(&console->slot, fn ? callback : NULL);
+	utm__slot_set(&console->slot, utm__callback_new_handler(console->object.context, (UtmAnyFunc)fn, user_data, free_fn));
 	if (fn)
 		tell_present(console);
-	else
-		utm__callback_unref(callback);
 	return 0;
 }
 

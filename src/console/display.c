@@ -125,11 +125,9 @@ int utm_display_set_frame_handler(UtmDisplay *display, UtmFrameFunc fn, void *us
 			free_fn(user_data);
 		return UTM_ERROR_INVALID_ARGUMENT;
 	}
-	UtmCallback *callback = utm__callback_new(display->console->object.context, (UtmAnyFunc)fn, user_data, free_fn);
-	utm__slot_set(&display->slot, fn ? callback : NULL);
-	if (!fn)
-		utm__callback_unref(callback);
-	else if (utm__display_is_shown(display))
+	utm__slot_set(&display->slot,
+	              utm__callback_new_handler(display->console->object.context, (UtmAnyFunc)fn, user_data, free_fn));
+	if (fn && utm__display_is_shown(display))
 		utm__context_post(display->console->object.context, &display->event);
 	return 0;
 }

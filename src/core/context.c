@@ -252,14 +252,12 @@ int utm_context_set_wakeup(UtmContext *context, UtmWakeupFunc fn, void *user_dat
 			free_fn(user_data);
 		return context ? UTM_ERROR_WRONG_THREAD : UTM_ERROR_INVALID_ARGUMENT;
 	}
-	UtmCallback *callback = utm__callback_new(context, (UtmAnyFunc)fn, user_data, free_fn);
+	UtmCallback *callback = utm__callback_new_handler(context, (UtmAnyFunc)fn, user_data, free_fn);
 	pthread_mutex_lock(&context->wakeup_lock);
 	UtmCallback *former = context->wakeup;
-	context->wakeup = fn ? callback : NULL;
+	context->wakeup = callback;
 	pthread_mutex_unlock(&context->wakeup_lock);
 	utm__callback_unref(former);
-	if (!fn)
-		utm__callback_unref(callback);
 
 	pthread_mutex_lock(&context->queue_lock);
 	bool waiting = context->first != NULL;
@@ -638,10 +636,7 @@ int utm_context_set_log_handler(UtmContext *context, uint32_t level, UtmLogFunc 
 			free_fn(user_data);
 		return UTM_ERROR_INVALID_ARGUMENT;
 	}
-	UtmCallback *callback = utm__callback_new(context, (UtmAnyFunc)fn, user_data, free_fn);
 	g_atomic_int_set(&context->log_level, fn ? (int)MIN(level, UTM_LOG_DEBUG) : 0);
-	utm__slot_set(&context->log_slot, fn ? callback : NULL);
-	if (!fn)
-		utm__callback_unref(callback);
+	utm__slot_set(&context->log_slot, utm__callback_new_handler(context, (UtmAnyFunc)fn, user_data, free_fn));
 	return 0;
 }

@@ -15,6 +15,15 @@ UtmCallback *utm__callback_new(UtmContext *context, UtmAnyFunc fn, void *user_da
 	return callback;
 }
 
+UtmCallback *utm__callback_new_handler(UtmContext *context, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn)
+{
+	UtmCallback *callback = utm__callback_new(context, fn, user_data, free_fn);
+	if (fn)
+		return callback;
+	utm__callback_unref(callback);
+	return NULL;
+}
+
 UtmCallback *utm__callback_ref(UtmCallback *callback)
 {
 	g_atomic_int_inc(&callback->refs);

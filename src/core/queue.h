@@ -24,6 +24,8 @@ typedef struct UtmCallback {
 
 /* Owns the triple from now on, so free_fn runs exactly once whatever happens. With fn NULL it only owns user_data. */
 UtmCallback *utm__callback_new(UtmContext *context, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn);
+/* For handlers, where no function means none: then NULL, and user_data is released at once. */
+UtmCallback *utm__callback_new_handler(UtmContext *context, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn);
 UtmCallback *utm__callback_ref(UtmCallback *callback);
 /* The last reference runs free_fn: here on an application's thread, through the queue on the library's. NULL is fine. */
 void utm__callback_unref(UtmCallback *callback);

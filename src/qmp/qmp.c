@@ -200,10 +200,7 @@ int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, 
 			free_fn(user_data);
 		return UTM_ERROR_INVALID_ARGUMENT;
 	}
-	UtmCallback *callback = utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn);
-	utm__slot_set(&qmp->handler, fn ? callback : NULL);
-	if (!fn)
-		utm__callback_unref(callback);
+	utm__slot_set(&qmp->handler, utm__callback_new_handler(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn));
 	pthread_mutex_lock(&qmp->lock);
 	bool ended = qmp->end_error != NULL;
 	pthread_mutex_unlock(&qmp->lock);

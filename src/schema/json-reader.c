@@ -60,9 +60,14 @@ static void value_done(UtmJsonReader *reader)
 	reader->expect = reader->depth ? EXPECT_COMMA_OR_END : EXPECT_END;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static void skip_space(UtmJsonReader *reader)
 {
-	while (reader->at < reader->end && strchr(" \t\r\n", *reader->at) && *reader->at)
+	while (reader->at < reader->end && is_space(*reader->at))
 		reader->at++;
 }
 

@@ -42,7 +42,7 @@ static const char *const kind_names[] = {
 };
 
 /* The last line QEMU wrote usually is its complaint. */
-static const char *last_line(const char *tail)
+const char *utm__last_line(const char *tail)
 {
 	const char *newline = tail ? strrchr(tail, '\n') : NULL;
 	return newline ? newline + 1 : tail;
@@ -70,7 +70,7 @@ static bool from_shutdown_event(UtmEndReason *reason, const UtmVmRun *run)
 
 static void from_process(UtmEndReason *reason, const UtmVmRun *run)
 {
-	const char *words = last_line(run->stderr_tail);
+	const char *words = utm__last_line(run->stderr_tail);
 	if (run->end.signal)
 		set(reason, UTM_END_QEMU_SIGNALLED,
 		    g_strdup_printf("Signal %d (%s) ended QEMU.", run->end.signal, g_strsignal(run->end.signal)));

@@ -43,15 +43,9 @@ void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken)
 
 /* ---------------------------------------------------------------- QEMU's process */
 
-static const char *last_line(const char *tail)
-{
-	const char *newline = tail ? strrchr(tail, '\n') : NULL;
-	return newline ? newline + 1 : tail;
-}
-
 static UtmError *ended_while_starting(const UtmVmRun *run)
 {
-	const char *words = last_line(run->stderr_tail);
+	const char *words = utm__last_line(run->stderr_tail);
 	int status = run->end.signal ? 128 + run->end.signal : run->end.exit_status;
 	g_autofree char *how = run->end.signal ? g_strdup_printf("signal %d", run->end.signal)
 	                       : status < 0    ? g_strdup("how is not known")

@@ -212,10 +212,7 @@ int utm_vm_set_event_handler(UtmVm *vm, UtmVmEventFunc fn, void *user_data, UtmF
 			free_fn(user_data);
 		return UTM_ERROR_INVALID_ARGUMENT;
 	}
-	UtmCallback *callback = utm__callback_new(vm->object.context, (UtmAnyFunc)fn, user_data, free_fn);
-	utm__slot_set(&vm->events, fn ? callback : NULL);
-	if (!fn)
-		utm__callback_unref(callback);
+	utm__slot_set(&vm->events, utm__callback_new_handler(vm->object.context, (UtmAnyFunc)fn, user_data, free_fn));
 	return 0;
 }
 
@@ -245,10 +242,8 @@ int utm_vm_set_serial_handler(UtmVm *vm, uint32_t index, UtmVmSerialFunc fn, voi
 			free_fn(user_data);
 		return failed;
 	}
-	UtmCallback *callback = utm__callback_new(vm->object.context, (UtmAnyFunc)fn, user_data, free_fn);
-	utm__serial_set_handler(vm->serials[index], fn ? callback : NULL);
-	if (!fn)
-		utm__callback_unref(callback);
+	utm__serial_set_handler(vm->serials[index],
+	                        utm__callback_new_handler(vm->object.context, (UtmAnyFunc)fn, user_data, free_fn));
 	return 0;
 }
 
