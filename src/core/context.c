@@ -83,6 +83,9 @@ static _Thread_local bool in_wakeup;
 
 static void call_wakeup(UtmContext *context)
 {
+	/* What the callback itself brings about, such as a line of the log, is found by the loop that it wakes. */
+	if (in_wakeup)
+		return;
 	pthread_mutex_lock(&context->wakeup_lock);
 	UtmCallback *wakeup = context->wakeup;
 	if (wakeup) {
@@ -467,7 +470,8 @@ static UtmContext *context_alloc(const UtmContextOptions *options)
 	context->requests = g_hash_table_new(NULL, NULL);
 	context->qemu_dirs = g_strdupv((char **)options->qemu_dirs);
 	context->firmware_dirs = g_strdupv((char **)options->firmware_dirs);
-	context->runtime_dir = g_strdup(options->runtime_dir);
+	/* Now: later the host may be in another directory. */
+	context->runtime_dir = options->runtime_dir ? g_canonicalize_filename(options->runtime_dir, NULL) : NULL;
 	context->console_engine = g_strdup(options->console_engine);
 	context->accel_policy = options->accel_policy;
 	context->log_to_stderr = g_strcmp0(g_getenv("UTM_DEBUG"), "1") == 0;

@@ -298,7 +298,8 @@ static bool claim_reply(UtmQmpClient *client, gint64 id)
 	if (state == UTM_QMP_SLOT_ABANDONED)
 		utm__log(client->context, UTM_LOG_DEBUG, "QMP: the reply %" G_GINT64_FORMAT " came too late; dropped", id);
 	else if (state != UTM_QMP_SLOT_WAITING)
-		utm__log(client->context, UTM_LOG_WARNING, "QMP: a reply with the foreign id %" G_GINT64_FORMAT "; dropped", id);
+		utm__log(client->context, UTM_LOG_WARNING, "QMP: a reply with the foreign id %" G_GINT64_FORMAT
+		        "; dropped", id);
 	return state == UTM_QMP_SLOT_WAITING;
 }
 
@@ -322,7 +323,8 @@ static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 {
 	if (client->state != UTM_QMP_CLIENT_READY) {
-		utm__log(client->context, UTM_LOG_DEBUG, "QMP: %s came before the negotiation was done; dropped", envelope->name);
+		utm__log(client->context, UTM_LOG_DEBUG, "QMP: %s came before the negotiation was done; dropped",
+		        envelope->name);
 		return;
 	}
 	const char *data = utm__qmp_envelope_close_body(envelope);

@@ -121,7 +121,8 @@ static UtmError *broken_error(int errno_value)
 static UtmQmpInput receive(UtmQmpTransport *transport, int flags)
 {
 	make_room(transport);
-	ssize_t count = recv(transport->fd, transport->buffer + transport->end, transport->capacity - transport->end, flags);
+	gsize room = transport->capacity - transport->end;
+	ssize_t count = recv(transport->fd, transport->buffer + transport->end, room, flags);
 	if (count > 0) {
 		transport->end += (gsize)count;
 		transport->emptied = transport->end < transport->capacity;

@@ -4,8 +4,8 @@
  *
  * The floor is a loop of write and read that parses nothing. It sends the very bytes that the library sends, id
  * included, because QEMU takes time for each byte. Floor and library alternate in short blocks on two monitors of one
- * QEMU; ratios are medians over the rounds. Wall time is two wake-ups of two processes whoever the client is, so what the
- * library itself costs shows best in processor time against a server that does no work.
+ * QEMU; ratios are medians over the rounds. Wall time is two wake-ups of two processes whoever the client is, so what
+ * the library itself costs shows best in processor time against a server that does no work.
  *
  * Prints name, value and unit, separated by tabs.
  */
@@ -257,8 +257,8 @@ static void serve(int fd)
 		input[have] = 0;
 		while ((end = strchr(begin, '}'))) {
 			*end = 0;
-			out += sprintf(out, "{\"return\": {\"status\": \"running\", \"singlestep\": false, \"running\": true}, %s}\r\n",
-			               strstr(begin, "\"id\":"));
+			out += sprintf(out, "{\"return\": {\"status\": \"running\", \"singlestep\": false, "
+			               "\"running\": true}, %s}\r\n", strstr(begin, "\"id\":"));
 			begin = end + 1;
 		}
 		have -= (size_t)(begin - input);
@@ -332,7 +332,8 @@ static GPid start_qemu(const char *raw_path, const char *lib_path)
 		         "chardev=a,mode=control", "-chardev", second, "-mon", "chardev=b,mode=control", NULL };
 	GPid pid;
 	g_autoptr(GError) error = NULL;
-	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &pid, &error))
+	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL,
+	                   &pid, &error))
 		g_error("%s", error->message);
 	return pid;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stands for qemu-system-* where a test needs what the real one does not do on demand. It accepts any command line, takes
- * from it the monitor's descriptor (`-chardev socket,id=org.qemu.monitor.qmp,fd=N,server=on`; without server=on the
- * descriptor is the connection itself) and `-S`, and answers `-version`. The environment says what goes wrong:
+ * Stands for qemu-system-* where a test needs what the real one does not do on demand. It accepts any command line,
+ * takes from it the monitor's descriptor (`-chardev socket,id=org.qemu.monitor.qmp,fd=N,server=on`; without server=on
+ * the descriptor is the connection itself) and `-S`, and answers `-version`. The environment says what goes wrong:
  *
  *	FAKE_QEMU_MODE  what it does
  *	(unset)         nothing goes wrong: greets, negotiates, runs, stops, continues, powers down when asked to, quits
@@ -181,7 +181,8 @@ static void obey(const char *command)
 		}
 	}
 	char text[256];
-	snprintf(text, sizeof text, "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"not in the fake\"}%s}\r\n", id);
+	snprintf(text, sizeof text, "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"not in the fake\"}%s}\r\n",
+	         id);
 	say(text);
 }
 

@@ -19,8 +19,8 @@ struct FakeQmp {
 	GString *input;
 };
 
-static const char greeting[] = "{'QMP': {'version': {'qemu': {'micro': 22, 'minor': 2, 'major': 7}, 'package': 'fake'}, "
-			       "'capabilities': ['oob']}}\r\n";
+static const char greeting[] = "{'QMP': {'version': {'qemu': {'micro': 22, 'minor': 2, 'major': 7}, "
+			       "'package': 'fake'}, 'capabilities': ['oob']}}\r\n";
 
 static void *run_script(void *data)
 {

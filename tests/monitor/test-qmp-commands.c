@@ -45,8 +45,8 @@ static void test_replies(void)
 	g_assert_cmpstr(utm_error_get_qmp_class(strange), ==, "SomethingNew");
 	g_assert_cmpstr(utm_error_get_message(strange), ==, "line break\xef\xbf\xbd" "behind");
 
-	g_assert_cmpint(utm_qmp_execute(session.qmp, "device_add", " { \"driver\" : \"a b\",\n \"n\": [ 1, 2 ] } ", NULL, &reply,
-	                                NULL), ==, 0);
+	const char *spaced = " { \"driver\" : \"a b\",\n \"n\": [ 1, 2 ] } ";
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "device_add", spaced, NULL, &reply, NULL), ==, 0);
 	g_assert_cmpstr(reply, ==, "\"text \\u0000 \\ud83d\\ude00 ä\"");
 	g_clear_pointer(&reply, utm_free);
 	g_assert_cmpint(utm_qmp_execute(session.qmp, "qom-get", NULL, NULL, &reply, NULL), ==, 0);
@@ -136,8 +136,8 @@ static void count_free(void *data)
 
 static void test_bad_arguments(void)
 {
-	static const char *const arguments[] = { "", "[]", "1", "\"x\"", "null", "{", "{}{}", "{\"a\":}", "{'a':1}", "{\"a\":1 2}",
-		                                 "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "{},\"id\":7" };
+	static const char *const arguments[] = { "", "[]", "1", "\"x\"", "null", "{", "{}{}", "{\"a\":}", "{'a':1}",
+		                                 "{\"a\":1 2}", "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "{},\"id\":7" };
 	static const char *const commands[] = { "", "a b", "stop\"", "stop\\", "\xff", "quit\n" };
 	Session session = session_open(expect_nothing, NULL);
 	for (gsize i = 0; i < G_N_ELEMENTS(arguments); i++) {
@@ -147,7 +147,8 @@ static void test_bad_arguments(void)
 		g_assert_nonnull(error);
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-		g_assert_cmpint(utm_qmp_execute(session.qmp, commands[i], NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+		g_assert_cmpint(utm_qmp_execute(session.qmp, commands[i], NULL, NULL, NULL, NULL), ==,
+		                UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_execute(session.qmp, NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_execute(NULL, "stop", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_autofree char *deep = g_strnfill(5000, '[');

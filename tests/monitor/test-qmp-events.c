@@ -37,8 +37,10 @@ static void send_events(FakeQmp *fake, void *data)
 	fake_qmp_negotiate(fake);
 	fake_qmp_expect(fake, "go");
 	fake_qmp_send(fake, "{'event': 'STOP', 'timestamp': {'seconds': 1700000000, 'microseconds': 5}}\r\n"
-	                    "{'timestamp': {'seconds': -1, 'microseconds': -1}, 'event': 'RESUME', 'data': { 'a' : [ 1 , 2 ] }}"
-	                    "{'event': 'X\\u0000\\u00e4', 'data': '\\u0000', 'timestamp': {'seconds': 99999999999999999999}}"
+	                    "{'timestamp': {'seconds': -1, 'microseconds': -1}, 'event': 'RESUME', "
+	                    "'data': { 'a' : [ 1 , 2 ] }}"
+	                    "{'event': 'X\\u0000\\u00e4', 'data': '\\u0000', "
+	                    "'timestamp': {'seconds': 99999999999999999999}}"
 	                    "{'event': 'NEW', 'unknown': {'deep': [[[]]]}, 'id': 3}"
 	                    "{'return': {}, 'id': 1}");
 }
@@ -74,7 +76,7 @@ static void flood(FakeQmp *fake, void *data)
 	fake_qmp_expect_end(fake);
 }
 
-/* An application that does not dispatch gets the first 1024 and the number of the others; nothing grows, nothing waits. */
+/* An application that does not dispatch gets the first 1024 and the number of the others; nothing grows or waits. */
 static void test_overflow(void)
 {
 	Session session = session_open(flood, NULL);

@@ -291,6 +291,43 @@ static void test_runtime_dir_too_long(void)
 	utm_context_unref(context);
 }
 
+static char *make_in(const char *chosen, UtmError **error)
+{
+	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
+	options.runtime_dir = chosen;
+	UtmContext *context = utm_context_new(&options, NULL);
+	char *path = utm__runtime_dir_new(context, error);
+	utm_context_unref(context);
+	return path;
+}
+
+/* The choice of the application is taken as it is, or fails; that of the environment is a suggestion. */
+static void test_runtime_dir_unusable(void)
+{
+	UtmError *error = NULL;
+	g_assert_null(make_in("/proc", &error));
+	g_assert_cmpstr(utm_error_get_file(error), ==, "/proc");
+	utm_error_unref(error);
+	g_autofree char *base = g_dir_make_tmp("utm-rel-XXXXXX", NULL);
+	g_autofree char *former = g_get_current_dir();
+	g_assert_cmpint(chdir(base), ==, 0);
+	g_autofree char *path = make_in("run", NULL);
+	g_assert_cmpint(chdir(former), ==, 0);
+	g_assert_true(path && g_str_has_prefix(path, base));
+	utm__runtime_dir_remove(path);
+	g_autofree char *made = g_build_filename(base, "run", NULL);
+	g_assert_cmpint(rmdir(made), ==, 0);
+	rmdir(base);
+	static const char *const suggestions[] = { "/proc", "relative", "", "/nonexistent" };
+	for (gsize i = 0; i < G_N_ELEMENTS(suggestions); i++) {
+		g_setenv("XDG_RUNTIME_DIR", suggestions[i], TRUE);
+		g_autofree char *other = make_in(NULL, NULL);
+		g_assert_true(other && g_str_has_prefix(other, "/tmp/"));
+		utm__runtime_dir_remove(other);
+	}
+	g_unsetenv("XDG_RUNTIME_DIR");
+}
+
 static void nothing(void *data)
 {
 }
@@ -438,6 +475,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/process/context-ends-first", test_context_ends_first);
 	g_test_add_func("/process/host-ignores-sigchld", test_host_ignores_sigchld);
 	g_test_add_func("/process/dies-with-its-parent", test_dies_with_its_parent);
+	g_test_add_func("/process/runtime-dir/unusable", test_runtime_dir_unusable);
 	g_test_add_func("/process/flood", test_flood_leaves_time_for_others);
 	g_test_add_func("/process/no-standard-descriptors", test_descriptors_in_place_of_the_standard_ones);
 	g_test_add_func("/process/few-descriptors", test_few_descriptors);

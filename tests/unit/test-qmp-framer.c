@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Everything that comes out of `text` given in pieces of this size: messages, each ended by |, then ! when it is bad. */
+/* What comes out of `text` given in pieces of this size: messages, each ended by |, then ! when it is bad. */
 static char *run(const char *text, gsize piece)
 {
 	GString *result = g_string_new(NULL);
