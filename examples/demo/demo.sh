@@ -20,7 +20,7 @@ echo "all there"
 
 step "2/4 building libutm into build/"
 [ -f build/build.ninja ] || meson setup build
-ninja -C build src/libutm.so.0 src/console/engine/utm-console-engine examples/boot-and-watch
+ninja -C build src/console/engine/utm-console-engine examples/boot-and-watch examples/utmctl/utmctl
 
 step "3/4 making Demo.utm"
 # The kernel's package is downloaded where none is installed; that needs package lists.

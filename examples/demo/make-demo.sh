@@ -5,13 +5,16 @@
 #
 # Makes a small machine that boots Linux in some seconds without any disk: the kernel and a few modules come from the
 # distribution's package, everything else is guest/init.c. The kernel need not be installed; then its package is
-# downloaded and unpacked beside the bundle. A bundle that is newer than all it is made of is left alone.
+# downloaded and unpacked into build-demo-kernel/. A bundle that is newer than all it is made of is left alone.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 bundle=${1:?usage: make-demo.sh BUNDLE.utm}
 case $bundle in */*) ;; *) bundle=./$bundle ;; esac
 work=$bundle.work
+# Where a downloaded kernel stays, for the next bundle.
+cache=$here/../../build-demo-kernel
+[ -w "$here/../.." ] || cache=$work
 
 # What the guest needs: screen, absolute pointer over USB, events of keys and of the power button. Keys come from the
 # PS/2 controller, whose driver is part of the kernel itself.
@@ -36,12 +39,12 @@ unpack_kernel_package() {
 	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)/\1/p' | head -n1)
 	[ -n "$package" ] || fail "the package lists do not know linux-image-amd64; run apt-get update"
 	version=${package#linux-image-}
-	root=$work/$package
+	root=$cache/$package
 	if [ ! -f "$root/done" ]; then
 		say "fetching $package"
 		rm -rf "$root"
 		mkdir -p "$root"
-		(cd "$root" && apt-get download -q "$package") || fail "cannot download $package"
+		(cd "$root" && apt-get download -q -o APT::Sandbox::User=root "$package") || fail "cannot download $package"
 		dpkg-deb -x "$root"/*.deb "$root"
 		rm -f "$root"/*.deb
 		depmod -b "$root" "$version"
