@@ -190,7 +190,7 @@ class Merge:
         lines = {line.name: line for line in block.lines}
         for value in enum.values:
             if value.name not in lines:
-                lines[value.name] = Line("value", [value.name, naming.value(value.name), str(len(block.lines))])
+                lines[value.name] = Line("value", [value.name, naming.value(block.name, value.name), str(len(block.lines))])
                 block.lines.append(lines[value.name])
             lines[value.name].change(self.release, self.common(value))
         self.mark_lines_gone(block, {("value", value.name) for value in enum.values})
@@ -251,7 +251,7 @@ class Merge:
         facts = self.common(part) | {"optional": part.optional}
         holds = forms and self.fits(forms[-1].words[2], new) and (self.is_enum(forms[-1].words[2]) or not is_tag)
         if not holds:
-            name = naming.member(part.name) + (f"_{len(forms) + 1}" if forms else "")
+            name = naming.member(block.name, part.name, len(forms) + 1)
             line = Line(kind, [part.name, self.free_name(block, kind, name), new])
             has = kind == "member" and self.needs_flag_at_once(block, line, part)
             line.change(self.release, facts | {"has": has})

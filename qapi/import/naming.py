@@ -11,21 +11,29 @@ WORDS = {"ACPIOST": "AcpiOst", "AFXDP": "AfXdp", "AuthZ": "Authz", "CXLFMW": "Cx
          "VDAgent": "Vdagent", "VMApple": "Vmapple"}
 
 
-def stem(type_name):
+# Names that the rules get wrong or make twice: of types and calls by their name, of parts by `Owner.name`. A second form of a
+# member is `Owner.name#2`.
+EXCEPTIONS = {}
+
+
+def stem(name):
     """The middle of the function names of a type, in lower case."""
+    words = name
     for word, spelling in WORDS.items():
-        type_name = re.sub(word + r"(?![a-z])", spelling, type_name)
-    return snake(type_name)
+        words = re.sub(word + r"(?![a-z])", spelling, words)
+    return EXCEPTIONS.get(name) or snake(words)
 
 
 def call(name):
-    return snake(name)
+    return EXCEPTIONS.get(name) or snake(name)
 
 
-def member(name):
-    return escape(snake(name))
+def member(owner, name, form=1):
+    """The field of a member or branch. QEMU changed its type when there is a second form."""
+    suffix = f"#{form}" if form > 1 else ""
+    return EXCEPTIONS.get(f"{owner}.{name}{suffix}") or escape(snake(name)) + suffix.replace("#", "_")
 
 
-def value(name):
+def value(owner, name):
     """The end of the name of a constant. A prefix stands before it, so it may be a keyword or begin with a digit."""
-    return snake(name)
+    return EXCEPTIONS.get(f"{owner}.{name}") or snake(name)

@@ -116,14 +116,14 @@ class Checks:
             self.fail(f"{what} has the unknown type '{name}'")
         return self.schema.types[name]
 
-    def check_features(self, features, what):
-        self.check_unique([feature.name for feature in features], f"feature{what}")
+    def check_features(self, features, of):
+        self.check_unique([feature.name for feature in features], "feature", of)
 
-    def check_unique(self, names, what):
+    def check_unique(self, names, what, of=""):
         seen = {}
         for name in names:
             if mapped(name) in seen:
-                self.fail(f"{what} '{name}' collides with '{seen[mapped(name)]}'")
+                self.fail(f"{what} '{name}'{of} collides with '{seen[mapped(name)]}'")
             seen[mapped(name)] = name
 
     # --- the kinds ---
@@ -199,7 +199,7 @@ class Checks:
             self.fail(f"discriminator '{union.tag}' is no member of the base")
         enum = self.find(tag.type, f"discriminator '{union.tag}'")
         if not isinstance(enum, Enum) or tag.type.startswith("["):
-            self.fail(f"discriminator '{union.tag}' is of {describe(enum)}, not of an enum")
+            self.fail(f"discriminator '{union.tag}' is of type {tag.type}, not of an enum")
         if tag.optional:
             self.fail(f"discriminator '{union.tag}' is optional")
         if tag.condition:
