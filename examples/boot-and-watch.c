@@ -45,7 +45,7 @@ typedef struct Watch {
 	int64_t started_ms, phase_ms, frame_ms;
 	UtmFrame *latest, *before_key;
 	uint64_t frames;
-	bool input_ready, guest_ready, ended;
+	bool starting, input_ready, guest_ready, ended;
 	char line[512];
 	size_t line_used;
 	int status; /* what main() returns */
@@ -164,6 +164,7 @@ static void on_started(UtmVm *vm, const UtmError *error, void *data)
 {
 	Watch *watch = data;
 
+	watch->starting = false;
 	if (!error)
 		return;
 	fail(watch, "the machine does not start", utm_error_ref((UtmError *)error));
@@ -252,8 +253,8 @@ static int step(Watch *watch)
 			return save_picture(watch, "screen-after-key.png") || press_power_button(watch);
 		}
 	}
-	if (watch->ended) {
-		if (watch->phase != PHASE_STOPPING)
+	if (watch->ended && !watch->starting) {
+		if (watch->phase != PHASE_STOPPING && watch->status == 0)
 			fail(watch, "the machine ended too early", NULL);
 		return 1;
 	}
@@ -306,6 +307,7 @@ static int open_machine(Watch *watch, const char *path)
 	utm_display_set_frame_handler(watch->display, on_frame, watch, NULL);
 	if (utm_vm_get_serial_count(watch->vm) > 0)
 		utm_vm_set_serial_handler(watch->vm, 0, on_serial, watch, NULL, NULL);
+	watch->starting = true;
 	if (utm_vm_start_async(watch->vm, NULL, on_started, watch, NULL, &error) < 0)
 		return fail(watch, "cannot start the machine", error);
 	return 0;

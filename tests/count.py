@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-CASE = re.compile(r"^(not )?ok\b[^#]*(# *(SKIP|TODO))?", re.I | re.M)
+CASE = re.compile(r"^(not )?ok\b[^#\n]*(# *(SKIP|TODO))?", re.I | re.M)
 BAD_RESULTS = {"FAIL", "ERROR", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS"}
 
 

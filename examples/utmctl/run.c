@@ -43,7 +43,7 @@ typedef struct Run {
 	int64_t serial_ms;
 	int64_t running_ms, input_ms; /* when it was first so; 0: not yet */
 	int interrupts;
-	bool stopping, ended;
+	bool starting, stopping, ended;
 	int status;
 } Run;
 
@@ -141,6 +141,7 @@ static void on_started(UtmVm *vm, const UtmError *error, void *data)
 {
 	Run *run = data;
 
+	run->starting = false;
 	if (!error)
 		return;
 	flush_serials(run);
@@ -243,7 +244,8 @@ static void watch(Run *run)
 {
 	struct pollfd polls[] = { { utm_context_get_fd(run->ctx), POLLIN, 0 }, { signal_pipe[0], POLLIN, 0 } };
 
-	while (!run->ended) {
+	/* A failed start is told twice, by the event and by the end of the call, which alone knows the error. */
+	while (!run->ended || run->starting) {
 		poll(polls, 2, 100);
 		utm_context_dispatch(run->ctx, 0);
 		if (polls[1].revents)
@@ -297,6 +299,7 @@ static int open_and_start(Run *run, const char *path)
 		utm_display_set_frame_handler(utm_vm_get_display(run->vm, 0), on_frame, run, NULL);
 	for (uint32_t i = 0; i < utm_vm_get_serial_count(run->vm) && i < SERIALS_MAX; i++)
 		utm_vm_set_serial_handler(run->vm, i, on_serial, run, NULL, NULL);
+	run->starting = true;
 	if (utm_vm_start_async(run->vm, NULL, on_started, run, NULL, &error) < 0)
 		return run->status = report(path, error);
 	return EXIT_OK;

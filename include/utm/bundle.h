@@ -48,7 +48,7 @@ UTM_API void utm_bundle_unref(UtmBundle *bundle);
 
 /** The context that the bundle belongs to. @thread any */
 UTM_API UtmContext *utm_bundle_get_context(UtmBundle *bundle);
-/** The absolute path of the package. @thread any */
+/** The absolute path of the package, without symbolic links. @thread any */
 UTM_API const char *utm_bundle_get_path(UtmBundle *bundle);
 /** The configuration as it was read. It is shared: copy it with utm_config_copy() to edit. @thread any */
 UTM_API UtmConfig *utm_bundle_get_config(UtmBundle *bundle);
@@ -85,7 +85,8 @@ UTM_API void utm_bundle_files_free(UtmBundleFiles *files);
  * a copy of @a config.
  *
  * @param[in] config  What to write; it is copied.
- * @return 0; #UTM_ERROR_IO
+ * @return 0; #UTM_ERROR_IO; #UTM_ERROR_CONFIG_INVALID_VALUE for a value that cannot be written;
+ *         #UTM_ERROR_BUNDLE_PATH_ESCAPE for a file name that leads out of the package
  * @thread any; writes files
  */
 UTM_API int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError **error);

@@ -39,7 +39,8 @@
  * ### What the library does to your process
  * It starts child processes (QEMU, qemu-img, the console engine), each in a process group of its own and reaped by
  * the library; it does not install signal handlers, does not touch SIGCHLD, SIGPIPE or the locale, prints nothing and
- * never uses GLib's default main context. After fork() without exec no function of the library may be called in the
+ * never uses GLib's default main context. In a host that ignores SIGCHLD, or that waits for children that are not its
+ * own, machines run as elsewhere, but how QEMU ended is not known: its exit status is -1. After fork() without exec no function of the library may be called in the
  * child.
  */
 #ifndef UTM_CONTEXT_H
@@ -78,7 +79,8 @@ typedef struct UtmContextOptions {
 	const char *const *qemu_dirs;
 	/** Directories to look for UEFI firmware in, before the usual ones; ends with NULL. (nullable) */
 	const char *const *firmware_dirs;
-	/** Where private run-time files (sockets) go; made if missing, mode 0700. NULL: XDG_RUNTIME_DIR, else /tmp. */
+	/** Where private run-time files (sockets) go; made if missing, mode 0700. NULL, or longer than a socket's address
+	 * allows (66 bytes): XDG_RUNTIME_DIR, else /tmp. */
 	const char *runtime_dir;
 	/** The console engine program. NULL: the installed one, or UTM_CONSOLE_ENGINE of the environment. */
 	const char *console_engine;

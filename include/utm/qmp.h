@@ -53,7 +53,7 @@ typedef struct UtmQmpEvent {
 	const char *data;
 	/** When QEMU sent it, wall clock, microseconds since 1970; -1 when QEMU's clock failed. */
 	int64_t timestamp_us;
-	/** Events that were dropped before this one because the application did not dispatch. */
+	/** Events that were dropped since the one delivered last, because the application did not dispatch. */
 	uint64_t dropped;
 	/** At the end of the connection: why it ended. */
 	const UtmError *error;
@@ -111,9 +111,10 @@ UTM_API uint32_t utm_qmp_get_qemu_version(UtmQmp *qmp);
  * @param[in]  arguments  A JSON object. (nullable) none
  * @param[in]  options    (nullable)
  * @param[out] ret_reply  (transfer full) (nullable) the `return` value as compact JSON; release with utm_free()
- * @return 0; #UTM_ERROR_QMP_COMMAND with QEMU's class and message; #UTM_ERROR_QMP_DISCONNECTED: whether the command
- *         took effect is unknown; #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for
- *         arguments that are no JSON object
+ * @return 0; #UTM_ERROR_QMP_COMMAND with QEMU's class and message; #UTM_ERROR_QMP_DISCONNECTED, or
+ *         #UTM_ERROR_QMP_PROTOCOL when the peer sent what is no QMP: whether the command took effect is unknown;
+ *         #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for arguments that are no JSON
+ *         object; #UTM_ERROR_LIMIT when too many commands wait for their answer
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_qmp_execute(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
@@ -129,8 +130,8 @@ UTM_API int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *
                                   const UtmQmpCallOptions *options, UtmQmpReplyFunc fn, void *user_data,
                                   UtmFreeFunc free_fn, UtmError **error);
 /**
- * Sets who hears of events and of the connection's end. Events that came earlier are not repeated. At most 1024 wait
- * for dispatch; further ones are dropped and counted.
+ * Sets who hears of events and of the connection's end. Events that came earlier are not repeated; the end is, to a
+ * handler that is set after it. At most 1024 events wait for dispatch; further ones are dropped and counted.
  *
  * @param[in] fn  (nullable) none
  * @return 0

@@ -167,9 +167,10 @@ UTM_API int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error);
 UTM_API UtmVm *utm_vm_ref(UtmVm *vm);
 /**
  * Gives a reference back. When the last one goes, a machine that still runs is killed: whoever wants it to end well
- * calls utm_vm_stop() first.
+ * calls utm_vm_stop() first. Waits until it is gone.
  *
- * @param[in] vm  (nullable) @thread any
+ * @param[in] vm  (nullable) @thread any but the wakeup callback, where a running machine is killed and its memory stays;
+ *                blocks
  */
 UTM_API void utm_vm_unref(UtmVm *vm);
 

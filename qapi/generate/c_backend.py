@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""From the checked schema to C: structs and constants in a header, integer-only tables for the engine in a source file."""
+"""From the checked schema to C: structs and constants in the header, tables of integers in the source."""
 
 from ir import Enum, Struct, snake
 
@@ -238,9 +238,9 @@ class Tables:
         out += table("UtmSchemaMember", "members", self.members)
         out += table("UtmSchemaType", "types", self.type_rows)
         out += ["", f"const UtmSchema {self.names.lower}_schema = {{",
-                "\t.strings = strings, .numbers = numbers, .values = values, .sorted = sorted, .conditions = conditions,",
-                "\t.facts = facts, .members = members, .types = types, "
-                f".type_count = {len(self.types)},", "};", ""]
+                *(f"\t.{name} = {name}," for name in ("strings", "numbers", "values", "sorted", "conditions", "facts",
+                                                     "members", "types")),
+                f"\t.type_count = {len(self.types)},", "};", ""]
         return "\n".join(out)
 
 
@@ -258,7 +258,8 @@ def rows(numbers):
 
 def table(c_type, name, lines):
     """C has no empty arrays: an empty table holds one zero that nobody reads."""
-    return ["", f"static const {c_type} {name}[] = {{", *(lines or ["\t{ 0 }," if c_type.startswith("Utm") else "\t0,"]), "};"]
+    nothing = ["\t{ 0 }," if c_type.startswith("Utm") else "\t0,"]
+    return ["", f"static const {c_type} {name}[] = {{", *(lines or nothing), "};"]
 
 
 def tables(schema, stem):

@@ -6,8 +6,8 @@ Definitions:
   { 'enum': NAME, 'data': [ VALUE or { 'name': VALUE, 'c-name': TEXT } ... ], 'doc': TEXT }
   { 'struct': NAME, 'data': { MEMBER: TYPE or { 'type': TYPE, ... } ... }, 'doc': TEXT }
 
-A member whose name starts with * may be absent. TYPE is a name or [ name ]. Numbers are written as strings. Beside its type a
-member may say:
+A member whose name starts with * may be absent. TYPE is a name or [ name ]. Numbers are written as strings. Beside its
+type a member may say:
   'doc'          one sentence of ours
   'c-name'       its name in C, where the rule gives an ugly one
   'old-name'     an earlier spelling; an entry is read wholly in one spelling or wholly in the other
@@ -42,8 +42,8 @@ co_return co_yield compl concept const const_cast consteval constexpr constinit 
 double dynamic_cast else enum errno explicit export extern false float for friend goto if inline int linux long mutable
 namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires
 restrict return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true
-try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual void volatile wchar_t while xor xor_eq
-header
+try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual void volatile wchar_t while xor
+xor_eq header
 """.split())
 
 MEMBER_KEYS = {"type", "doc", "c-name", "old-name", "default", "new", "generate", "constraint", "min", "max", "unit",
@@ -159,10 +159,23 @@ def check_keys(entry, allowed):
             raise SchemaError(entry.places[key], f"unknown key '{key}'", f"Known here: {', '.join(sorted(allowed))}.")
 
 
+def check_shape(entry, name_key, data_type, description):
+    for key, kind, words in ((name_key, str, "a name"), ("data", data_type, description), ("doc", str, "a string")):
+        if key != "doc" and key not in entry:
+            raise SchemaError(entry.place, f"'{key}' is missing")
+        if not isinstance(entry.get(key, ""), kind) and key in entry:
+            raise SchemaError(entry.places[key], f"'{key}' must be {words}")
+
+
 def make_enum(entry):
     check_keys(entry, {"enum", "data", "doc"})
+    check_shape(entry, "enum", list, "a list of values")
     values, seen = [], {}
     for value in entry["data"]:
+        if isinstance(value, dict):
+            check_keys(value, {"name", "c-name"})
+        if not isinstance(value.get("name") if isinstance(value, dict) else value, str):
+            raise SchemaError(entry.places["data"], "a value is a string, or { 'name': ..., 'c-name': ... }")
         wire = value["name"] if isinstance(value, dict) else value
         c_name = value.get("c-name", snake(wire)) if isinstance(value, dict) else snake(wire)
         if wire in (w for w, _ in values) or c_name in seen:
@@ -177,6 +190,7 @@ def make_enum(entry):
 
 def make_struct(entry):
     check_keys(entry, {"struct", "data", "doc"})
+    check_shape(entry, "struct", dict, "an object of members")
     if len(entry["data"]) > MEMBERS_MAX:
         raise SchemaError(entry.place, f"more than {MEMBERS_MAX} members", "Widen UTM_SCHEMA_MEMBERS_MAX first.")
     return Struct(str(entry["struct"]), str(entry.get("doc", "")), source=entry)
@@ -188,6 +202,7 @@ def fill_members(struct, types):
     for key, value in entry["data"].items():
         place = entry["data"].places[key]
         facts = value if isinstance(value, dict) else {"type": value}
+        check_texts(facts, place)
         if isinstance(value, dict):
             check_keys(value, MEMBER_KEYS)
         member = make_member(key, facts, place, types)
@@ -197,6 +212,19 @@ def fill_members(struct, types):
                                   "Give one of them a 'c-name'.")
             taken[name] = member.name
         struct.members.append(member)
+
+
+def check_texts(facts, place):
+    if not isinstance(facts.get("type", ""), (str, list)):
+        raise SchemaError(place, "a member's type is a name or [ name ]")
+    for key in ("doc", "c-name", "old-name", "generate", "constraint", "unit"):
+        if not isinstance(facts.get(key, ""), str):
+            raise SchemaError(place, f"'{key}' must be a string")
+    for key in ("required-if", "write-if", "write-as"):
+        if not isinstance(facts.get(key, {}), dict):
+            raise SchemaError(place, f"'{key}' must be an object")
+    if "write-as" in facts and set(facts["write-as"]) != {"value", "unless"}:
+        raise SchemaError(place, "'write-as' is { 'value': VALUE, 'unless': CONDITION }")
 
 
 def names_in_c(member):
@@ -312,6 +340,8 @@ def condition_of(struct, value, place):
                 return member
         raise SchemaError(place, f"condition on '{name}', which {struct.name} does not have")
 
+    if not isinstance(value, dict):
+        raise SchemaError(place, "a condition is an object")
     for op in ("absent", "present"):
         if op in value:
             return Condition(op, find(value[op]))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Reads the schema language: a sequence of objects of single quoted strings, lists, objects, true and false.
 
-The lexical level is QAPI's, so that one reader serves our own schemas and QEMU's. Every value remembers its line, because
-the checks come later and still have to say where.
+The lexical level is QAPI's, so that one reader serves our own schemas and QEMU's. Every value remembers its line,
+because the checks come later and still have to say where.
 """
 
 import re
@@ -47,7 +47,7 @@ def tokens(text, name):
         place = f"{name}:{line}"
         if not match:
             raise SchemaError(place, f"stray {text[position]!r}",
-                              "Strings are in single quotes, on one line; \\\\ is the only escape; numbers are strings.")
+                              "Strings are in single quotes on one line; \\\\ is the only escape; numbers are strings.")
         if match.lastgroup == "string" and not (match[0].isascii() and match[0].isprintable()):
             raise SchemaError(place, "a string with characters other than printable ASCII")
         if match.lastgroup not in ("space", "comment"):

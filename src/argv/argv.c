@@ -2,8 +2,8 @@
 /*
  * The command line as an object, and the order of its groups.
  *
- * The order is UTM's. It matters in places: the user's arguments come last so that they override, and devices come after
- * the buses they sit on.
+ * The order is UTM's. It matters in places: the user's arguments come last so that they override, and devices come
+ * after the buses they sit on.
  */
 #include "argv/groups.h"
 
@@ -76,6 +76,7 @@ static void describe_machine(UtmArgvBuilder *b)
 	b->classic_mac_ppc = (b->architecture->traits & UTM_ARCH_POWERPC) && !strcmp(b->target, "mac99");
 	b->usb = (b->architecture->traits & UTM_ARCH_USB) && strcmp(b->target, "isapc") &&
 	         b->config->input->usb_bus_support != UTM_CONFIG_USB_BUS_DISABLED;
+	b->usb_card = b->virt || (!b->macos && b->machine->traits & UTM_MACHINE_BARE_USB);
 	if (!b->macos)
 		b->usb = b->usb && (b->machine->traits & (UTM_MACHINE_PCI | UTM_MACHINE_USB));
 }
@@ -125,7 +126,8 @@ int utm__argv_build(const UtmConfig *config, const char *bundle_path, const UtmH
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration, bundle path, host and result are needed");
 	b.config = utm__config_get_qemu(config);
 	if (!b.config)
-		return utm__fail(error, UTM_ERROR_CONFIG_INVALID_BACKEND, "only machines of the QEMU back end have a command line");
+		return utm__fail(error, UTM_ERROR_CONFIG_INVALID_BACKEND,
+		                 "only machines of the QEMU back end have a command line");
 	b.facts = utm__host_get_facts(host);
 	b.macos = b.facts->system == UTM_HOST_SYSTEM_MACOS;
 	b.runtime = runtime ? runtime : &no_runtime;

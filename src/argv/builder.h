@@ -21,17 +21,18 @@ typedef struct UtmArgvBuilder {
 	const UtmArgvArchitecture *architecture;
 	const UtmArgvMachine *machine;
 	const char *target;
-	const char *uuid; /* upper case */
+	const char *uuid;     /* upper case */
 	bool pc;              /* the PC family, isapc included */
 	bool virt;            /* the target's name starts like that of the paravirtual machine */
 	bool classic_mac_68k; /* q800 */
 	bool classic_mac_ppc; /* mac99 */
 	bool accelerated;
 	bool usb;
+	bool usb_card; /* the machine has no controller of its own: a card is it */
 	bool host_audio;
 	bool boot_index_off;
 	UtmFirmwareChoice firmware; /* Linux only; UTM's own files have fixed names */
-	int gl_display;    /* the display that gets OpenGL, or -1 */
+	int gl_display;             /* the display that gets OpenGL, or -1 */
 	guint cores;
 	guint threads; /* logical CPUs, not per core */
 	GPtrArray *user_arguments;
@@ -69,8 +70,8 @@ void utm__add_text(UtmArgvBuilder *b, const char *key, const char *text);
 /* The text with its commas doubled, as QEMU wants them inside a comma-separated value. */
 const char *utm__quote(UtmArgvBuilder *b, const char *text);
 /*
- * The name of a device, machine, CPU or CPU flag: these stand first in their value, where QEMU also reads JSON, lists of
- * properties and the word "help". Fails unless the text is a plain name.
+ * The name of a device, machine, CPU or CPU flag: these stand first in their value, where QEMU also reads JSON,
+ * lists of properties and the word "help". Fails unless the text is a plain name.
  */
 const char *utm__name(UtmArgvBuilder *b, const char *text, const char *what);
 

@@ -2,8 +2,8 @@
 /*
  * What the host's QEMU can do.
  *
- * The version is only a first guess: a distribution may leave things out or bring them early. The host facts can overrule
- * each entry by name, and a list of devices asked from the program itself overrules them all.
+ * The version is only a first guess: a distribution may leave things out or bring them early. The host facts can
+ * overrule each entry by name, and a list of devices asked from the program itself overrules them all.
  */
 #include "argv/groups.h"
 
@@ -16,10 +16,10 @@ typedef struct Since {
 } Since;
 
 static const Since capabilities[] = {
-	{ "audio-none", 802 },        /* -audio none */
+	{ "audio-none", 802 }, /* -audio none */
 	{ "audiodev-pipewire", 801 },
 	{ "loongarch64-tpm", 1000 },
-	{ "machine-audiodev", 802 },  /* boards with sound chips take the property audiodev= */
+	{ "machine-audiodev", 802 }, /* boards with sound chips take the property audiodev= */
 	{ "venus", 902 },
 };
 

@@ -18,8 +18,8 @@ static const struct {
 	{ "apple-gfx-pci", "virtio-gpu-pci" },
 };
 
-static const char *const vgamem_devices[] = { "VGA", "secondary-vga", "cirrus-vga", "isa-vga", "isa-cirrus-vga", "ati-vga",
-	                                      "qxl", "qxl-vga", "vmware-svga", NULL };
+static const char *const vgamem_devices[] = { "VGA",     "secondary-vga", "cirrus-vga", "isa-vga",     "isa-cirrus-vga",
+	                                          "ati-vga", "qxl",           "qxl-vga",    "vmware-svga", NULL };
 
 static const char *const edid_devices[] = { "VGA", "secondary-vga", NULL };
 
@@ -63,8 +63,7 @@ static const char *choose_device(UtmArgvBuilder *b, const char *hardware, guint 
 	if (!utm__display_is_gl(hardware) || b->gl_display == (int)index)
 		return hardware;
 	utm__warn(b, "%s becomes %s: %s", hardware, without_gl(b, hardware),
-	          b->gl_display < 0 ? "the host has no render node for OpenGL"
-	                            : "QEMU has OpenGL for one display only");
+	          b->gl_display < 0 ? "the host has no render node for OpenGL" : "QEMU has OpenGL for one display only");
 	return without_gl(b, hardware);
 }
 

@@ -21,8 +21,8 @@ typedef struct Drives {
 typedef struct Drive {
 	const UtmConfigDrive *config;
 	guint index;
-	const char *id;     /* of the -drive, quoted */
-	const char *path;   /* NULL: no medium */
+	const char *id;   /* of the -drive, quoted */
+	const char *path; /* NULL: no medium */
 	const char *format;
 	bool cd;
 	bool removable;
@@ -75,8 +75,8 @@ static const char *find_path(Drives *d, const Drive *drive)
 }
 
 /*
- * QEMU must not guess: a guest that writes an image header into a raw disk could make it open any file of the host at the
- * next start.
+ * QEMU must not guess: a guest that writes an image header into a raw disk could make it open any file of the host
+ * at the next start.
  */
 static const char *find_format(Drives *d, const Drive *drive)
 {
@@ -164,7 +164,10 @@ static bool has_one_ide_unit(const UtmArgvBuilder *b)
 	return b->pc || (g_strv_contains(boards, b->target) && !(b->macos && strchr(b->target, '-')));
 }
 
-/* UTM gives each drive of a PC its own bus, of which the old chipset has two: the third and fourth become second units. */
+/*
+ * UTM gives each drive of a PC its own bus, of which the old chipset has two: the third and fourth become second
+ * units.
+ */
 static void add_pc_ide_place(Drives *d, guint place)
 {
 	UtmArgvBuilder *b = d->b;
@@ -183,7 +186,8 @@ static void add_ide(Drives *d, const Drive *drive)
 
 	if (!b->macos && !drive->cd && drive->config->read_only) {
 		at(d, drive, "ReadOnly");
-		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "QEMU has no read-only IDE disks; VirtIO, NVMe, SCSI and USB disks can be");
+		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED,
+		            "QEMU has no read-only IDE disks; VirtIO, NVMe, SCSI and USB disks can be");
 	}
 	utm__add(b, "-device", "%s", drive->cd ? "ide-cd" : "ide-hd");
 	if (b->pc && !b->macos)
@@ -291,7 +295,7 @@ static void add_usb(Drives *d, const Drive *drive)
 	utm__add(b, "-device", "usb-storage,drive=%s,removable=", drive->id);
 	utm__add_more(b, "%s", b->macos ? (drive->removable ? "true" : "false") : (drive->removable ? "on" : "off"));
 	add_boot_index(d);
-	if (b->usb && b->virt)
+	if (b->usb && b->usb_card)
 		utm__add_more(b, ",bus=usb-bus.0");
 }
 
@@ -385,7 +389,8 @@ static void add_disk(Drives *d, const Drive *drive)
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "unknown drive interface");
 		return;
 	}
-	if (!b->macos && interfaces[interface].on_board && !pc_floppy && (b->pc || b->virt || !strcmp(b->target, "microvm")))
+	if (!b->macos && interfaces[interface].on_board && !pc_floppy &&
+	    (b->pc || b->virt || !strcmp(b->target, "microvm")))
 		utm__warn(b, "machine %s has no slot for such a drive", b->target);
 	if (interfaces[interface].add_device)
 		interfaces[interface].add_device(d, drive);

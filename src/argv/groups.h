@@ -42,8 +42,8 @@ bool utm__has_capability(UtmArgvBuilder *b, const char *name);
 bool utm__has_device(UtmArgvBuilder *b, const char *name);
 
 /*
- * The name of a virtio device ("blk" to "virtio-blk-pci") on this machine, NULL when it has no place for one. `mmio` says
- * whether boards that only have plain slots count.
+ * The name of a virtio device ("blk" to "virtio-blk-pci") on this machine, NULL when it has no place for one.
+ * `mmio` says whether boards that only have plain slots count.
  */
 const char *utm__virtio_device(UtmArgvBuilder *b, const char *kind, bool mmio);
 bool utm__has_sound_card(const UtmArgvBuilder *b, const char *hardware);

@@ -159,7 +159,8 @@ static bool needs_audiodev(UtmArgvBuilder *b)
 {
 	if (b->macos)
 		return b->classic_mac_68k && utm__has_sound_card(b, "asc");
-	return (b->machine->traits & UTM_MACHINE_AUDIO) && b->config->sound_count && utm__has_capability(b, "machine-audiodev");
+	return (b->machine->traits & UTM_MACHINE_AUDIO) && b->config->sound_count &&
+	       utm__has_capability(b, "machine-audiodev");
 }
 
 static bool is_old_macos(const UtmArgvBuilder *b)

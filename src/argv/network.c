@@ -61,7 +61,8 @@ static const char *forward_address(UtmArgvBuilder *b, const char *text, const ch
 static void check_port(UtmArgvBuilder *b, int64_t port, int min)
 {
 	if (!b->macos && (port < min || port > 65535))
-		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between %d and 65535", port, min);
+		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between %d and 65535", port,
+		            min);
 }
 
 static void add_forward(UtmArgvBuilder *b, const UtmConfigPortForward *forward, guint index, guint forward_index)
@@ -237,8 +238,8 @@ static void add_linux_backend(UtmArgvBuilder *b, const UtmConfigNetwork *net, gu
 		return;
 	}
 	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED)
-		utm__warn(b, "this host has no bridge for \"%s\"; the user network takes its place",
-		          net->bridge_interface ? net->bridge_interface : "");
+		utm__warn(b, "the host facts name no bridge for \"%s\"; the user network takes its place",
+		          net->bridge_interface ? net->bridge_interface : "any interface");
 	add_user(b, net, index, net->isolate_from_host || net->mode == UTM_CONFIG_NETWORK_MODE_HOST);
 }
 

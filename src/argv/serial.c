@@ -2,7 +2,9 @@
 /* Serial ports: where their text goes, and what in the machine it comes from. */
 #include "argv/groups.h"
 
-enum { DEFAULT_PORT = 1234 };
+enum {
+	DEFAULT_PORT = 1234
+};
 
 static int64_t get_port(UtmArgvBuilder *b, const UtmConfigSerial *serial, guint index)
 {

@@ -2,15 +2,15 @@
 /*
  * Data directories, the SPICE server, the monitor, and the switch-off of QEMU's default devices.
  *
- * UTM carries the monitor inside the SPICE connection. On Linux it has a socket of its own, so that no display server or
- * client stands between a machine and its control.
+ * UTM carries the monitor inside the SPICE connection. On Linux it has a socket of its own, so that no display
+ * server or client stands between a machine and its control.
  */
 #include "argv/groups.h"
 
 void utm__argv_start(UtmArgvBuilder *b)
 {
 	if (b->macos)
-		utm__add(b, "-L", "%s/qemu", b->facts->cache_dir);
+		utm__add(b, "-L", "%s/qemu", b->facts->cache_dir ? b->facts->cache_dir : "");
 	for (gsize i = 0; !b->macos && i < b->facts->data_dirs_count; i++)
 		utm__add(b, "-L", "%s", b->facts->data_dirs[i]);
 	utm__add_flag(b, "-S");

@@ -10,10 +10,10 @@ enum {
 
 static void add_input(UtmArgvBuilder *b)
 {
-	if (!b->virt)
-		utm__add_flag(b, "-usb");
-	else
+	if (b->usb_card)
 		utm__add(b, "-device", "nec-usb-xhci,id=usb-bus");
+	else
+		utm__add_flag(b, "-usb");
 	if (!b->classic_mac_ppc)
 		utm__add(b, "-device", "usb-tablet,bus=usb-bus.0");
 	utm__builder_at(b, "QEMU.PS2Controller");

@@ -16,8 +16,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmBundleFiles, utm_bundle_files_free)
 #define UTM_BUNDLE_DEBUG_LOG "debug.log"
 
 /*
- * Whether every image that the configuration names is there: IMAGE_MISSING and BUNDLE_PATH_ESCAPE with key path and file.
- * The configuration need not be the bundle's own.
+ * Whether every image that the configuration names is there: IMAGE_MISSING and BUNDLE_PATH_ESCAPE with key path and
+ * file. The configuration need not be the bundle's own.
  */
 int utm__bundle_check_images(UtmBundle *bundle, const UtmConfig *config, UtmError **error);
 

@@ -73,7 +73,8 @@ static int follow(const char *root, const char *start, const char *name, char **
 			g_autofree char *place = g_canonicalize_filename(directory, root);
 			return is_below(root, place) ? missing(start, name, error) : escape(start, name, error);
 		}
-		g_autofree char *place = strcmp(base, "..") == 0 ? g_path_get_dirname(real) : g_build_filename(real, base, NULL);
+		g_autofree char *place =
+			strcmp(base, "..") == 0 ? g_path_get_dirname(real) : g_build_filename(real, base, NULL);
 		bool inside = is_below(root, real) && is_below(root, place);
 		g_autofree char *target = inside ? read_link(place, real) : NULL;
 		free(real);

@@ -60,7 +60,8 @@ static UtmBundleFile *describe(const char *root, const char *name, bool referenc
 	UtmBundleFile *file = g_new0(UtmBundleFile, 1);
 	*file = (UtmBundleFile){ .size = sizeof *file, .name = g_strdup(name), .referenced = referenced };
 	g_autofree char *path = NULL;
-	if (utm__confine(root, UTM_BUNDLE_DATA, name, &path, NULL) == 0 && lstat(path, &info) == 0 && S_ISREG(info.st_mode)) {
+	if (utm__confine(root, UTM_BUNDLE_DATA, name, &path, NULL) == 0 && lstat(path, &info) == 0 &&
+	    S_ISREG(info.st_mode)) {
 		file->length_bytes = (uint64_t)info.st_size;
 		file->allocated_bytes = (uint64_t)info.st_blocks * 512;
 	}

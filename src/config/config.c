@@ -170,7 +170,8 @@ int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError 
 /* --- by key path --- */
 
 /* `output` is whatever pointer else must not be NULL. */
-static int find(const UtmConfig *config, const char *key_path, const void *output, UtmPlace *ret_place, UtmError **error)
+static int find(const UtmConfig *config, const char *key_path, const void *output, UtmPlace *ret_place,
+                UtmError **error)
 {
 	if (!config || !key_path || !output)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration, key path and value must not be NULL");

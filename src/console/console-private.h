@@ -11,8 +11,8 @@
 UtmConsole *utm__console_new(UtmContext *context);
 
 /*
- * Starts the engine and connects it to a SPICE server. `done` is called exactly once: NULL error when connected, else why
- * not. A console that was closed meanwhile fails with CANCELLED. Nullable: password, done.
+ * Starts the engine and connects it to a SPICE server. `done` is called exactly once: NULL error when connected, else
+ * why not. A console that was closed meanwhile fails with CANCELLED. Nullable: password, done.
  */
 typedef void (*UtmConsoleDoneFunc)(UtmConsole *console, const UtmError *error, void *data);
 void utm__console_open(UtmConsole *console, const char *spice_path, const char *password, gint64 timeout_ms,

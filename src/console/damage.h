@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A part of a picture as a few rectangles. Display protocols cut one refresh into dozens of neighbouring pieces; here they
- * grow together again. The list never loses a pixel: when it is full, the two rectangles whose union wastes least become
- * one. Rectangles may overlap.
+ * A part of a picture as a few rectangles. Display protocols cut one refresh into dozens of neighbouring pieces; here
+ * they grow together again. The list never loses a pixel: when it is full, the two rectangles whose union wastes least
+ * become one. Rectangles may overlap.
  */
 #pragma once
 

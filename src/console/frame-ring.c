@@ -171,7 +171,7 @@ static bool grab(UtmRingWriter *writer, int buffer)
 	return atomic_compare_exchange_strong(&writer->control->words[buffer], &nobody, PAINTING);
 }
 
-/* A buffer that nobody holds, taken for painting: the one painted last, for it missed least and is warm in the cache. */
+/* A buffer that nobody holds, taken for painting: the one painted last, which missed least and is warm in the cache. */
 static int grab_buffer(UtmRingWriter *writer)
 {
 	guint tried = writer->latest >= 0 ? 1u << writer->latest : 0;

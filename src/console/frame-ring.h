@@ -4,9 +4,9 @@
  *
  *     | control, read-write for both | buffer 0 | buffer 1 | buffer 2 | buffer 3 |   pixels read-only for the reader
  *
- * The writer paints a buffer that is neither the latest nor held, then makes it the latest. A reader holds the latest by
- * counting itself into its word of the control area, and looks again whether it still is the latest. A held buffer is
- * never painted, so a picture is never torn, and a reader that holds buffers never makes the writer wait: it goes on
+ * The writer paints a buffer that is neither the latest nor held, then makes it the latest. A reader holds the latest
+ * by counting itself into its word of the control area, and looks again whether it still is the latest. A held buffer
+ * is never painted, so a picture is never torn, and a reader that holds buffers never makes the writer wait: it goes on
  * collecting what changes, and paints when a buffer is given back.
  *
  * The two sides do not trust each other. Sizes are computed from the width and height that came in a checked message,
@@ -67,8 +67,8 @@ void utm__ring_unmap(const UtmRingLayout *layout, void *control, void *pixels);
 UtmRingWriter *utm__ring_writer_new(const UtmRingLayout *layout, void *control, void *pixels);
 void utm__ring_writer_free(UtmRingWriter *writer);
 /*
- * Copies what changed from the surface into a free buffer and makes it the latest. `damage` is what changed since the last
- * call. False when every buffer is held: the damage is remembered, and a reader that gives one back will say so.
+ * Copies what changed from the surface into a free buffer and makes it the latest. `damage` is what changed since the
+ * last call. False when every buffer is held: the damage is remembered, and a reader that gives one back will say so.
  */
 bool utm__ring_publish(UtmRingWriter *writer, const UtmSurface *surface, const UtmDamage *damage, gint64 time_ns);
 /* The serial of the latest picture, 0 before the first. */
@@ -100,6 +100,6 @@ typedef struct UtmRingPicture {
 	UtmDamage damage; /* since the picture with the serial that the caller named */
 } UtmRingPicture;
 
-/* Holds the latest picture. `since` is the serial of the one that the caller saw before, 0 for none. False: no picture. */
+/* Holds the latest picture. `since` is the serial of the one that the caller saw before, 0 for none. False: none. */
 bool utm__ring_acquire(UtmRing *ring, guint64 since, UtmRingPicture *ret);
 void utm__ring_release(UtmRing *ring, int buffer);

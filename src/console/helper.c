@@ -167,13 +167,19 @@ static void stop_deadline(void *data)
 	utm__process_kill(helper->process, SIGKILL);
 }
 
+static void give_grace(UtmHelper *helper)
+{
+	utm__io_remove(helper->context, &helper->stop_timer);
+	helper->stop_timer = utm__io_add_timeout(helper->context, STOP_DEADLINE_MS, stop_deadline, helper);
+}
+
 void utm__helper_stop(UtmHelper *helper)
 {
 	if (helper->stopping)
 		return;
 	helper->stopping = true;
 	hang_up(helper);
-	helper->stop_timer = utm__io_add_timeout(helper->context, STOP_DEADLINE_MS, stop_deadline, helper);
+	give_grace(helper);
 }
 
 gint64 utm__helper_get_pid(UtmHelper *helper)
@@ -261,10 +267,10 @@ static bool on_readable(int fd, GIOCondition condition, void *data)
 	UtmHelper *helper = data;
 	if (take_messages(helper))
 		return true;
-	/* Either hung up meanwhile, or the engine closed its end. Then it is ending, or it shall. */
+	/* Either hung up meanwhile, or the engine closed its end. Then it is ending, and if not it shall. */
 	if (helper->socket >= 0) {
 		utm__io_remove(helper->context, &helper->read_source);
-		utm__process_kill(helper->process, SIGTERM);
+		give_grace(helper);
 	}
 	return false;
 }
@@ -290,7 +296,7 @@ static UtmProcess *spawn(UtmHelper *helper, int engine_socket, UtmError **error)
 	const char *const argv[] = { program(helper->context), NULL };
 	UtmProcessFd fd = { engine_socket, UTM_ENGINE_FD };
 	UtmProcessSpec spec = { .argv = argv, .fds = &fd, .fd_count = 1, .stdout_fd = -1,
-		                .on_stderr_line = on_stderr_line, .on_end = process_ended, .data = helper };
+		.on_stderr_line = on_stderr_line, .on_end = process_ended, .data = helper };
 	g_autoptr(UtmError) problem = NULL;
 	UtmProcess *process = utm__process_spawn(helper->context, &spec, &problem);
 	if (!process)

@@ -158,7 +158,7 @@ UtmProtocolResult utm__protocol_receive(int socket, UtmProtocolSide side, UtmMes
 	Ancillary ancillary;
 	struct iovec part = { ret, sizeof *ret };
 	struct msghdr packet = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.bytes,
-		                 .msg_controllen = sizeof ancillary.bytes };
+		.msg_controllen = sizeof ancillary.bytes };
 	ssize_t size;
 	do
 		size = recvmsg(socket, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

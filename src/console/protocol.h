@@ -2,13 +2,14 @@
 /*
  * What the library and a console engine say to each other.
  *
- * They share a SOCK_SEQPACKET socket pair: one packet is one message, a fixed struct that begins with its kind. The engine
- * talks to a guest, and a guest may have taken it over: whatever arrives is checked for size, direction and values before
- * anything believes it. The engine checks as much, so that a mistake on our side shows at once.
+ * They share a SOCK_SEQPACKET socket pair: one packet is one message, a fixed struct that begins with its kind. The
+ * engine talks to a guest, and a guest may have taken it over: whatever arrives is checked for size, direction and
+ * values before anything believes it. The engine checks as much, so that a mistake on our side shows at once.
  *
  * Order: the library says HELLO, the engine answers HELLO with its version. The library says OPEN; the engine answers
  * CONNECTED or FAILED. Then rings, frames and events come, and input goes. The library ends it by closing its side; the
- * engine then lets go of pressed keys and exits. When the server goes away the engine says ENDED and waits to be closed.
+ * engine then lets go of pressed keys and exits. When the server goes away the engine says ENDED and waits to be
+ * closed.
  */
 #pragma once
 
@@ -107,7 +108,8 @@ typedef enum UtmProtocolResult {
 /* Sends one message whole, without waiting; any thread. `fd` -1 for none, else duplicated to the peer. */
 UtmProtocolResult utm__protocol_send(int socket, const UtmMessage *message, int fd);
 /*
- * Takes one message for `side`, without waiting, and checks it: kind, length, direction, texts that end, numbers in their
- * range. `ret_fd` is the descriptor that came with it (the caller's to close) where its kind carries one, else -1.
+ * Takes one message for `side`, without waiting, and checks it: kind, length, direction, texts that end, numbers in
+ * their range. `ret_fd` is the descriptor that came with it (the caller's to close) where its kind carries one, else
+ * -1.
  */
 UtmProtocolResult utm__protocol_receive(int socket, UtmProtocolSide side, UtmMessage *ret, int *ret_fd);

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define LOG_EVENTS_MAX 1024
@@ -82,6 +83,9 @@ static _Thread_local bool in_wakeup;
 
 static void call_wakeup(UtmContext *context)
 {
+	/* What the callback itself brings about, such as a line of the log, is found by the loop that it wakes. */
+	if (in_wakeup)
+		return;
 	pthread_mutex_lock(&context->wakeup_lock);
 	UtmCallback *wakeup = context->wakeup;
 	if (wakeup) {
@@ -207,10 +211,21 @@ static int remaining_ms(gint64 deadline_us)
 	return left > 0 ? (int)((left + 999) / 1000) : 0;
 }
 
+static bool is_dispatching(UtmContext *context)
+{
+	pthread_mutex_lock(&context->queue_lock);
+	bool dispatching = context->dispatching;
+	pthread_mutex_unlock(&context->queue_lock);
+	return dispatching;
+}
+
 int utm_context_wait(UtmContext *context, int timeout_ms)
 {
 	if (!context)
 		return UTM_ERROR_INVALID_ARGUMENT;
+	/* Inside a callback it would wait for itself, and the error would come when that is over. */
+	if (is_dispatching(context))
+		return UTM_ERROR_INVALID_STATE;
 	gint64 deadline_us = utm__now_us() + (gint64)MAX(timeout_ms, 0) * 1000;
 	struct pollfd readable = { .fd = context->pipe_fds[0], .events = POLLIN };
 	utm_context_ref(context);
@@ -338,29 +353,40 @@ static Work *take_inbox(UtmContext *context, bool *ret_stopping)
 	return work;
 }
 
-static bool run_inbox(UtmContext *context)
+static void run_all(Work *work)
 {
-	bool stopping;
-	Work *work = take_inbox(context, &stopping);
 	while (work) {
 		Work *next = work->next;
 		work->fn(work->data);
 		g_free(work);
 		work = next;
 	}
+}
+
+static bool run_inbox(UtmContext *context)
+{
+	bool stopping;
+	run_all(take_inbox(context, &stopping));
 	return stopping;
+}
+
+/* At the end nobody hands over anything any more but the work itself. */
+static void empty_inbox(UtmContext *context)
+{
+	bool stopping;
+	for (Work *work; (work = take_inbox(context, &stopping));)
+		run_all(work);
 }
 
 static void *io_thread(void *data)
 {
 	UtmContext *context = data;
 	io_context = context;
-	g_main_context_push_thread_default(context->main);
+	/* Not made the thread's default: GLib would make its default context for that, and every source names ours. */
 	while (!run_inbox(context))
 		g_main_context_iteration(context->main, TRUE);
 	utm__requests_cancel_all(context);
-	run_inbox(context);
-	g_main_context_pop_thread_default(context->main);
+	empty_inbox(context);
 	return NULL;
 }
 
@@ -396,14 +422,25 @@ static void free_data(UtmContext *context)
 	g_array_unref(context->data);
 }
 
+/* What a helper thread handed over after the end; what it was about is gone. */
+static void drop_inbox(UtmContext *context)
+{
+	bool stopping;
+	for (Work *work = take_inbox(context, &stopping), *next; work; work = next) {
+		next = work->next;
+		g_free(work);
+	}
+}
+
 /* Everything but the thread and the queued events. Accepts a context that is half built. */
 static void context_free(UtmContext *context)
 {
 	free_data(context);
+	drop_inbox(context);
 	utm__slot_clear(&context->log_slot);
 	utm__callback_unref(context->wakeup);
 	g_hash_table_unref(context->requests);
-	g_main_context_unref(context->main);
+	g_clear_pointer(&context->main, g_main_context_unref);
 	utm__close_fd(&context->pipe_fds[0]);
 	utm__close_fd(&context->pipe_fds[1]);
 	pthread_mutex_destroy(&context->queue_lock);
@@ -430,15 +467,34 @@ static UtmContext *context_alloc(const UtmContextOptions *options)
 	pthread_mutex_init(&context->data_lock, NULL);
 	utm__slot_init(&context->log_slot);
 	context->data = g_array_new(FALSE, FALSE, sizeof(ContextData));
-	context->main = g_main_context_new();
 	context->requests = g_hash_table_new(NULL, NULL);
 	context->qemu_dirs = g_strdupv((char **)options->qemu_dirs);
 	context->firmware_dirs = g_strdupv((char **)options->firmware_dirs);
-	context->runtime_dir = g_strdup(options->runtime_dir);
+	/* Now: later the host may be in another directory. */
+	context->runtime_dir = options->runtime_dir ? g_canonicalize_filename(options->runtime_dir, NULL) : NULL;
 	context->console_engine = g_strdup(options->console_engine);
 	context->accel_policy = options->accel_policy;
 	context->log_to_stderr = g_strcmp0(g_getenv("UTM_DEBUG"), "1") == 0;
 	return context;
+}
+
+/* GLib ends the whole process when a main context finds no descriptor, so we look first whether there is one. */
+static int make_main(UtmContext *context)
+{
+	int spare = eventfd(0, EFD_CLOEXEC);
+	if (spare < 0)
+		return errno;
+	close(spare);
+	context->main = g_main_context_new();
+	return 0;
+}
+
+static int make_descriptors_and_thread(UtmContext *context)
+{
+	if (pipe2(context->pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return errno;
+	int failed = make_main(context);
+	return failed ? failed : start_thread(context);
 }
 
 UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error)
@@ -451,7 +507,7 @@ UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error)
 		return NULL;
 	}
 	UtmContext *context = context_alloc(&checked);
-	int failed = pipe2(context->pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : start_thread(context);
+	int failed = make_descriptors_and_thread(context);
 	if (failed) {
 		utm__fail_errno(error, failed, NULL, "cannot start the context's thread");
 		context_free(context);

@@ -224,7 +224,10 @@ static void event_run(UtmQueueEvent *event)
 
 static void event_free(UtmQueueEvent *event)
 {
-	utm__request_unref((UtmRequest *)((char *)event - G_STRUCT_OFFSET(UtmRequest, event)));
+	UtmRequest *request = (UtmRequest *)((char *)event - G_STRUCT_OFFSET(UtmRequest, event));
+	/* Now, whoever else still holds the request: free_fn follows the last call at once. */
+	utm__callback_unref(g_steal_pointer(&request->callback));
+	utm__request_unref(request);
 }
 
 void utm__request_submit(UtmRequest *request, UtmRequestFunc start, UtmRequestDeliverFunc deliver,

@@ -2,8 +2,8 @@
 /*
  * Counting cores.
  *
- * Counted are the CPUs that this process may run on: in a container that is fewer than the machine has, and a guest with
- * more CPUs than threads that really run would only be slower.
+ * Counted are the CPUs that this process may run on: in a container that is fewer than the machine has, and a
+ * guest with more CPUs than threads that really run would only be slower.
  */
 #include "host/cores.h"
 

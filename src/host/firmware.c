@@ -86,20 +86,22 @@ static const UtmHostFirmware *find_entry(const UtmHostFacts *facts, const char *
 
 static int fail_missing(const char *architecture, const char *what, UtmError **error)
 {
-	UtmError *missing = utm__error_new(UTM_ERROR_FIRMWARE_NOT_FOUND, "no %s for %s guests was found", what, architecture);
+	UtmError *missing =
+		utm__error_new(UTM_ERROR_FIRMWARE_NOT_FOUND, "no %s for %s guests was found", what, architecture);
 
 	utm__error_set_key_path(missing, "QEMU.UEFIBoot");
 	if (!strcmp(architecture, "x86_64"))
 		utm__error_set_remedy(missing, "Install the package ovmf, or name its directory in the context's options.");
 	else if (!strcmp(architecture, "aarch64"))
-		utm__error_set_remedy(missing, "Install the package qemu-efi-aarch64, or name its directory in the context's options.");
+		utm__error_set_remedy(missing,
+		                      "Install the package qemu-efi-aarch64, or name its directory in the context's options.");
 	return utm__fail_take(error, missing);
 }
 
 static int fail_unsupported(const char *key_path, const char *text, UtmError **error)
 {
-	return utm__fail_take(error, utm__error_set_key_path(utm__error_new(UTM_ERROR_CONFIG_UNSUPPORTED, "%s", text),
-	                                                     key_path));
+	return utm__fail_take(error,
+	                      utm__error_set_key_path(utm__error_new(UTM_ERROR_CONFIG_UNSUPPORTED, "%s", text), key_path));
 }
 
 /* On x86 the variables are only safe behind system management mode, which the old chipset does not have. */
@@ -108,8 +110,8 @@ static bool can_guard_flash(const char *target)
 	return utm__machine_is_family(target, "q35") || utm__machine_is_family(target, "pc-q35");
 }
 
-static int choose_from(const UtmHostFirmware *entry, const UtmConfigQemu *config, bool x86, UtmFirmwareChoice *ret_choice,
-                       UtmError **error)
+static int choose_from(const UtmHostFirmware *entry, const UtmConfigQemu *config, bool x86,
+                       UtmFirmwareChoice *ret_choice, UtmError **error)
 {
 	bool secure = utm__firmware_is_secure(config);
 	bool guarded = secure && x86;

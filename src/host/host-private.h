@@ -14,6 +14,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmHost, utm_host_unref)
 const UtmHostFacts *utm__host_get_facts(const UtmHost *host);
 /* Facts with all defaults, to be filled by whoever gathers them. */
 UtmHost *utm__host_new(uint32_t os);
+/* One that may be completed, of one that others use. */
+UtmHost *utm__host_copy(const UtmHost *host);
 /* To write into, only while the host is nobody else's. */
 UtmHostFacts *utm__host_edit_facts(UtmHost *host);
 
@@ -28,9 +30,9 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 /* The format of an image in QEMU's words, by its file name; NULL when the name does not tell. */
 const char *utm__image_format_from_name(const char *path);
 /*
- * Adds what only the files of one bundle tell: the format of efi_vars.fd, and of images whose names do not say it. Reads
- * a few bytes of each. The guest writes these files, and the bundle may come from a stranger: images that refer to files
- * outside the bundle are refused with BUNDLE_PATH_ESCAPE.
+ * Adds what only the files of one bundle tell: the format of efi_vars.fd, and of images whose names do not say it.
+ * Reads a few bytes of each. The guest writes these files, and the bundle may come from a stranger: images that
+ * refer to files outside the bundle are refused with BUNDLE_PATH_ESCAPE.
  */
 int utm__host_inspect_bundle(UtmHost *host, const UtmConfig *config, const char *bundle_path, UtmError **error);
 
@@ -50,8 +52,9 @@ bool utm__firmware_is_custom(const UtmConfigQemu *config);
 int utm__firmware_choose(const UtmHostFacts *facts, const UtmConfigQemu *config, UtmFirmwareChoice *ret_choice,
                          UtmError **error);
 /*
- * Whether efi_vars.fd must be made before the machine starts. `*ret_template` is set to NULL when not; otherwise both are
- * for the caller to free: the template is to be converted to qcow2, so that snapshots work, at `*ret_path`.
+ * Whether efi_vars.fd must be made before the machine starts. `*ret_template` is set to NULL when not; otherwise
+ * both are for the caller to free: the template is to be converted to qcow2, so that snapshots work, at
+ * `*ret_path`.
  */
 int utm__firmware_plan_vars(const UtmHost *host, const UtmConfig *config, const char *bundle_path, char **ret_template,
                             char **ret_path, UtmError **error);

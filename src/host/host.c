@@ -25,6 +25,15 @@ UtmHost *utm__host_new(uint32_t os)
 	return take_facts(utm__host_facts_new(), os);
 }
 
+UtmHost *utm__host_copy(const UtmHost *host)
+{
+	UtmHost *copy = g_new0(UtmHost, 1);
+
+	copy->refs = 1;
+	copy->facts = utm__schema_copy(&utm__host_schema, host->facts);
+	return copy;
+}
+
 UtmHost *utm_host_ref(UtmHost *host)
 {
 	if (host)
@@ -74,8 +83,9 @@ int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, Ut
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a known operating system and a result are needed");
 	if (!json)
 		json = "{}";
-	code = utm__json_decode(&utm__host_schema, UTM_HOST_SCHEMA_FACTS, json, strlen(json),
-	                        UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
+	code =
+		utm__json_decode(&utm__host_schema, UTM_HOST_SCHEMA_FACTS, json, strlen(json),
+	                     UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
 	if (code < 0)
 		return code;
 	assume_typical(facts, os);

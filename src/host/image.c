@@ -16,15 +16,17 @@
 #include <unistd.h>
 
 /* Overlays upon overlays: more than anybody makes, few enough to stay quick. */
-enum { CHAIN_MAX = 16 };
+enum {
+	CHAIN_MAX = 16
+};
 
 static const struct {
 	const char *extension;
 	const char *format;
 } extensions[] = {
-	{ ".qcow2", "qcow2" }, { ".img", "raw" },   { ".raw", "raw" },   { ".iso", "raw" }, { ".fd", "raw" },
-	{ ".bin", "raw" },     { ".cdr", "raw" },   { ".rom", "raw" },   { ".dsk", "raw" }, { ".vhdx", "vhdx" },
-	{ ".vmdk", "vmdk" },   { ".vdi", "vdi" },
+	{ ".qcow2", "qcow2" }, { ".img", "raw" },   { ".raw", "raw" },   { ".iso", "raw" },
+	{ ".fd", "raw" },      { ".bin", "raw" },   { ".cdr", "raw" },   { ".rom", "raw" },
+	{ ".dsk", "raw" },     { ".vhdx", "vhdx" }, { ".vmdk", "vmdk" }, { ".vdi", "vdi" },
 };
 
 const char *utm__image_format_from_name(const char *path)

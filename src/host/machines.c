@@ -55,6 +55,7 @@ static const UtmArgvArchitecture architectures[] = {
 #define USB UTM_MACHINE_USB
 #define FLASH UTM_MACHINE_FLASH
 #define AUDIO UTM_MACHINE_AUDIO
+#define BARE UTM_MACHINE_BARE_USB
 
 static const UtmArgvMachine machines[] = {
 	{ " i386 x86_64 ", "pc", PCI | FLASH, 1, 255 },
@@ -62,7 +63,7 @@ static const UtmArgvMachine machines[] = {
 	{ " i386 x86_64 ", "q35", PCI | FLASH, 1, 255 },
 	{ " i386 x86_64 ", "pc-q35", PCI | FLASH, 1, 255 },
 	{ " i386 x86_64 ", "microvm", MMIO, 1, 255 },
-	{ " i386 x86_64 ", "x-remote", PCI, 1, 1 },
+	{ " i386 x86_64 ", "x-remote", PCI | BARE, 1, 1 },
 	{ " arm aarch64 ", "virt", PCI | FLASH, 1, 255 },
 	{ " aarch64 ", "sbsa-ref", PCI, 1, 255 },
 	{ " arm aarch64 ", "realview-eb", PCI | AUDIO, 1, 1 },
@@ -96,35 +97,39 @@ static const UtmArgvMachine machines[] = {
 	{ " arm aarch64 ", "smdkc210", USB, 2, 2 },
 	{ " arm aarch64 ", "xilinx-zynq-a9", USB, 1, 1 },
 	{ " aarch64 ", "xlnx-zcu102", USB | AUDIO, 1, 6 },
-	{ " aarch64 ", "xlnx-versal-virt", USB | MMIO, 2, 2 },
+	{ " aarch64 ", "xlnx-versal-virt", USB | MMIO, 4, 4 },
 	{ " arm aarch64 ", "highbank", 0, 1, 4 },
 	{ " arm aarch64 ", "midway", 0, 1, 4 },
 	{ " arm aarch64 ", "mps2-an521", 0, 2, 2 },
 	{ " arm aarch64 ", "mps3-an524", 0, 2, 2 },
+	{ " arm aarch64 ", "musca-a", 0, 2, 2 },
+	{ " arm aarch64 ", "musca-b1", 0, 2, 2 },
+	{ " arm aarch64 ", "fby35", 0, 3, 3 },
 	{ " riscv32 riscv64 ", "virt", PCI | FLASH, 1, 255 },
 	{ " riscv32 riscv64 ", "spike", 0, 1, 8 },
 	{ " riscv32 riscv64 ", "sifive_u", 0, 2, 5 },
-	{ " riscv64 ", "microchip-icicle-kit", 0, 5, 5 },
+	{ " riscv64 ", "microchip-icicle-kit", 0, 2, 5 },
 	{ " loongarch64 ", "virt", PCI | FLASH, 1, 4 },
-	{ " alpha ", "clipper", PCI, 1, 4 },
-	{ " hppa ", "B160L", PCI, 1, 8 },
-	{ " hppa ", "C3700", PCI, 1, 8 },
+	{ " alpha ", "clipper", PCI | BARE, 1, 4 },
+	{ " hppa ", "hppa", PCI | BARE, 1, 8 },
+	{ " hppa ", "B160L", PCI | BARE, 1, 8 },
+	{ " hppa ", "C3700", PCI | BARE, 1, 8 },
 	{ " m68k ", "virt", MMIO, 1, 1 },
 	{ " m68k ", "q800", AUDIO, 1, 1 },
 	{ " mips mipsel mips64 mips64el ", "malta", PCI, 1, 16 },
-	{ " mips64el ", "boston", PCI, 1, 16 },
+	{ " mips64el ", "boston", PCI | BARE, 1, 16 },
 	{ " mips64el ", "fuloong2e", PCI | AUDIO, 1, 1 },
-	{ " mips64el ", "loongson3-virt", PCI, 1, 16 },
+	{ " mips64el ", "loongson3-virt", PCI | BARE, 1, 16 },
 	{ " or1k ", "virt", PCI, 1, 4 },
 	{ " or1k ", "or1k-sim", 0, 1, 2 },
-	{ " ppc ppc64 ", "40p", PCI, 1, 1 },
+	{ " ppc ppc64 ", "40p", PCI | BARE, 1, 1 },
 	{ " ppc ppc64 ", "amigaone", PCI, 1, 1 },
-	{ " ppc ppc64 ", "bamboo", PCI, 1, 1 },
+	{ " ppc ppc64 ", "bamboo", PCI | BARE, 1, 1 },
 	{ " ppc ppc64 ", "g3beige", PCI, 1, 1 },
 	{ " ppc ppc64 ", "mac99", PCI, 1, 1 },
-	{ " ppc ppc64 ", "mpc8544ds", PCI, 1, 15 },
+	{ " ppc ppc64 ", "mpc8544ds", PCI | BARE, 1, 15 },
 	{ " ppc ppc64 ", "pegasos2", PCI | AUDIO, 1, 1 },
-	{ " ppc ppc64 ", "ppce500", PCI, 1, 32 },
+	{ " ppc ppc64 ", "ppce500", PCI | BARE, 1, 32 },
 	{ " ppc ppc64 ", "sam460ex", PCI, 1, 1 },
 	{ " ppc64 ", "pseries", PCI, 1, 1024 },
 	{ " ppc64 ", "powernv8", 0, 1, 1024 },
@@ -171,8 +176,7 @@ static bool lists_architecture(const UtmArgvMachine *machine, const char *archit
 const UtmArgvMachine *utm__machine_find(const char *architecture, const char *target)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(machines); i++) {
-		if (utm__machine_is_family(target, machines[i].family) &&
-		    lists_architecture(&machines[i], architecture))
+		if (utm__machine_is_family(target, machines[i].family) && lists_architecture(&machines[i], architecture))
 			return &machines[i];
 	}
 	return &other_machine;

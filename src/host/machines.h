@@ -9,9 +9,9 @@ enum {
 	UTM_ARCH_X86 = 1u << 0,
 	UTM_ARCH_SPARC = 1u << 1,
 	UTM_ARCH_POWERPC = 1u << 2,
-	UTM_ARCH_ARM = 1u << 3,         /* both widths */
-	UTM_ARCH_AGENT = 1u << 4,       /* has drivers for virtio-serial */
-	UTM_ARCH_SHARING = 1u << 5,     /* has drivers for 9p */
+	UTM_ARCH_ARM = 1u << 3,     /* both widths */
+	UTM_ARCH_AGENT = 1u << 4,   /* has drivers for virtio-serial */
+	UTM_ARCH_SHARING = 1u << 5, /* has drivers for 9p */
 	UTM_ARCH_USB = 1u << 6,
 	UTM_ARCH_WEAK_ORDER = 1u << 7,  /* runs on several threads of a host with weak memory order */
 	UTM_ARCH_PLUS_FLAGS = 1u << 8,  /* CPU flags are spelt +flag */
@@ -21,9 +21,9 @@ enum {
 typedef struct UtmArgvArchitecture {
 	const char *name;
 	guint32 traits;
-	const char *default_cpu;      /* when emulated; NULL: QEMU's own choice */
-	const char *code;             /* UTM's UEFI files; NULL: none */
-	const char *secure_code;      /* NULL: the same as code */
+	const char *default_cpu; /* when emulated; NULL: QEMU's own choice */
+	const char *code;        /* UTM's UEFI files; NULL: none */
+	const char *secure_code; /* NULL: the same as code */
 } UtmArgvArchitecture;
 
 /* NULL for a name that is not in the table. */
@@ -34,8 +34,9 @@ enum {
 	UTM_MACHINE_CCW = 1u << 1,      /* virtio devices are channel devices */
 	UTM_MACHINE_MMIO = 1u << 2,     /* has slots for virtio-...-device */
 	UTM_MACHINE_USB = 1u << 3,      /* USB without PCI */
-	UTM_MACHINE_FLASH = 1u << 4,    /* maps the two UEFI flash images */
-	UTM_MACHINE_AUDIO = 1u << 5,    /* has a sound chip on its board */
+	UTM_MACHINE_BARE_USB = 1u << 4, /* `-usb` brings no controller */
+	UTM_MACHINE_FLASH = 1u << 5,    /* maps the two UEFI flash images */
+	UTM_MACHINE_AUDIO = 1u << 6,    /* has a sound chip on its board */
 };
 
 typedef struct UtmArgvMachine {

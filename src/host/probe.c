@@ -3,7 +3,8 @@
  * Gathering the facts of this host for one configuration.
  *
  * KVM counts as proven for no architecture yet: that its device opens says little, on hosts that are virtual themselves
- * its guests can hang. prove_accelerators() is the place for a test that really runs a guest.
+ * its guests can hang. prove_accelerators() is the place for a test that really runs a guest. OpenGL counts as absent
+ * whatever the host has: the console engine takes pictures, not the scanouts that displays with OpenGL send.
  */
 #include "core/request.h"
 #include "host/cores.h"
@@ -13,7 +14,9 @@
 #include <string.h>
 
 /* Longer than the question for QEMU's version may take. */
-enum { PROBE_MS = 15000 };
+enum {
+	PROBE_MS = 15000
+};
 
 typedef struct Probe {
 	UtmContext *context;
@@ -23,14 +26,10 @@ typedef struct Probe {
 	void *data;
 } Probe;
 
-static const char *const firmware_dirs[] = { "/usr/share/OVMF",
-	                                     "/usr/share/AAVMF",
-	                                     "/usr/share/qemu-efi-riscv64",
-	                                     "/usr/share/qemu",
-	                                     "/usr/local/share/qemu",
-	                                     "/usr/share/edk2/x64",
-	                                     "/usr/share/edk2/ovmf",
-	                                     "/usr/share/edk2/aarch64" };
+static const char *const firmware_dirs[] = {
+	"/usr/share/OVMF",       "/usr/share/AAVMF",    "/usr/share/qemu-efi-riscv64", "/usr/share/qemu",
+	"/usr/local/share/qemu", "/usr/share/edk2/x64", "/usr/share/edk2/ovmf",        "/usr/share/edk2/aarch64"
+};
 
 static void replace(char **field, const char *text)
 {
@@ -57,15 +56,6 @@ static void find_firmware(Probe *probe, UtmHostFacts *facts)
 	g_ptr_array_add(dirs, share);
 	g_ptr_array_add(dirs, NULL);
 	utm__firmware_find(facts, probe->architecture, (const char *const *)dirs->pdata);
-}
-
-static void find_render_node(UtmHostFacts *facts)
-{
-	g_autoptr(GDir) dir = g_dir_open("/dev/dri", 0, NULL);
-	const char *name;
-
-	while (dir && (name = g_dir_read_name(dir)))
-		facts->gl = facts->gl || g_str_has_prefix(name, "renderD");
 }
 
 static int32_t get_acceleration(UtmContext *context)
@@ -132,7 +122,6 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 	replace(&facts->architecture, utm__host_architecture());
 	facts->acceleration = get_acceleration(context);
 	utm__cores_count(facts);
-	find_render_node(facts);
 	find_firmware(probe, facts);
 	utm__qemu_ask_version(context, facts->qemu_path, on_version, probe);
 }

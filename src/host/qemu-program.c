@@ -54,8 +54,8 @@ static const char *guess_package(const char *architecture)
 		const char *prefix;
 		const char *package;
 	} packages[] = {
-		{ "x86_64", "qemu-system-x86" }, { "i386", "qemu-system-x86" },    { "arm", "qemu-system-arm" },
-		{ "aarch64", "qemu-system-arm" }, { "ppc", "qemu-system-ppc" },    { "mips", "qemu-system-mips" },
+		{ "x86_64", "qemu-system-x86" },  { "i386", "qemu-system-x86" }, { "arm", "qemu-system-arm" },
+		{ "aarch64", "qemu-system-arm" }, { "ppc", "qemu-system-ppc" },  { "mips", "qemu-system-mips" },
 		{ "sparc", "qemu-system-sparc" }, { "", "qemu-system-misc" },
 	};
 	gsize i = 0;
@@ -80,8 +80,8 @@ char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **e
 
 	g_ptr_array_add(searched, NULL);
 	g_autofree char *dirs = g_strjoinv(", ", (char **)searched->pdata);
-	g_autofree char *remedy = g_strdup_printf("Install the package %s, or name QEMU's directory in the context's options.",
-	                                          guess_package(architecture));
+	g_autofree char *remedy = g_strdup_printf(
+		"Install the package %s, or name QEMU's directory in the context's options.", guess_package(architecture));
 	UtmError *missing = utm__error_new(UTM_ERROR_QEMU_NOT_FOUND, "no program of this name in %s", dirs);
 	utm__error_set_key_path(missing, "System.Architecture");
 	utm__fail_take(error, utm__error_set_remedy(utm__error_set_file(missing, name), remedy));
@@ -126,7 +126,7 @@ static bool identify(const char *path, Identity *ret_identity)
 	if (stat(path, &status) < 0)
 		return false;
 	*ret_identity = (Identity){ (gint64)status.st_dev, (gint64)status.st_ino, status.st_size, status.st_mtim.tv_sec,
-		                    status.st_mtim.tv_nsec };
+		                        status.st_mtim.tv_nsec };
 	return true;
 }
 
@@ -207,11 +207,12 @@ static UtmError *make_failure(Question *question, const UtmProcessEnd *end)
 	if (question->timed_out)
 		error = utm__error_new(UTM_ERROR_TIMEOUT, "the program did not tell its version within %d seconds",
 		                       DEADLINE_MS / 1000);
-	else if (status)
+	else if (status > 0)
 		error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended with status %d when asked for its version",
 		                       status);
 	else
-		error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program does not answer like QEMU when asked for its version");
+		error = utm__error_new(UTM_ERROR_PROCESS_EXITED,
+		                       "the program does not answer like QEMU when asked for its version");
 	return utm__error_set_file(utm__error_set_exit(error, status, tail), question->path);
 }
 
@@ -233,7 +234,7 @@ static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 	/* What is in the pipe, not more: somebody else may still hold it open. */
 	while (question->output->len < OUTPUT_MAX && read_some(question))
 		continue;
-	if (!end->signal && end->exit_status == 0)
+	if (!end->signal && end->exit_status <= 0)
 		version = parse_version(question->output->str);
 	if (version)
 		remember(question, version);
@@ -265,8 +266,13 @@ static void ask(UtmContext *context, const char *path, const Identity *identity,
 	Question *question = g_new0(Question, 1);
 	UtmError *error = NULL;
 
-	*question = (Question){ .context = context, .path = g_strdup(path), .identity = *identity, .output_fd = -1,
-		                .output = g_string_new(NULL), .done = done, .data = data };
+	*question = (Question){ .context = context,
+		                    .path = g_strdup(path),
+		                    .identity = *identity,
+		                    .output_fd = -1,
+		                    .output = g_string_new(NULL),
+		                    .done = done,
+		                    .data = data };
 	question->process = spawn(question, &error);
 	if (!question->process) {
 		done(NULL, error, data);

@@ -20,6 +20,12 @@ typedef struct UtmProcessEnd {
 	int signal;      /* 0 when it exited */
 } UtmProcessEnd;
 
+/* Not when the host ignores SIGCHLD or waits for every child itself: then its status went there. */
+static inline bool utm__process_end_is_known(const UtmProcessEnd *end)
+{
+	return end->signal || end->exit_status >= 0;
+}
+
 typedef struct UtmProcessSpec {
 	const char *const *argv;    /* [0] is the program: a path, or a name looked up in PATH */
 	const char *const *env_set; /* NAME=VALUE to add to the inherited environment; nullable */

@@ -28,6 +28,15 @@ static char *make_below(const char *base)
 	return NULL;
 }
 
+/* What the application chose is used or fails: sockets must not turn up where it does not expect them. */
+static char *make_below_chosen(const char *chosen, UtmError **error)
+{
+	char *path = g_mkdir_with_parents(chosen, 0700) < 0 ? NULL : make_below(chosen);
+	if (!path)
+		utm__fail_errno(error, errno, chosen, "cannot make the directory for sockets");
+	return path;
+}
+
 /*
  * A home or a run-time directory may have any length, a socket's address has 107 bytes: a base that is too long is
  * passed over. /tmp is always short, and a directory made there by mkdtemp is ours alone.
@@ -35,11 +44,9 @@ static char *make_below(const char *base)
 char *utm__runtime_dir_new(UtmContext *context, UtmError **error)
 {
 	const char *chosen = utm__context_get_runtime_dir(context);
-	if (chosen && g_mkdir_with_parents(chosen, 0700) < 0) {
-		utm__fail_errno(error, errno, chosen, "cannot make the directory for sockets");
-		return NULL;
-	}
-	const char *bases[] = { chosen, g_getenv("XDG_RUNTIME_DIR"), "/tmp" };
+	if (chosen && short_enough(chosen))
+		return make_below_chosen(chosen, error);
+	const char *bases[] = { g_getenv("XDG_RUNTIME_DIR"), "/tmp" };
 	char *path = NULL;
 	for (gsize i = 0; i < G_N_ELEMENTS(bases) && !path; i++)
 		if (bases[i] && g_path_is_absolute(bases[i]) && short_enough(bases[i]))

@@ -8,7 +8,7 @@
 /* Longest path of the directory itself, so that "/NAME.sock" of up to 24 characters still fits an address. */
 #define UTM_RUNTIME_DIR_MAX 80
 
-/* Makes a new directory below the context's choice, XDG_RUNTIME_DIR or /tmp, whichever is first short enough. */
+/* Makes a new directory below the context's choice or, without one that is short enough, XDG_RUNTIME_DIR or /tmp. */
 char *utm__runtime_dir_new(UtmContext *context, UtmError **error);
 /* Removes it with everything in it. NULL is fine. */
 void utm__runtime_dir_remove(const char *path);

@@ -20,6 +20,9 @@
 
 #define TAIL_MAX 4096
 #define LINE_MAX_BYTES 2048
+/* So that a child that writes without end leaves time for the others; and what a pipe holds, after its end. */
+#define READS_PER_TURN 4
+#define READS_AT_END 16
 
 struct UtmProcess {
 	UtmContext *context;
@@ -27,6 +30,8 @@ struct UtmProcess {
 	int pid_fd;
 	int stderr_fd;
 	guint pid_source;
+	pthread_t waiter; /* where there is no pidfd */
+	bool has_waiter;
 	guint stderr_source;
 	GString *line; /* the unfinished last line */
 	GString *tail;
@@ -41,6 +46,14 @@ static const char children_key;
 static void *children_make(UtmContext *context)
 {
 	return g_ptr_array_new();
+}
+
+/* Its child has ended, so it is about to. */
+static void join_waiter(UtmProcess *process)
+{
+	if (process->has_waiter)
+		pthread_join(process->waiter, NULL);
+	process->has_waiter = false;
 }
 
 static void process_dispose(UtmProcess *process)
@@ -59,6 +72,7 @@ static void children_destroy(void *data)
 	for (guint i = 0; i < children->len; i++) {
 		UtmProcess *process = children->pdata[i];
 		kill(-process->pid, SIGKILL);
+		join_waiter(process);
 		waitpid(process->pid, NULL, 0);
 		process_dispose(process);
 	}
@@ -101,25 +115,26 @@ static void take_output(UtmProcess *process, const char *bytes, gsize count)
 	}
 }
 
-/* Reads what is there now. False at the end of the stream. */
-static bool read_stderr(UtmProcess *process)
+/* Reads what is there now, up to a bound. False at the end of the stream. */
+static bool read_stderr(UtmProcess *process, int reads_max)
 {
 	char bytes[4096];
-	for (;;) {
+	for (int i = 0; i < reads_max; i++) {
 		ssize_t count = read(process->stderr_fd, bytes, sizeof bytes);
 		if (count > 0)
 			take_output(process, bytes, (gsize)count);
 		else if (count == 0 || (errno != EINTR && errno != EAGAIN))
 			return false;
 		else if (errno == EAGAIN)
-			return true;
+			break;
 	}
+	return true;
 }
 
 static bool on_stderr(int fd, GIOCondition condition, void *data)
 {
 	UtmProcess *process = data;
-	if (read_stderr(process))
+	if (read_stderr(process, READS_PER_TURN))
 		return true;
 	process->stderr_source = 0;
 	return false;
@@ -145,10 +160,11 @@ static UtmProcessEnd reap(pid_t pid)
 
 static void ended(UtmProcess *process)
 {
+	join_waiter(process);
 	UtmProcessEnd end = reap(process->pid);
 	process->pid = -1;
 	g_ptr_array_remove_fast(children_of(process->context), process);
-	read_stderr(process);
+	read_stderr(process, READS_AT_END);
 	end_line(process);
 	utm__io_remove(process->context, &process->stderr_source);
 	if (process->on_end)
@@ -191,10 +207,8 @@ static int watch_end(UtmProcess *process)
 		process->pid_source = utm__io_add_fd(process->context, process->pid_fd, G_IO_IN, on_pid_fd, process);
 		return 0;
 	}
-	pthread_t thread;
-	int failed = pthread_create(&thread, NULL, wait_thread, process);
-	if (!failed)
-		pthread_detach(thread);
+	int failed = pthread_create(&process->waiter, NULL, wait_thread, process);
+	process->has_waiter = !failed;
 	return failed;
 }
 
@@ -244,22 +258,65 @@ static char **environment_with(const char *const *env_set)
 	return environment;
 }
 
+/*
+ * A host may have closed its standard descriptors, so that their numbers are those of our sockets; in the child they would
+ * be overwritten before they are put in place. Returns a copy beyond them, or the descriptor itself when it is one.
+ */
+static int beyond_standard(int fd)
+{
+	return fd > STDERR_FILENO ? fd : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+/* Likewise for the pipes that GLib makes on the way: whichever of the three numbers is free is taken meanwhile. */
+static gsize occupy_standard(int *ret_fds)
+{
+	gsize count = 0;
+	int fd;
+	while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+		ret_fds[count++] = fd;
+	utm__close_fd(&fd);
+	return count;
+}
+
+static bool fork_and_exec(const UtmProcessSpec *spec, const int *sources, const int *targets, int stdout_fd,
+                          GPid *ret_pid, int *ret_stderr_fd, GError **problem)
+{
+	g_auto(GStrv) environment = environment_with(spec->env_set);
+	ChildSetup setup = { .parent = getpid(), .own_lifetime = spec->own_lifetime };
+	GSpawnFlags flags = G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH | G_SPAWN_CLOEXEC_PIPES;
+	int held[STDERR_FILENO + 1];
+	if (stdout_fd < 0)
+		flags |= G_SPAWN_STDOUT_TO_DEV_NULL;
+	gsize held_count = occupy_standard(held);
+	bool spawned =
+		g_spawn_async_with_pipes_and_fds(spec->working_dir, spec->argv, (const char *const *)environment, flags,
+		                                 prepare_child, &setup, -1, stdout_fd, -1, sources, targets,
+		                                 spec->fd_count, ret_pid, NULL, NULL, ret_stderr_fd, problem);
+	while (held_count)
+		utm__close_fd(&held[--held_count]);
+	return spawned;
+}
+
 static bool spawn_child(const UtmProcessSpec *spec, GPid *ret_pid, int *ret_stderr_fd, GError **problem)
 {
 	g_autofree int *sources = g_new(int, spec->fd_count + 1);
 	g_autofree int *targets = g_new(int, spec->fd_count + 1);
+	int stdout_fd = spec->stdout_fd < 0 ? -1 : beyond_standard(spec->stdout_fd);
+	bool placed = spec->stdout_fd < 0 || stdout_fd >= 0;
 	for (gsize i = 0; i < spec->fd_count; i++) {
-		sources[i] = spec->fds[i].source;
+		sources[i] = beyond_standard(spec->fds[i].source);
 		targets[i] = spec->fds[i].target;
+		placed = placed && sources[i] >= 0;
 	}
-	g_auto(GStrv) environment = environment_with(spec->env_set);
-	ChildSetup setup = { .parent = getpid(), .own_lifetime = spec->own_lifetime };
-	GSpawnFlags flags = G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH | G_SPAWN_CLOEXEC_PIPES;
-	if (spec->stdout_fd < 0)
-		flags |= G_SPAWN_STDOUT_TO_DEV_NULL;
-	return g_spawn_async_with_pipes_and_fds(spec->working_dir, spec->argv, (const char *const *)environment, flags,
-	                                        prepare_child, &setup, -1, spec->stdout_fd, -1, sources, targets,
-	                                        spec->fd_count, ret_pid, NULL, NULL, ret_stderr_fd, problem);
+	if (!placed)
+		g_set_error(problem, G_SPAWN_ERROR, G_SPAWN_ERROR_FAILED, "no descriptor is free: %s", g_strerror(errno));
+	bool spawned = placed && fork_and_exec(spec, sources, targets, stdout_fd, ret_pid, ret_stderr_fd, problem);
+	for (gsize i = 0; i < spec->fd_count; i++)
+		if (sources[i] != spec->fds[i].source)
+			utm__close_fd(&sources[i]);
+	if (stdout_fd != spec->stdout_fd)
+		utm__close_fd(&stdout_fd);
+	return spawned;
 }
 
 UtmProcess *utm__process_spawn(UtmContext *context, const UtmProcessSpec *spec, UtmError **error)
@@ -288,6 +345,8 @@ UtmProcess *utm__process_spawn(UtmContext *context, const UtmProcessSpec *spec, 
 	if (failed) {
 		utm__fail_errno(error, failed, spec->argv[0], "cannot watch the process");
 		utm__process_kill(process, SIGKILL);
+		process->on_stderr_line = NULL;
+		process->on_end = NULL; /* it was never started, as far as the caller is concerned */
 		ended(process);
 		return NULL;
 	}

@@ -61,7 +61,7 @@ void utm__qmp_client_unref(UtmQmpClient *client);
 bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json);
 /* I/O thread, with the lock: who waits in this slot, and for how long. Returns the ticket. */
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data);
-/* I/O thread: reading is free again; looks at what the caller left in the buffer, and at the socket, in the next turn. */
+/* I/O thread: reading is free again; looks at what the caller left in buffer and socket, in the next turn. */
 void utm__qmp_client_resume(UtmQmpClient *client);
 /* I/O thread: answers what cannot be sent any more, some time soon. */
 void utm__qmp_client_sweep_later(UtmQmpClient *client);

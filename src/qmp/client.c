@@ -147,6 +147,16 @@ void utm__qmp_client_free(UtmQmpClient *client)
 
 /* ---------------------------------------------------------------- commands */
 
+/* printf() would be the dearest part of a command. */
+static void append_number(GString *text, guint number)
+{
+	char digits[10], *first = digits + sizeof digits;
+	do
+		*--first = (char)('0' + number % 10);
+	while (number /= 10);
+	g_string_append_len(text, first, digits + sizeof digits - first);
+}
+
 static void compose(GString *text, guint id, const char *command, const char *arguments_json)
 {
 	g_string_assign(text, "{\"execute\":\"");
@@ -156,7 +166,9 @@ static void compose(GString *text, guint id, const char *command, const char *ar
 		g_string_append(text, ",\"arguments\":");
 		g_string_append(text, arguments_json);
 	}
-	g_string_append_printf(text, ",\"id\":%u}", id);
+	g_string_append(text, ",\"id\":");
+	append_number(text, id);
+	g_string_append_c(text, '}');
 }
 
 bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json)
@@ -286,7 +298,8 @@ static bool claim_reply(UtmQmpClient *client, gint64 id)
 	if (state == UTM_QMP_SLOT_ABANDONED)
 		utm__log(client->context, UTM_LOG_DEBUG, "QMP: the reply %" G_GINT64_FORMAT " came too late; dropped", id);
 	else if (state != UTM_QMP_SLOT_WAITING)
-		utm__log(client->context, UTM_LOG_WARNING, "QMP: a reply with the foreign id %" G_GINT64_FORMAT "; dropped", id);
+		utm__log(client->context, UTM_LOG_WARNING, "QMP: a reply with the foreign id %" G_GINT64_FORMAT
+		        "; dropped", id);
 	return state == UTM_QMP_SLOT_WAITING;
 }
 
@@ -310,7 +323,8 @@ static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 {
 	if (client->state != UTM_QMP_CLIENT_READY) {
-		utm__log(client->context, UTM_LOG_DEBUG, "QMP: %s came before the negotiation was done; dropped", envelope->name);
+		utm__log(client->context, UTM_LOG_DEBUG, "QMP: %s came before the negotiation was done; dropped",
+		        envelope->name);
 		return;
 	}
 	const char *data = utm__qmp_envelope_close_body(envelope);
@@ -318,11 +332,11 @@ static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		client->funcs->event(client, envelope->name, data, envelope->timestamp_us, client->data);
 }
 
-static void handle(UtmQmpClient *client, char *message, gsize length)
+static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
 	UtmError *error = NULL;
-	if (utm__qmp_envelope_read(&envelope, message, length, &error) < 0) {
+	if (utm__qmp_envelope_read(&envelope, message->text, message->length, &error) < 0) {
 		end(client, error);
 		return;
 	}
@@ -378,11 +392,10 @@ void utm__qmp_client_resume(UtmQmpClient *client)
 /* The next message, handled. False when there is none for now, or no more at all. */
 static bool step(UtmQmpClient *client)
 {
-	char *message;
-	gsize length;
-	switch (utm__qmp_transport_peek(client->transport, &message, &length)) {
+	UtmQmpMessage message;
+	switch (utm__qmp_transport_peek(client->transport, &message)) {
 	case UTM_QMP_INPUT_MESSAGE:
-		handle(client, message, length);
+		handle(client, &message);
 		utm__qmp_transport_pop(client->transport);
 		return client->state != UTM_QMP_CLIENT_ENDED;
 	case UTM_QMP_INPUT_END:

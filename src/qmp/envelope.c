@@ -170,8 +170,8 @@ int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, char *message, gsize length
 	bool read = read_members(&reader, top_member, &reading) && utm__json_next(&reader) == UTM_JSON_END;
 	bool fine = read && settle_kind(&reading);
 	if (!fine && reader.token == UTM_JSON_ERROR)
-		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent a message that is no JSON: byte %" G_GSIZE_FORMAT ": %s",
-		          reader.problem_offset, reader.problem);
+		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent a message that is no JSON: byte %" G_GSIZE_FORMAT
+		          ": %s", reader.problem_offset, reader.problem);
 	else if (!fine)
 		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent an object that is no message of QMP");
 	utm__json_reader_clear(&reader);

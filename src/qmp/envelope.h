@@ -27,7 +27,7 @@ typedef struct UtmQmpEnvelope {
 	gint64 timestamp_us; /* -1: none, or QEMU's clock failed */
 } UtmQmpEnvelope;
 
-/* Reads one whole message, or fails with QMP_PROTOCOL. body points into `message`, the rest is owned by the envelope. */
+/* Reads one whole message, or fails with QMP_PROTOCOL. body points into `message`, the rest is the envelope's. */
 int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, char *message, gsize length, UtmError **error);
 void utm__qmp_envelope_clear(UtmQmpEnvelope *envelope);
 /* Ends the body with a zero, which overwrites the message behind it. NULL when there is none. */

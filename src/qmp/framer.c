@@ -12,31 +12,28 @@ static const guint8 kinds[256] = {
 	['a' ... 'z'] = SCALAR,
 };
 
-/* The state after this byte of a string. */
-static void run_string(UtmQmpFramer *framer, char c)
-{
-	if (framer->escaped)
-		framer->escaped = false;
-	else if (c == '\\')
-		framer->escaped = true;
-	else if (c == '"')
-		framer->quoted = false;
-}
-
-/* Copies the plain bytes of a string that begin at `from`: nearly all bytes of a long reply are such. */
-static const char *copy_run(const char *from, const char *end, char **to)
+/* Copies a string's bytes up to its end, or the input's. The framer says whether it begins behind a backslash. */
+static const char *copy_string(UtmQmpFramer *framer, const char *from, const char *end, char **to)
 {
 	char *out = *to;
-	while (from < end && *from != '"' && *from != '\\')
-		*out++ = *from++;
+	bool escaped = framer->escaped;
+	while (from < end) {
+		char c = *from++;
+		*out++ = c;
+		if (c == '"' && !escaped) {
+			framer->quoted = false;
+			break;
+		}
+		escaped = c == '\\' && !escaped;
+	}
+	framer->escaped = escaped;
 	*to = out;
 	return from;
 }
 
 /* The state after this byte outside strings; false when it cannot be. */
-static bool run_structure(UtmQmpFramer *framer, char c)
+static inline bool run_structure(UtmQmpFramer *framer, char c, guint8 kind)
 {
-	guint8 kind = kinds[(guchar)c];
 	if (kind == BAD || (framer->depth == 0 && c != '{'))
 		return false;
 	if (kind == SCALAR && framer->spaced)
@@ -44,37 +41,35 @@ static bool run_structure(UtmQmpFramer *framer, char c)
 	framer->scalar = kind == SCALAR;
 	framer->spaced = false;
 	framer->quoted = kind == QUOTE;
-	if (kind == OPEN)
-		return ++framer->depth <= UTM_QMP_DEPTH_MAX;
-	if (kind == CLOSE)
-		framer->depth--;
-	return true;
+	framer->depth += (kind == OPEN) - (kind == CLOSE);
+	return framer->depth <= UTM_QMP_DEPTH_MAX;
 }
 
-UtmQmpFrame utm__qmp_framer_run(UtmQmpFramer *framer, const char **from, const char *end, char **to)
+UtmQmpFrame utm__qmp_framer_run(UtmQmpFramer *saved, const char **from, const char *end, char **to)
 {
+	/* A copy, which the compiler can keep in registers: stores through `out` could change the original. */
+	UtmQmpFramer framer = *saved;
 	const char *p = *from;
 	char *out = *to;
 	UtmQmpFrame result = UTM_QMP_FRAME_PART;
 	while (p < end && result == UTM_QMP_FRAME_PART) {
-		if (framer->quoted) {
-			if (!framer->escaped)
-				p = copy_run(p, end, &out);
-			if (p < end)
-				run_string(framer, *out++ = *p++);
+		if (framer.quoted) {
+			p = copy_string(&framer, p, end, &out);
 			continue;
 		}
 		char c = *p++;
-		if (kinds[(guchar)c] == SPACE) {
-			framer->spaced = framer->scalar;
+		guint8 kind = kinds[(guchar)c];
+		if (kind == SPACE) {
+			framer.spaced = framer.scalar;
 			continue;
 		}
 		*out++ = c;
-		if (!run_structure(framer, c))
+		if (!run_structure(&framer, c, kind))
 			result = UTM_QMP_FRAME_BAD;
-		else if (framer->depth == 0)
+		else if (framer.depth == 0)
 			result = UTM_QMP_FRAME_WHOLE;
 	}
+	*saved = framer;
 	*from = p;
 	*to = out;
 	return result;

@@ -26,5 +26,5 @@ typedef enum UtmQmpFrame {
 	UTM_QMP_FRAME_BAD,   /* no message of QMP looks like this */
 } UtmQmpFrame;
 
-/* Takes bytes from *from up to end, stores the compact ones at *to, and moves both. *to may trail in the same buffer. */
+/* Takes bytes from *from up to end, stores the compact ones at *to and moves both. *to may trail in the same buffer. */
 UtmQmpFrame utm__qmp_framer_run(UtmQmpFramer *framer, const char **from, const char *end, char **to);

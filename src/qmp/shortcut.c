@@ -28,10 +28,10 @@ static bool borrow(UtmQmpClient *client, UtmQmpCall *call)
 }
 
 /* Ours is the reply with our id; anything else is not for this thread to judge. */
-static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, char *message, gsize length)
+static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
-	if (utm__qmp_envelope_read(&envelope, message, length, NULL) < 0)
+	if (utm__qmp_envelope_read(&envelope, message->text, message->length, NULL) < 0)
 		return UTM_QMP_CALL_HANDED;
 	bool ours = envelope.id == (gint64)call->id &&
 	            (envelope.kind == UTM_QMP_KIND_REPLY || envelope.kind == UTM_QMP_KIND_ERROR);
@@ -48,17 +48,16 @@ static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, char
 
 static UtmQmpCallResult wait_answer(UtmQmpClient *client, UtmQmpCall *call)
 {
-	char *message;
-	gsize length;
-	while (utm__qmp_transport_wait(client->transport, call->deadline_us)) {
-		UtmQmpInput input = utm__qmp_transport_peek(client->transport, &message, &length);
-		if (input == UTM_QMP_INPUT_MESSAGE)
-			return take_answer(client, call, message, length);
-		if (input == UTM_QMP_INPUT_END)
-			return UTM_QMP_CALL_HANDED;
+	UtmQmpMessage message;
+	switch (utm__qmp_transport_await(client->transport, call->deadline_us, &message)) {
+	case UTM_QMP_INPUT_MESSAGE:
+		return take_answer(client, call, &message);
+	case UTM_QMP_INPUT_END:
+		return UTM_QMP_CALL_HANDED;
+	default:
+		call->error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
+		return UTM_QMP_CALL_DONE;
 	}
-	call->error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
-	return UTM_QMP_CALL_DONE;
 }
 
 static void resume(void *data)

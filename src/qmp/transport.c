@@ -5,7 +5,7 @@
 #include "qmp/framer.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -28,11 +28,13 @@ struct UtmQmpTransport {
 	gsize out, scan, end;
 	bool whole;
 	bool emptied; /* the last read took all there was: save the one that would say so */
+	gint64 read_limit_ms; /* of a blocking read, as the socket has it; 0: none */
 	UtmQmpFramer framer;
 	UtmError *ended;
 
 	GByteArray *queue;
 	gsize sent; /* of the queue */
+	bool full; /* the socket took no more */
 	bool broken;
 
 	int watch;
@@ -47,6 +49,9 @@ UtmQmpTransport *utm__qmp_transport_new(int fd_taken)
 	transport->queue = g_byte_array_new();
 	transport->listening = true;
 	transport->watched = EPOLLIN;
+	/* Each read and write says whether it may block. */
+	fcntl(fd_taken, F_SETFL, fcntl(fd_taken, F_GETFL) & ~O_NONBLOCK);
+	setsockopt(fd_taken, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0 }, sizeof(struct timeval));
 	transport->watch = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event event = { .events = EPOLLIN };
 	if (transport->watch >= 0 && epoll_ctl(transport->watch, EPOLL_CTL_ADD, fd_taken, &event) == 0)
@@ -105,67 +110,97 @@ static void make_room(UtmQmpTransport *transport)
 	transport->buffer = g_realloc(transport->buffer, transport->capacity);
 }
 
-/* Reads once. WAIT: nothing was there; MESSAGE: something was. */
-static UtmQmpInput receive(UtmQmpTransport *transport)
+static UtmError *broken_error(int errno_value)
 {
-	if (transport->emptied && !transport->broken) {
-		transport->emptied = false;
-		return UTM_QMP_INPUT_WAIT;
-	}
+	UtmError *error = utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to the monitor broke: %s",
+	                                 g_strerror(errno_value));
+	return utm__error_set_errno(error, errno_value);
+}
+
+/* Reads once. WAIT: nothing came; MESSAGE: something did. */
+static UtmQmpInput receive(UtmQmpTransport *transport, int flags)
+{
 	make_room(transport);
-	ssize_t count;
-	do {
-		count = recv(transport->fd, transport->buffer + transport->end, transport->capacity - transport->end,
-		             MSG_DONTWAIT);
-	} while (count < 0 && errno == EINTR);
+	gsize room = transport->capacity - transport->end;
+	ssize_t count = recv(transport->fd, transport->buffer + transport->end, room, flags);
 	if (count > 0) {
 		transport->end += (gsize)count;
 		transport->emptied = transport->end < transport->capacity;
 		return UTM_QMP_INPUT_MESSAGE;
 	}
-	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return transport->broken ? end_input(transport, utm__error_new(UTM_ERROR_QMP_DISCONNECTED,
-		                                                               "the monitor takes no more commands"))
-		                         : UTM_QMP_INPUT_WAIT;
-	if (count < 0)
-		return end_input(transport, utm__error_set_errno(utm__error_new(UTM_ERROR_QMP_DISCONNECTED,
-		                                                                "the monitor's connection broke: %s",
-		                                                                g_strerror(errno)),
-		                                                 errno));
-	return end_input(transport, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the monitor closed the connection%s",
-	                                           transport->out ? " in the middle of a message" : ""));
+	if (count < 0 && errno == EINTR)
+		return flags ? receive(transport, flags) : UTM_QMP_INPUT_WAIT;
+	if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+		return end_input(transport, broken_error(errno));
+	if (count == 0)
+		return end_input(transport, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the monitor closed the connection%s",
+		                                           transport->out ? " in the middle of a message" : ""));
+	return transport->broken ? end_input(transport, broken_error(EPIPE)) : UTM_QMP_INPUT_WAIT;
 }
 
-UtmQmpInput utm__qmp_transport_peek(UtmQmpTransport *transport, char **ret_text, gsize *ret_length)
+/* Whether a whole message is there. False with `ended` set when what was read is none. */
+static bool find_message(UtmQmpTransport *transport)
 {
-	while (!transport->whole) {
+	if (transport->whole || transport->ended)
+		return transport->whole;
+	if (transport->scan < transport->end && scan(transport) == UTM_QMP_FRAME_BAD)
+		end_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent what is no QMP"));
+	else if (transport->out > MESSAGE_MAX)
+		end_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent a message of more than 64 MiB"));
+	return transport->whole && !transport->ended;
+}
+
+UtmQmpInput utm__qmp_transport_peek(UtmQmpTransport *transport, UtmQmpMessage *ret)
+{
+	while (!find_message(transport)) {
 		if (transport->ended)
 			return UTM_QMP_INPUT_END;
-		if (transport->scan < transport->end && scan(transport) == UTM_QMP_FRAME_BAD)
-			return end_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent what is no QMP"));
-		if (transport->out > MESSAGE_MAX)
-			return end_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL,
-			                                           "the monitor sent a message of more than 64 MiB"));
-		UtmQmpInput input = transport->whole ? UTM_QMP_INPUT_MESSAGE : receive(transport);
+		bool emptied = transport->emptied && !transport->broken;
+		transport->emptied = false;
+		UtmQmpInput input = emptied ? UTM_QMP_INPUT_WAIT : receive(transport, MSG_DONTWAIT);
 		if (input != UTM_QMP_INPUT_MESSAGE)
 			return input;
 	}
-	*ret_text = transport->buffer;
-	*ret_length = transport->out;
+	*ret = (UtmQmpMessage){ .text = transport->buffer, .length = transport->out };
 	return UTM_QMP_INPUT_MESSAGE;
 }
 
+/* The time a blocking read takes at most. Calls mostly have the same limit, so it is mostly set already. */
+static void limit_read(UtmQmpTransport *transport, gint64 deadline_us)
+{
+	gint64 limit_ms = deadline_us == G_MAXINT64 ? 0 : MAX((deadline_us - utm__now_us() + 999) / 1000, 1);
+	if (limit_ms == transport->read_limit_ms)
+		return;
+	struct timeval limit = { .tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000 };
+	setsockopt(transport->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	transport->read_limit_ms = limit_ms;
+}
+
+UtmQmpInput utm__qmp_transport_await(UtmQmpTransport *transport, gint64 deadline_us, UtmQmpMessage *ret)
+{
+	transport->emptied = false;
+	while (!find_message(transport)) {
+		if (transport->ended)
+			return UTM_QMP_INPUT_END;
+		limit_read(transport, deadline_us);
+		if (receive(transport, 0) == UTM_QMP_INPUT_WAIT && utm__now_us() >= deadline_us)
+			return UTM_QMP_INPUT_WAIT;
+	}
+	*ret = (UtmQmpMessage){ .text = transport->buffer, .length = transport->out };
+	return UTM_QMP_INPUT_MESSAGE;
+}
+
+/*
+ * What follows stays where it is and the next message grows from the front: its compact form cannot overtake it, for it
+ * is never longer than what it was read from. The line end that follows nearly every message goes too, so that there is
+ * nothing left to look at.
+ */
 void utm__qmp_transport_pop(UtmQmpTransport *transport)
 {
-	gsize rest = transport->end - transport->scan;
 	transport->whole = false;
 	transport->out = 0;
-	/*
-	 * The rest stays where it is and the next message grows from the front: its compact form cannot overtake it, for
-	 * a message is never longer than what it was read from.
-	 */
-	if (rest == 0)
-		transport->scan = transport->end = 0;
+	while (transport->scan < transport->end && g_ascii_isspace(transport->buffer[transport->scan]))
+		transport->scan++;
 }
 
 const UtmError *utm__qmp_transport_get_end(UtmQmpTransport *transport)
@@ -178,27 +213,11 @@ bool utm__qmp_transport_is_idle(UtmQmpTransport *transport)
 	return !transport->whole && transport->scan == transport->end && !transport->ended;
 }
 
-bool utm__qmp_transport_wait(UtmQmpTransport *transport, gint64 deadline_us)
-{
-	struct pollfd readable = { .fd = transport->fd, .events = POLLIN };
-	for (;;) {
-		gint64 left_us = deadline_us == G_MAXINT64 ? 0 : MAX(deadline_us - utm__now_us(), 0);
-		struct timespec left = { .tv_sec = left_us / G_USEC_PER_SEC, .tv_nsec = left_us % G_USEC_PER_SEC * 1000 };
-		int ready = ppoll(&readable, 1, deadline_us == G_MAXINT64 ? NULL : &left, NULL);
-		/* Of an error the read tells more. */
-		if (ready > 0 || (ready < 0 && errno != EINTR))
-			return true;
-		if (ready == 0)
-			return false;
-	}
-}
-
 /* ---------------------------------------------------------------- out and watch */
 
 static void update_watch(UtmQmpTransport *transport)
 {
-	bool waiting = transport->sent < transport->queue->len;
-	struct epoll_event event = { .events = (transport->listening ? EPOLLIN : 0) | (waiting ? EPOLLOUT : 0) };
+	struct epoll_event event = { .events = (transport->listening ? EPOLLIN : 0) | (transport->full ? EPOLLOUT : 0) };
 	if (event.events == transport->watched || transport->watch < 0)
 		return;
 	transport->watched = event.events;
@@ -234,13 +253,14 @@ static void forget_sent(UtmQmpTransport *transport)
 bool utm__qmp_transport_flush(UtmQmpTransport *transport)
 {
 	GByteArray *queue = transport->queue;
-	while (transport->sent < queue->len && !transport->broken) {
+	transport->full = false;
+	while (transport->sent < queue->len && !transport->full && !transport->broken) {
 		ssize_t count = send(transport->fd, queue->data + transport->sent, queue->len - transport->sent,
 		                     MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (count > 0)
 			transport->sent += (gsize)count;
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			break;
+			transport->full = true;
 		else if (errno != EINTR)
 			transport->broken = true;
 	}

@@ -30,18 +30,23 @@ typedef enum UtmQmpInput {
 	UTM_QMP_INPUT_END,  /* for good */
 } UtmQmpInput;
 
+typedef struct UtmQmpMessage {
+	char *text; /* may be written to, up to its length */
+	gsize length;
+} UtmQmpMessage;
+
 /*
- * The first message that has not been popped: compact, one JSON object by its brackets. The text may be written to.
- * Reads from the socket only when no whole message is there; a WAIT asks for waiting before the next peek.
+ * The first message that has not been popped: compact, one JSON object by its brackets. Reads from the socket only when
+ * no whole message is there, and never waits; WAIT means that it is to be polled before the next peek.
  */
-UtmQmpInput utm__qmp_transport_peek(UtmQmpTransport *transport, char **ret_text, gsize *ret_length);
+UtmQmpInput utm__qmp_transport_peek(UtmQmpTransport *transport, UtmQmpMessage *ret);
+/* The same, and waits for it. WAIT when the time is up; deadline_us G_MAXINT64: no limit. */
+UtmQmpInput utm__qmp_transport_await(UtmQmpTransport *transport, gint64 deadline_us, UtmQmpMessage *ret);
 void utm__qmp_transport_pop(UtmQmpTransport *transport);
 /* Whether the next peek has to read from the socket. */
 bool utm__qmp_transport_is_idle(UtmQmpTransport *transport);
 /* After END: QMP_DISCONNECTED, or QMP_PROTOCOL when the peer sent what is no QMP. */
 const UtmError *utm__qmp_transport_get_end(UtmQmpTransport *transport);
-/* Waits until the socket is readable. False when the time is up; G_MAXINT64: no limit. */
-bool utm__qmp_transport_wait(UtmQmpTransport *transport, gint64 deadline_us);
 
 /* --- out --- */
 

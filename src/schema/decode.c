@@ -9,13 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A step of the way from the root: a key, or an index. */
-typedef struct Step {
-	const struct Step *above;
-	const char *name; /* NULL: index */
-	gsize length;
-	gsize index;
-} Step;
+typedef UtmSchemaStep Step;
 
 typedef struct Decoder {
 	const UtmSchema *schema;
@@ -28,11 +22,11 @@ static int decode_struct(Decoder *d, const Step *at, guint type, void **ret_obje
 
 /* --- errors --- */
 
-static void append_path(GString *path, const Step *step)
+void utm__schema_append_path(GString *path, const UtmSchemaStep *step)
 {
 	if (!step)
 		return;
-	append_path(path, step->above);
+	utm__schema_append_path(path, step->above);
 	if (!step->name) {
 		g_string_append_printf(path, "[%" G_GSIZE_FORMAT "]", step->index);
 		return;
@@ -47,7 +41,7 @@ static void set_path(const Decoder *d, const Step *at, UtmError **error)
 	if (!error || !*error || utm_error_get_key_path(*error))
 		return;
 	g_autoptr(GString) path = g_string_new(d->base_path);
-	append_path(path, at);
+	utm__schema_append_path(path, at);
 	if (path->len)
 		utm__error_set_key_path(*error, path->str);
 }
@@ -210,20 +204,14 @@ static int decode_member(Decoder *d, const Step *at, const UtmSchemaMember *memb
 	return result;
 }
 
-static int skip(Decoder *d, const Step *at, UtmToken token, UtmError **error)
+static int skip(Decoder *d, const Step *at, const UtmToken *token, UtmError **error)
 {
-	gsize depth = 0;
-	for (;;) {
-		if (token.kind == UTM_TOKEN_BEGIN_OBJECT || token.kind == UTM_TOKEN_BEGIN_ARRAY)
-			depth++;
-		if (token.kind == UTM_TOKEN_END_OBJECT || token.kind == UTM_TOKEN_END_ARRAY)
-			depth--;
-		if (depth == 0)
-			return 0;
-		int result = next(d, at, &token, error);
-		if (result < 0)
-			return result;
-	}
+	if (token->kind != UTM_TOKEN_BEGIN_OBJECT && token->kind != UTM_TOKEN_BEGIN_ARRAY)
+		return 0;
+	int result = d->source->skip(d->source, error);
+	if (result < 0)
+		set_path(d, at, error);
+	return result;
 }
 
 static int unknown_key(Decoder *d, const Step *at, guint type, UtmError **error)
@@ -247,7 +235,7 @@ static int decode_unknown(Decoder *d, const Step *at, const UtmToken *token, Utm
 	if (d->flags & UTM_SCHEMA_REFUSE_UNKNOWN)
 		return unknown_key(d, at, object->type, error);
 	if (!(d->flags & UTM_SCHEMA_KEEP_UNKNOWN))
-		return skip(d, at, *token, error);
+		return skip(d, at, token, error);
 	int result = utm__value_read(d->source, token, &value, error);
 	if (result < 0) {
 		set_path(d, at, error);
@@ -284,7 +272,7 @@ static int decode_key(Decoder *d, const Step *at, Pass *pass, const UtmToken *to
 	const UtmSchemaType *row = &d->schema->types[object->type];
 	const UtmSchemaMember *member = utm__schema_find_member(d->schema, row, at->name, at->length);
 	if (pass->old_names && member && member->old_name)
-		return skip(d, at, *token, error); /* the other spelling does not count, and is not kept beside this one */
+		return skip(d, at, token, error); /* the other spelling does not count, and is not kept beside this one */
 	if (pass->old_names && !member)
 		member = find_by_old_name(d->schema, row, at->name, at->length);
 	if (!member)
@@ -318,7 +306,8 @@ static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeade
 	}
 }
 
-static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object, UtmError **error)
+static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object,
+                               UtmError **error)
 {
 	bool optional = member->flags & UTM_SCHEMA_OPTIONAL;
 	if (d->flags & UTM_SCHEMA_COMPLETE)
@@ -358,7 +347,7 @@ static int decode_pass(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *
 	return result;
 }
 
-/* The second pass over an entry that cannot be read in the current spelling. Of two errors the better informed stays. */
+/* A second pass, for an entry that cannot be read in the current spelling. The better informed error stays. */
 static int decode_old_names(Decoder *d, const Step *at, UtmSourceMark mark, const Pass *first, UtmSchemaHeader *object,
                             UtmError **error)
 {

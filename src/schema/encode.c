@@ -11,7 +11,8 @@ typedef struct Encoder {
 	const UtmSchema *schema;
 	UtmSink *sink;
 	guint flags;
-	GString *path;
+	const char *base_path;
+	const UtmSchemaStep *at; /* where the value stands that is being written */
 	UtmError **error;
 } Encoder;
 
@@ -20,7 +21,9 @@ static int encode_struct(Encoder *e, const void *object);
 static int refuse(Encoder *e, const char *problem)
 {
 	UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "%s", problem);
-	return utm__fail_take(e->error, utm__error_set_key_path(made, e->path->len ? e->path->str : NULL));
+	g_autoptr(GString) path = g_string_new(e->base_path);
+	utm__schema_append_path(path, e->at);
+	return utm__fail_take(e->error, utm__error_set_key_path(made, path->len ? path->str : NULL));
 }
 
 static int put(Encoder *e, const UtmToken *token)
@@ -85,13 +88,12 @@ static int encode_field(Encoder *e, const UtmSchemaMember *member, const void *f
 
 static int encode_array(Encoder *e, const UtmSchemaMember *member, const void *object)
 {
-	gsize length = e->path->len;
+	UtmSchemaStep step = { .above = e->at };
 	int result = put_kind(e, UTM_TOKEN_BEGIN_ARRAY);
-	for (gsize i = 0; result == 0 && i < utm__schema_get_count(member, object); i++) {
-		g_string_append_printf(e->path, "[%" G_GSIZE_FORMAT "]", i);
-		result = encode_field(e, member, utm__schema_get_element(member, object, i));
-		g_string_truncate(e->path, length);
-	}
+	e->at = &step;
+	for (; result == 0 && step.index < utm__schema_get_count(member, object); step.index++)
+		result = encode_field(e, member, utm__schema_get_element(member, object, step.index));
+	e->at = step.above;
 	return result < 0 ? result : put_kind(e, UTM_TOKEN_END_ARRAY);
 }
 
@@ -133,12 +135,12 @@ static int encode_member(Encoder *e, const UtmSchemaMember *member, const void *
 	if (!is_written(e, member, object))
 		return 0;
 	const char *name = utm__schema_string(e->schema, member->name);
-	gsize length = e->path->len;
-	g_string_append_printf(e->path, "%s%s", length ? "." : "", name);
+	UtmSchemaStep step = { .above = e->at, .name = name, .length = strlen(name) };
+	e->at = &step;
 	int result = put_text(e, UTM_TOKEN_KEY, name);
 	if (result == 0)
 		result = encode_value(e, member, object);
-	g_string_truncate(e->path, length);
+	e->at = step.above;
 	return result;
 }
 
@@ -184,23 +186,20 @@ static int encode_struct(Encoder *e, const void *object)
 int utm__schema_encode(const UtmSchema *schema, const void *object, UtmSink *sink, guint flags, const char *base_path,
                        UtmError **error)
 {
-	g_autoptr(GString) path = g_string_new(base_path);
-	Encoder e = { .schema = schema, .sink = sink, .flags = flags, .path = path, .error = error };
+	Encoder e = { .schema = schema, .sink = sink, .flags = flags, .base_path = base_path, .error = error };
 	return encode_struct(&e, object);
 }
 
 int utm__schema_encode_member(const UtmSchema *schema, const UtmSchemaMember *member, const void *object, UtmSink *sink,
                               guint flags, const char *path, UtmError **error)
 {
-	g_autoptr(GString) at = g_string_new(path);
-	Encoder e = { .schema = schema, .sink = sink, .flags = flags, .path = at, .error = error };
+	Encoder e = { .schema = schema, .sink = sink, .flags = flags, .base_path = path, .error = error };
 	return encode_value(&e, member, object);
 }
 
 int utm__schema_encode_element(const UtmSchema *schema, const UtmSchemaMember *member, const void *object, gsize index,
                                UtmSink *sink, guint flags, const char *path, UtmError **error)
 {
-	g_autoptr(GString) at = g_string_new(path);
-	Encoder e = { .schema = schema, .sink = sink, .flags = flags, .path = at, .error = error };
+	Encoder e = { .schema = schema, .sink = sink, .flags = flags, .base_path = path, .error = error };
 	return encode_field(&e, member, utm__schema_get_element(member, object, index));
 }

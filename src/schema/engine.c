@@ -309,8 +309,8 @@ static char *generate_uuid(void)
 	random_bytes(b, sizeof b);
 	b[6] = (guint8)((b[6] & 0x0f) | 0x40); /* version 4, variant 1: random */
 	b[8] = (guint8)((b[8] & 0x3f) | 0x80);
-	return g_strdup_printf("%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", b[0], b[1], b[2], b[3],
-	                       b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	return g_strdup_printf("%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", b[0], b[1], b[2],
+	                       b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 static char *generate_mac(void)
@@ -469,9 +469,10 @@ int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member
 		return 0;
 	const UtmSchemaFact *unit = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_UNIT);
 	const char *unit_text = unit ? utm__schema_string(schema, unit->value) : NULL;
-	UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE,
-	                                "%" G_GINT64_FORMAT " is out of range: %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
-	                                "%s%s", value, low, high, unit_text ? " " : "", unit_text ? unit_text : "");
+	UtmError *made =
+		utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE,
+	                   "%" G_GINT64_FORMAT " is out of range: %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT "%s%s", value,
+	                   low, high, unit_text ? " " : "", unit_text ? unit_text : "");
 	return utm__fail_take(error, utm__error_set_key_path(made, path));
 }
 

@@ -56,10 +56,18 @@ static void source_rewind(UtmSource *base, UtmSourceMark mark)
 	utm__json_rewind(&((UtmJsonSource *)base)->reader, own);
 }
 
+static int source_skip(UtmSource *base, UtmError **error)
+{
+	UtmJsonReader *reader = &((UtmJsonSource *)base)->reader;
+	return utm__json_skip_rest(reader) ? 0 : utm__json_fail(reader, UTM_ERROR_CONFIG_MALFORMED, error);
+}
+
 void utm__json_source_init(UtmJsonSource *source, const char *text, gsize size)
 {
 	UtmJsonLimits limits = { .size = SIZE_MAX_JSON, .depth = DEPTH_MAX, .single_quotes = true };
-	source->source = (UtmSource){ .next = source_next, .mark = source_mark, .rewind = source_rewind, .wraps = true };
+	source->source = (UtmSource){
+		.next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip, .wraps = true
+	};
 	utm__json_reader_init(&source->reader, text, size, &limits);
 }
 

@@ -143,11 +143,11 @@ static UtmJsonToken convert_integer(UtmJsonReader *reader, const char *copy)
 	errno = 0;
 	if (*copy == '-') {
 		reader->integer = g_ascii_strtoll(copy, NULL, 10);
-		return errno ? UTM_JSON_BIG : UTM_JSON_INT;
+		return errno == ERANGE ? UTM_JSON_BIG : UTM_JSON_INT;
 	}
 	reader->uinteger = g_ascii_strtoull(copy, NULL, 10);
 	reader->integer = (gint64)reader->uinteger;
-	if (errno)
+	if (errno == ERANGE)
 		return UTM_JSON_BIG;
 	return reader->uinteger <= G_MAXINT64 ? UTM_JSON_INT : UTM_JSON_UINT;
 }
@@ -237,44 +237,56 @@ static const char *plain_run(const char *p, const char *end, char quote)
 	return p;
 }
 
-/* Reads the string at reader->at into text and length; the common case without escapes copies nothing. */
-static bool string(UtmJsonReader *reader)
+/* A run of plain characters from reader->at, which then stands on what ends it. */
+static bool read_run(UtmJsonReader *reader, char quote, const char **ret_run, gsize *ret_length)
 {
-	char quote = *reader->at++;
-	bool copied = false;
-	reader->has_nul = false;
-	for (;;) {
-		const char *from = reader->at;
-		reader->at = plain_run(from, reader->end, quote);
-		gsize length = (gsize)(reader->at - from);
-		if (!g_utf8_validate_len(from, length, NULL))
-			return fail(reader, "invalid UTF-8"), false;
-		if (reader->at == reader->end)
-			return fail(reader, "the string does not end"), false;
-		if (*reader->at == quote && !copied) {
-			reader->text = from;
-			reader->length = length;
-			reader->at++;
-			return true;
-		}
-		if (!copied) {
-			copied = true;
-			if (!reader->scratch)
-				reader->scratch = g_byte_array_new();
-			g_byte_array_set_size(reader->scratch, 0);
-		}
-		g_byte_array_append(reader->scratch, (const guint8 *)from, (guint)length);
-		if (*reader->at == quote)
-			break;
-		if (*reader->at != '\\')
-			return fail(reader, "a control character in a string"), false;
+	*ret_run = reader->at;
+	reader->at = plain_run(reader->at, reader->end, quote);
+	*ret_length = (gsize)(reader->at - *ret_run);
+	if (!g_utf8_validate_len(*ret_run, *ret_length, NULL))
+		return fail(reader, "invalid UTF-8"), false;
+	if (reader->at == reader->end)
+		return fail(reader, "the string does not end"), false;
+	if (*reader->at != quote && *reader->at != '\\')
+		return fail(reader, "a control character in a string"), false;
+	return true;
+}
+
+/* The rest of a string whose first escape is at reader->at, after `run`. */
+static bool string_with_escapes(UtmJsonReader *reader, char quote, const char *run, gsize length)
+{
+	if (!reader->scratch)
+		reader->scratch = g_byte_array_new();
+	g_byte_array_set_size(reader->scratch, 0);
+	g_byte_array_append(reader->scratch, (const guint8 *)run, (guint)length);
+	while (*reader->at != quote) {
 		reader->at++;
 		if (!append_escape(reader))
 			return fail(reader, "a bad escape in a string"), false;
+		if (!read_run(reader, quote, &run, &length))
+			return false;
+		g_byte_array_append(reader->scratch, (const guint8 *)run, (guint)length);
 	}
 	reader->at++;
 	reader->text = (const char *)reader->scratch->data;
 	reader->length = reader->scratch->len;
+	return true;
+}
+
+/* Reads the string at reader->at into text and length; the common case without escapes copies nothing. */
+static bool string(UtmJsonReader *reader)
+{
+	char quote = *reader->at++;
+	const char *run;
+	gsize length;
+	reader->has_nul = false;
+	if (!read_run(reader, quote, &run, &length))
+		return false;
+	if (*reader->at != quote)
+		return string_with_escapes(reader, quote, run, length);
+	reader->at++;
+	reader->text = run;
+	reader->length = length;
 	return true;
 }
 

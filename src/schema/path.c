@@ -148,7 +148,8 @@ static int absent(const UtmPlace *place, UtmError **error)
 
 static bool is_present(const UtmPlace *place)
 {
-	return !place->member || (place->object && (place->is_element || utm__schema_is_present(place->member, place->object)));
+	return !place->member ||
+	       (place->object && (place->is_element || utm__schema_is_present(place->member, place->object)));
 }
 
 int utm__path_has(const UtmPlace *place, bool *ret_present, UtmError **error)
@@ -219,7 +220,8 @@ int utm__path_to_json(const UtmPlace *place, bool indent, char **ret_json, UtmEr
 		result = utm__schema_encode_element(place->schema, place->member, place->object, place->index, &sink.sink, 0,
 		                                    place->path, error);
 	else
-		result = utm__schema_encode_member(place->schema, place->member, place->object, &sink.sink, 0, place->path, error);
+		result =
+			utm__schema_encode_member(place->schema, place->member, place->object, &sink.sink, 0, place->path, error);
 	char *taken = g_string_free(text, result < 0);
 	if (result == 0)
 		*ret_json = taken;
@@ -233,7 +235,8 @@ static int check_editable(const UtmPlace *place, UtmError **error)
 	if (!place->member)
 		return wrong_kind(place, "a key", error);
 	if (!place->object)
-		return fail_at(place->path, error, UTM_ERROR_NOT_FOUND, "is in a section that is absent; set the section first");
+		return fail_at(place->path, error, UTM_ERROR_NOT_FOUND,
+		               "is in a section that is absent; set the section first");
 	if (place->member->flags & UTM_SCHEMA_FIXED)
 		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "cannot be changed");
 	return 0;

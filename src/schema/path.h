@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Values by key path: `System.MemorySize`, `Drive[1].ImageName`, `Drive`, `System.CPUFlagsAdd[0]`. NULL or the empty path
- * is the root itself. Every error names the path.
+ * Values by key path: `System.MemorySize`, `Drive[1].ImageName`, `Drive`, `System.CPUFlagsAdd[0]`. NULL or the empty
+ * path is the root itself. Every error names the path.
  *
- * KEY_PATH: the path does not parse, the schema does not know it, or it leads to another kind of value. NOT_FOUND: an index
- * beyond the end, or a value that is absent.
+ * KEY_PATH: the path does not parse, the schema does not know it, or it leads to another kind of value. NOT_FOUND: an
+ * index beyond the end, or a value that is absent.
  */
 #pragma once
 

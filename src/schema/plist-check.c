@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What strangers send is looked at before libplist parses it, because libplist bounds neither nesting nor size: an XML
- * list can nest until its destructor runs out of stack, and a binary list can refer to the same object from many places,
- * which libplist copies each time, so that a kilobyte grows without end. Integers are checked here too: libplist 2.2
- * gives 2^64-1 and -1 as the same number.
+ * list can nest until its destructor runs out of stack, and a binary list can refer to the same object from many
+ * places, which libplist copies each time, so that a kilobyte grows without end. Integers are checked here too:
+ * libplist 2.2 gives 2^64-1 and -1 as the same number.
  */
 #include "schema/plist-codec.h"
 
@@ -20,12 +20,18 @@ static int over_limit(UtmError **error, const char *problem)
 	return utm__fail(error, UTM_ERROR_LIMIT, "%s", problem);
 }
 
+static int too_many_keys(UtmError **error)
+{
+	return over_limit(error, "a dictionary with more than 10000 keys");
+}
+
 /* --- XML --- */
 
 typedef struct XmlScan {
 	const char *at, *end;
 	guint depth;
 	guint nodes;
+	guint keys[UTM_PLIST_DEPTH_MAX + 3]; /* by depth: those of the dictionary that is open there */
 } XmlScan;
 
 static bool starts_with(const XmlScan *scan, const char *text)
@@ -76,8 +82,21 @@ static int check_integer(const XmlScan *scan, UtmError **error)
 	guint64 value = g_ascii_strtoull(number, &after, hexadecimal ? 16 : 10);
 	if (*after)
 		return malformed(error, "an integer that is no number");
-	if (errno || value > (guint64)G_MAXINT64 + negative)
+	/* GLib's first use of a locale may leave any other errno behind when two threads come at once. */
+	if (errno == ERANGE || value > (guint64)G_MAXINT64 + negative)
 		return malformed(error, "an integer beyond 64 bits");
+	return 0;
+}
+
+/* A tag that opens something which more tags follow into. */
+static int enter_element(XmlScan *scan, bool is_key, UtmError **error)
+{
+	if (is_key && ++scan->keys[scan->depth] > UTM_PLIST_KEYS_MAX)
+		return too_many_keys(error);
+	/* A list at the deepest level still has its text elements below, and <plist> above. */
+	if (++scan->depth > UTM_PLIST_DEPTH_MAX + 2)
+		return over_limit(error, "a property list nested more than 64 levels deep");
+	scan->keys[scan->depth] = 0;
 	return 0;
 }
 
@@ -87,7 +106,7 @@ static int check_tag(XmlScan *scan, UtmError **error)
 	if (!close)
 		return malformed(error, "a tag does not end");
 	bool is_end = scan->at[1] == '/', is_empty = close[-1] == '/';
-	bool is_integer = !is_end && !is_empty && starts_with(scan, "<integer");
+	bool is_integer = !is_end && !is_empty && starts_with(scan, "<integer"), is_key = starts_with(scan, "<key");
 	scan->at = close + 1;
 	if (is_end) {
 		scan->depth -= scan->depth > 0;
@@ -95,10 +114,8 @@ static int check_tag(XmlScan *scan, UtmError **error)
 	}
 	if (++scan->nodes > UTM_PLIST_NODES_MAX)
 		return over_limit(error, "a property list with more than 500000 values");
-	/* A list at the deepest level still has its text elements below, and <plist> above. */
-	if (!is_empty && ++scan->depth > UTM_PLIST_DEPTH_MAX + 2)
-		return over_limit(error, "a property list nested more than 64 levels deep");
-	return is_integer ? check_integer(scan, error) : 0;
+	int result = is_empty ? 0 : enter_element(scan, is_key, error);
+	return result == 0 && is_integer ? check_integer(scan, error) : result;
 }
 
 static int check_markup(XmlScan *scan, UtmError **error)
@@ -230,13 +247,35 @@ static bool is_int64(const BinaryScan *scan, const Item *item)
 	return big_endian(scan->data + item->start, 8) == 0 && scan->data[item->start + 8] < 0x80;
 }
 
+/* A U+0000 in a key makes libplist 2.2 abort, and nothing that reads a property list means one in any string. */
+static bool has_nul(const BinaryScan *scan, const Item *item)
+{
+	const guint8 *bytes = scan->data + item->start;
+	if (item->kind == 5)
+		return memchr(bytes, 0, item->count) != NULL;
+	for (guint64 i = 0; item->kind == 6 && i < item->count; i++)
+		if (!bytes[2 * i] && !bytes[2 * i + 1])
+			return true;
+	return false;
+}
+
+static bool is_string(const BinaryScan *scan, guint64 index)
+{
+	Item item;
+	return index < scan->count && read_item(scan, index, &item) && (item.kind == 5 || item.kind == 6);
+}
+
 static int weigh(BinaryScan *scan, guint64 index, guint depth, UtmError **error);
 
 static int weigh_children(BinaryScan *scan, const Item *item, guint depth, Weight *sum, UtmError **error)
 {
 	guint64 refs = item->kind == 10 ? item->count : item->kind == 13 ? item->count * 2 : 0;
+	if (item->kind == 13 && item->count > UTM_PLIST_KEYS_MAX)
+		return too_many_keys(error);
 	for (guint64 i = 0; i < refs; i++) {
 		guint64 child = big_endian(scan->data + item->start + i * scan->ref_size, scan->ref_size);
+		if (item->kind == 13 && i < item->count && !is_string(scan, child))
+			return malformed(error, "a key that is no string");
 		int result = weigh(scan, child, depth + 1, error);
 		if (result < 0)
 			return result;
@@ -265,6 +304,8 @@ static int weigh(BinaryScan *scan, guint64 index, guint depth, UtmError **error)
 		return malformed(error, "a value that is damaged");
 	if (!is_int64(scan, &item))
 		return malformed(error, "an integer beyond 64 bits");
+	if (has_nul(scan, &item))
+		return malformed(error, "a string with U+0000");
 	Weight sum = { .nodes = 1, .bytes = (gsize)payload_of(scan, &item) };
 	weight->open = true;
 	int result = weigh_children(scan, &item, depth, &sum, error);

@@ -177,7 +177,8 @@ static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
 		return 0;
 	}
 	Level *level = &source->levels[source->depth - 1];
-	return level->is_dict ? member_token(source, level, ret_token, error) : element_token(source, level, ret_token, error);
+	return level->is_dict ? member_token(source, level, ret_token, error)
+	                      : element_token(source, level, ret_token, error);
 }
 
 static UtmSourceMark source_mark(UtmSource *base)
@@ -197,10 +198,16 @@ static void source_rewind(UtmSource *base, UtmSourceMark mark)
 	(void)enter(source, (plist_t)mark.at, &token, NULL);
 }
 
+static int source_skip(UtmSource *base, UtmError **error)
+{
+	leave((PlistSource *)base);
+	return 0;
+}
+
 int utm__plist_decode(const UtmPlist *plist, const UtmSchema *schema, guint type, guint flags, void **ret_object,
                       UtmError **error)
 {
-	PlistSource source = { .source = { .next = source_next, .mark = source_mark, .rewind = source_rewind },
+	PlistSource source = { .source = { source_next, source_mark, source_rewind, source_skip, false },
 		                   .value = plist->root };
 	int result = utm__schema_decode(schema, type, &source.source, flags, NULL, ret_object, error);
 	while (source.depth)
@@ -220,8 +227,17 @@ typedef struct XmlSink {
 
 static void put_indent(XmlSink *sink)
 {
-	for (guint i = 0; i < sink->depth; i++)
-		g_string_append_c(sink->text, '\t');
+	static const char tabs[] = "\t\t\t\t\t\t\t\t";
+	for (guint left = sink->depth; left > 0; left -= MIN(left, 8))
+		g_string_append_len(sink->text, tabs, MIN(left, 8));
+}
+
+/* "<tag>" and its like: the pieces stand in one row, which is much cheaper than a format. */
+static void put_tag(XmlSink *sink, const char *before, const char *tag, const char *after)
+{
+	g_string_append(sink->text, before);
+	g_string_append(sink->text, tag);
+	g_string_append(sink->text, after);
 }
 
 static void flush_pending(XmlSink *sink)
@@ -229,7 +245,7 @@ static void flush_pending(XmlSink *sink)
 	if (!sink->pending)
 		return;
 	put_indent(sink);
-	g_string_append_printf(sink->text, "<%s>\n", sink->pending);
+	put_tag(sink, "<", sink->pending, ">\n");
 	sink->pending = NULL;
 	sink->depth++;
 }
@@ -237,23 +253,21 @@ static void flush_pending(XmlSink *sink)
 static void put_escaped(GString *text, const char *p, gsize length)
 {
 	for (const char *end = p + length; p < end; p++) {
-		if (*p == '<')
-			g_string_append(text, "&lt;");
-		else if (*p == '>')
-			g_string_append(text, "&gt;");
-		else if (*p == '&')
-			g_string_append(text, "&amp;");
-		else
-			g_string_append_c(text, *p);
+		const char *plain = p;
+		while (p < end && *p != '<' && *p != '>' && *p != '&')
+			p++;
+		g_string_append_len(text, plain, p - plain);
+		if (p < end)
+			g_string_append(text, *p == '<' ? "&lt;" : *p == '>' ? "&gt;" : "&amp;");
 	}
 }
 
 static void put_element(XmlSink *sink, const char *tag, const char *content, gsize length)
 {
 	put_indent(sink);
-	g_string_append_printf(sink->text, "<%s>", tag);
+	put_tag(sink, "<", tag, ">");
 	put_escaped(sink->text, content, length);
-	g_string_append_printf(sink->text, "</%s>\n", tag);
+	put_tag(sink, "</", tag, ">\n");
 }
 
 /* Lines get shorter the deeper they stand: 76 characters less 8 for each of at most 8 tabs. */
@@ -272,14 +286,14 @@ static void put_data(XmlSink *sink, const char *bytes, gsize length)
 	g_string_append(sink->text, "</data>\n");
 }
 
-static void put_number(XmlSink *sink, const char *tag, const char *format, gint64 number)
+static void put_integer(XmlSink *sink, const UtmToken *token)
 {
-	g_autofree char *text = NULL;
-	if (*format == 'u')
-		text = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)number);
+	char text[24];
+	if (token->kind == UTM_TOKEN_UINT)
+		g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT, token->uinteger);
 	else
-		text = g_strdup_printf("%" G_GINT64_FORMAT, number);
-	put_element(sink, tag, text, strlen(text));
+		g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, token->integer);
+	put_element(sink, "integer", text, strlen(text));
 }
 
 static void put_real(XmlSink *sink, double number)
@@ -301,7 +315,7 @@ static void put_end(XmlSink *sink, const char *tag)
 	if (!sink->pending)
 		sink->depth--;
 	put_indent(sink);
-	g_string_append_printf(sink->text, sink->pending ? "<%s/>\n" : "</%s>\n", tag);
+	put_tag(sink, sink->pending ? "<" : "</", tag, sink->pending ? "/>\n" : ">\n");
 	sink->pending = NULL;
 }
 
@@ -346,10 +360,8 @@ static const char *sink_put(UtmSink *base, const UtmToken *token)
 		g_string_append(sink->text, token->boolean ? "<true/>\n" : "<false/>\n");
 		break;
 	case UTM_TOKEN_INT:
-		put_number(sink, "integer", "d", token->integer);
-		break;
 	case UTM_TOKEN_UINT:
-		put_number(sink, "integer", "u", (gint64)token->uinteger);
+		put_integer(sink, token);
 		break;
 	case UTM_TOKEN_REAL:
 		put_real(sink, token->number);

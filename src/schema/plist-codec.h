@@ -8,6 +8,7 @@
 #define UTM_PLIST_SIZE_MAX ((gsize)16 << 20)
 #define UTM_PLIST_DEPTH_MAX 64
 #define UTM_PLIST_NODES_MAX 500000
+#define UTM_PLIST_KEYS_MAX 10000 /* of one dictionary: libplist's table of them does not grow */
 #define UTM_PLIST_EXPANDED_MAX ((gsize)64 << 20) /* bytes, after shared parts of a binary list are copied */
 
 typedef struct UtmPlist UtmPlist;

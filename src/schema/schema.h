@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The schema engine. qapi/generate turns a schema file into C structs (NAME-types.h) and tables of integers
- * (NAME-tables.c); the engine makes, reads, writes, copies, compares and frees any struct by its table. There is no code
- * per type, so a new key is one line in a schema file.
+ * (NAME-tables.c); the engine makes, reads, writes, copies, compares and frees any struct by its table. There is no
+ * code per type, so a new key is one line in a schema file.
  *
  * Objects come from the engine only and nest by pointer. Their strings and arrays are g_malloc() memory that code may
  * replace: g_free() the old, g_strdup() the new.
@@ -219,6 +219,16 @@ int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member
 char *utm__schema_dup_string(const UtmSchemaMember *member, const char *text, gsize length);
 
 /* --- between the engine's files --- */
+
+/* A step of the way from the root to a value: a key, or an index. */
+typedef struct UtmSchemaStep {
+	const struct UtmSchemaStep *above;
+	const char *name; /* NULL: index */
+	gsize length;
+	gsize index;
+} UtmSchemaStep;
+
+void utm__schema_append_path(GString *path, const UtmSchemaStep *step);
 
 void *utm__schema_alloc(const UtmSchema *schema, guint type); /* all zero */
 void utm__schema_reset(const UtmSchema *schema, void *object); /* back to all zero */

@@ -50,6 +50,8 @@ struct UtmSource {
 	/* Right after BEGIN_OBJECT: where its members begin. Going back is possible while the object is open. */
 	UtmSourceMark (*mark)(UtmSource *source);
 	void (*rewind)(UtmSource *source, UtmSourceMark mark);
+	/* Right after BEGIN_*: moves behind the matching END_*. */
+	int (*skip)(UtmSource *source, UtmError **error);
 	/* The format lacks some kinds of token and has objects in their place; see value.h. */
 	bool wraps;
 };

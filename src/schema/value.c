@@ -7,13 +7,20 @@
 const char *utm__token_kind_get_text(UtmTokenKind kind)
 {
 	static const char *const texts[] = {
-		[UTM_TOKEN_END] = "nothing",         [UTM_TOKEN_NULL] = "no value",
-		[UTM_TOKEN_BOOL] = "a boolean",      [UTM_TOKEN_INT] = "an integer",
-		[UTM_TOKEN_UINT] = "an integer",     [UTM_TOKEN_REAL] = "a real number",
-		[UTM_TOKEN_STRING] = "a string",     [UTM_TOKEN_DATA] = "data",
-		[UTM_TOKEN_DATE] = "a date",         [UTM_TOKEN_KEY] = "a key",
-		[UTM_TOKEN_BEGIN_OBJECT] = "a dictionary", [UTM_TOKEN_END_OBJECT] = "the end of a dictionary",
-		[UTM_TOKEN_BEGIN_ARRAY] = "an array", [UTM_TOKEN_END_ARRAY] = "the end of an array",
+		[UTM_TOKEN_END] = "nothing",
+		[UTM_TOKEN_NULL] = "no value",
+		[UTM_TOKEN_BOOL] = "a boolean",
+		[UTM_TOKEN_INT] = "an integer",
+		[UTM_TOKEN_UINT] = "an integer",
+		[UTM_TOKEN_REAL] = "a real number",
+		[UTM_TOKEN_STRING] = "a string",
+		[UTM_TOKEN_DATA] = "data",
+		[UTM_TOKEN_DATE] = "a date",
+		[UTM_TOKEN_KEY] = "a key",
+		[UTM_TOKEN_BEGIN_OBJECT] = "a dictionary",
+		[UTM_TOKEN_END_OBJECT] = "the end of a dictionary",
+		[UTM_TOKEN_BEGIN_ARRAY] = "an array",
+		[UTM_TOKEN_END_ARRAY] = "the end of an array",
 	};
 	return texts[kind];
 }

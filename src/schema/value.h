@@ -39,7 +39,7 @@ UtmValue *utm__value_new_object(void);
 void utm__value_append(UtmValue *object, const char *key, gsize key_length, UtmValue *value_taken);
 void utm__value_sort(UtmValue *object);
 
-/* In JSON, data is { "$data": base64 }, a date { "$date": seconds since 2001 }, NaN and infinities { "$real": text }. */
+/* JSON has { "$data": base64 } for data, { "$date": seconds since 2001 } for dates, { "$real": text } for NaN. */
 #define UTM_VALUE_WRAP_DATA "$data"
 #define UTM_VALUE_WRAP_DATE "$date"
 #define UTM_VALUE_WRAP_REAL "$real"

@@ -74,6 +74,8 @@ static void from_process(UtmEndReason *reason, const UtmVmRun *run)
 	if (run->end.signal)
 		set(reason, UTM_END_QEMU_SIGNALLED,
 		    g_strdup_printf("Signal %d (%s) ended QEMU.", run->end.signal, g_strsignal(run->end.signal)));
+	else if (!utm__process_end_is_known(&run->end))
+		set(reason, UTM_END_QEMU_EXITED, g_strdup("QEMU ended; its exit status went to somebody else in this process."));
 	else if (words)
 		set(reason, UTM_END_QEMU_EXITED,
 		    g_strdup_printf("QEMU ended with exit status %d: %s", run->end.exit_status, words));
@@ -95,7 +97,7 @@ UtmEndReason *utm__end_reason_new(const UtmVmRun *run)
 		    g_strdup_printf("The start failed: %s", utm_error_get_message(run->start_error)));
 	else if (run->monitor_lost && run->end.signal)
 		set(reason, UTM_END_QEMU_EXITED, g_strdup("QEMU closed its monitor but did not end; it was killed."));
-	else if (run->killed_by_us && run->end.signal)
+	else if (run->killed_by_us && (run->end.signal || !utm__process_end_is_known(&run->end)))
 		set(reason, UTM_END_KILLED, g_strdup("QEMU was killed on request."));
 	else if (!from_shutdown_event(reason, run))
 		from_process(reason, run);

@@ -48,18 +48,23 @@ static void wake_reader(void *data)
 	utm__object_release(&serial->vm->object);
 }
 
+/* There is room again. With the lock. */
+static void wake_locked(UtmVmSerial *serial)
+{
+	if (!serial->asleep)
+		return;
+	serial->asleep = false;
+	utm__object_hold(&serial->vm->object);
+	utm__context_invoke(serial->vm->object.context, wake_reader, serial);
+}
+
 static GByteArray *take_incoming(UtmVmSerial *serial)
 {
 	pthread_mutex_lock(&serial->lock);
 	GByteArray *bytes = serial->incoming;
 	serial->incoming = g_byte_array_new();
-	bool wake = serial->asleep;
-	serial->asleep = false;
+	wake_locked(serial);
 	pthread_mutex_unlock(&serial->lock);
-	if (wake) {
-		utm__object_hold(&serial->vm->object);
-		utm__context_invoke(serial->vm->object.context, wake_reader, serial);
-	}
 	return bytes;
 }
 
@@ -119,14 +124,22 @@ int utm__serial_listen(UtmVmSerial *serial, const char *dir, UtmError **error)
 	return listening;
 }
 
+/* With the lock. */
+static void keep_newest(UtmVmSerial *serial)
+{
+	if (serial->incoming->len > UNHEARD_MAX)
+		g_byte_array_remove_range(serial->incoming, 0, serial->incoming->len - UNHEARD_MAX);
+}
+
 /* True when more may be read now. */
 static bool store(UtmVmSerial *serial, const guint8 *bytes, gsize count)
 {
-	bool heard = utm__slot_is_set(&serial->handler);
 	pthread_mutex_lock(&serial->lock);
+	/* Under the lock: a handler that is set meanwhile either is seen here or finds these bytes. */
+	bool heard = utm__slot_is_set(&serial->handler);
 	g_byte_array_append(serial->incoming, bytes, (guint)count);
-	if (!heard && serial->incoming->len > UNHEARD_MAX)
-		g_byte_array_remove_range(serial->incoming, 0, serial->incoming->len - UNHEARD_MAX);
+	if (!heard)
+		keep_newest(serial);
 	serial->asleep = serial->incoming->len >= BACKLOG_MAX;
 	bool more = !serial->asleep;
 	pthread_mutex_unlock(&serial->lock);
@@ -180,8 +193,15 @@ int utm__serial_set_handler(UtmVmSerial *serial, UtmCallback *callback_taken)
 {
 	bool heard = callback_taken != NULL;
 	utm__slot_set(&serial->handler, callback_taken);
-	if (heard)
+	if (heard) {
 		utm__context_post(serial->vm->object.context, &serial->event);
+		return 0;
+	}
+	/* Nobody will take what waits, and the guest shall not wait for that. */
+	pthread_mutex_lock(&serial->lock);
+	keep_newest(serial);
+	wake_locked(serial);
+	pthread_mutex_unlock(&serial->lock);
 	return 0;
 }
 
@@ -221,7 +241,7 @@ int utm__serial_write(UtmVmSerial *serial, const void *data, gsize size, UtmErro
 	if (!connected)
 		return utm__fail(error, UTM_ERROR_INVALID_STATE, "serial port %u: the machine does not run", serial->index);
 	if (full)
-		return utm__fail(error, UTM_ERROR_LIMIT, "serial port %u: %d bytes wait already", serial->index, WRITE_MAX);
+		return utm__fail(error, UTM_ERROR_LIMIT, "serial port %u: no more than %d bytes may wait", serial->index, WRITE_MAX);
 	utm__object_hold(&serial->vm->object);
 	utm__context_invoke(serial->vm->object.context, start_writer, serial);
 	return 0;

@@ -2,12 +2,12 @@
 /*
  * The start, step by step on the I/O thread:
  *
- *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets -> console opens
- *                                                                                             -> cont, query-status
+ *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets
+ *                                                                       -> cont, query-status -> console opens
  *
  * Sockets are bound here and inherited by QEMU as descriptors: there is no file to poll for and no race. QEMU always
- * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console connects beside the
- * start, which does not wait for it.
+ * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console connects after the
+ * start, which does not wait for it: a display tells its whole picture to whoever comes.
  */
 #include "base/util.h"
 #include "bundle/bundle-private.h"
@@ -16,6 +16,7 @@
 #include "vm/vm-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -27,14 +28,6 @@
 /* A monitor that hung up belongs to a QEMU that is ending: its exit status says more, so wait a moment for it. */
 #define LOST_GRACE_MS 2000
 #define CONSOLE_TIMEOUT_MS 15000
-
-static void start_succeed(UtmVmRun *run)
-{
-	UtmRequest *start = g_steal_pointer(&run->start);
-	run->phase = RUN_READY;
-	utm__request_finish(start, NULL, NULL, NULL);
-	utm__request_unref(start);
-}
 
 void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken)
 {
@@ -61,7 +54,8 @@ static UtmError *ended_while_starting(const UtmVmRun *run)
 	const char *words = last_line(run->stderr_tail);
 	int status = run->end.signal ? 128 + run->end.signal : run->end.exit_status;
 	g_autofree char *how = run->end.signal ? g_strdup_printf("signal %d", run->end.signal)
-	                                       : g_strdup_printf("exit status %d", run->end.exit_status);
+	                       : status < 0    ? g_strdup("how is not known")
+	                                       : g_strdup_printf("exit status %d", status);
 	UtmError *error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "QEMU ended while starting (%s)%s%s", how,
 	                                 words ? ": " : "", words ? words : "");
 	return utm__error_set_exit(error, status, run->stderr_tail);
@@ -78,6 +72,10 @@ static void on_qemu_end(UtmProcess *process, const UtmProcessEnd *end, void *dat
 	UtmVmRun *run = data;
 	run->end = *end;
 	run->process_ended = true;
+	/* At once: the number may be another process's any moment. */
+	pthread_mutex_lock(&run->vm->lock);
+	run->vm->qemu_pid = -1;
+	pthread_mutex_unlock(&run->vm->lock);
 	run->stderr_tail = g_strdup(utm__process_get_stderr_tail(process));
 	for (guint i = 0; i < run->vm->serial_count; i++)
 		utm__serial_end(run->vm->serials[i]);
@@ -87,27 +85,6 @@ static void on_qemu_end(UtmProcess *process, const UtmProcessEnd *end, void *dat
 }
 
 /* ---------------------------------------------------------------- the monitor */
-
-static void on_running_known(UtmVmRun *run, const UtmError *error, void *data)
-{
-	if (run->phase != RUN_CONNECTING)
-		return;
-	if (error)
-		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
-	else
-		start_succeed(run);
-}
-
-static void on_cont(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
-{
-	UtmVmRun *run = data;
-	if (run->phase != RUN_CONNECTING)
-		return;
-	if (error)
-		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
-	else
-		utm__vm_query_status(run, on_running_known, NULL);
-}
 
 static void on_console(UtmConsole *console, const UtmError *error, void *data)
 {
@@ -127,6 +104,16 @@ static void open_console(UtmVmRun *run)
 	utm__console_open(run->vm->console, run->spice_path, NULL, CONSOLE_TIMEOUT_MS, on_console, run->vm);
 }
 
+static void start_succeed(UtmVmRun *run)
+{
+	UtmRequest *start = g_steal_pointer(&run->start);
+	run->phase = RUN_READY;
+	utm__request_finish(start, NULL, NULL, NULL);
+	utm__request_unref(start);
+	/* Not earlier: its program would compete with QEMU for processors while the caller waits. */
+	open_console(run);
+}
+
 static void publish_qmp(UtmVmRun *run)
 {
 	UtmVm *vm = run->vm;
@@ -134,6 +121,34 @@ static void publish_qmp(UtmVmRun *run)
 	pthread_mutex_lock(&vm->lock);
 	vm->qmp = qmp;
 	pthread_mutex_unlock(&vm->lock);
+}
+
+/* A command of the start failed. When the connection broke, the process is about to say more than that. */
+static void command_failed(UtmVmRun *run, const UtmError *error)
+{
+	if (utm_error_get_code(error) != UTM_ERROR_QMP_DISCONNECTED)
+		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+}
+
+static void on_running_known(UtmVmRun *run, const UtmError *error, void *data)
+{
+	if (run->phase != RUN_CONNECTING)
+		return;
+	if (error)
+		command_failed(run, error);
+	else
+		start_succeed(run);
+}
+
+static void on_cont(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
+{
+	UtmVmRun *run = data;
+	if (run->phase != RUN_CONNECTING)
+		return;
+	if (error)
+		command_failed(run, error);
+	else
+		utm__vm_query_status(run, on_running_known, NULL);
 }
 
 /* Without a monitor nobody can control this QEMU any more. */
@@ -157,23 +172,25 @@ static void on_lost(UtmVmRun *run)
 static void on_qmp_ready(UtmQmpClient *client, const UtmError *error, void *data)
 {
 	UtmVmRun *run = data;
-	if (run->phase != RUN_CONNECTING)
+	/* Also when the start was given up before: a monitor that never spoke has nothing to be drained of. */
+	run->client_closed = error != NULL;
+	if (run->phase != RUN_CONNECTING) {
+		utm__vm_check_end(run);
 		return;
+	}
 	if (utm_error_get_code(error) == UTM_ERROR_QMP_DISCONNECTED) {
 		on_lost(run);
 		return;
 	}
 	if (error) {
-		run->client_closed = true;
 		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
 		return;
 	}
 	publish_qmp(run);
-	open_console(run);
 	if (run->options.flags & UTM_VM_START_PAUSED)
 		utm__vm_query_status(run, on_running_known, NULL);
 	else
-		utm__qmp_client_send(client, "cont", NULL, 10000, on_cont, run);
+		utm__qmp_client_send(client, "cont", NULL, -1, on_cont, run);
 }
 
 static void on_qmp_event(UtmQmpClient *client, const char *name, const char *data_json, gint64 timestamp_us, void *data)
@@ -313,12 +330,23 @@ static void launch(UtmVmRun *run)
 
 /* ---------------------------------------------------------------- UEFI variables */
 
-/* Converted beside its place and renamed by qemu-img's success, so that a killed conversion leaves no half store. */
+/*
+ * Converted beside its place and renamed by qemu-img's success, so that a killed conversion leaves no half store. The
+ * file is ours from the beginning, under a name that nobody could foresee: a bundle may hold links that lead anywhere.
+ */
 typedef struct VarsJob {
 	UtmVmRun *run;
 	char *path;
 	char *temporary;
 } VarsJob;
+
+static void vars_job_free(VarsJob *job)
+{
+	g_remove(job->temporary);
+	g_free(job->path);
+	g_free(job->temporary);
+	g_free(job);
+}
 
 static void on_vars_made(UtmProcess *process, const UtmProcessEnd *end, void *data)
 {
@@ -326,18 +354,16 @@ static void on_vars_made(UtmProcess *process, const UtmProcessEnd *end, void *da
 	UtmVmRun *run = job->run;
 	g_autofree char *tail = g_strdup(utm__process_get_stderr_tail(process));
 	UtmError *error = NULL;
-	if (end->exit_status != 0)
+	/* Of a status that nobody knows the complaints tell. */
+	if (utm__process_end_is_known(end) ? end->exit_status != 0 : tail != NULL)
 		error = utm__error_set_exit(utm__error_new(UTM_ERROR_PROCESS_EXITED, "qemu-img could not make it: %s",
 		                                           tail ? tail : "no message"), end->exit_status, tail);
 	else if (rename(job->temporary, job->path) < 0)
 		utm__fail_errno(&error, errno, job->path, "cannot put it in place");
 	if (error)
 		utm__error_at_file(error, job->path);
-	g_remove(job->temporary);
 	g_clear_pointer(&run->image_tool, utm__process_free);
-	g_free(job->path);
-	g_free(job->temporary);
-	g_free(job);
+	vars_job_free(job);
 	if (error)
 		utm__vm_start_fail(run, error);
 	else if (run->phase == RUN_PREPARING)
@@ -346,18 +372,37 @@ static void on_vars_made(UtmProcess *process, const UtmProcessEnd *end, void *da
 		utm__vm_check_end(run);
 }
 
+/* The one that belongs to the QEMU in use, or the one of PATH. */
+static char *find_qemu_img(const UtmHost *host)
+{
+	const char *qemu_path = utm__host_get_facts(host)->qemu_path;
+	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
+	g_autofree char *beside = g_build_filename(dir, "qemu-img", NULL);
+	return qemu_path && g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer(&beside) : g_strdup("qemu-img");
+}
+
 static int make_vars(UtmVmRun *run, const char *template_path, const char *path, UtmError **error)
 {
+	g_autofree char *data_dir = NULL;
+	int failed = utm__confine(utm_bundle_get_path(run->vm->bundle), NULL, "Data", &data_dir, error);
+	if (failed)
+		return failed;
+	g_autofree char *program = find_qemu_img(run->host);
 	VarsJob *job = g_new(VarsJob, 1);
-	*job = (VarsJob){ run, g_strdup(path), g_strconcat(path, ".new", NULL) };
-	const char *argv[] = { "qemu-img", "convert", "-f", "raw", "-O", "qcow2", template_path, job->temporary, NULL };
+	*job = (VarsJob){ run, g_strdup(path), g_strconcat(path, ".XXXXXX", NULL) };
+	int fd = g_mkstemp_full(job->temporary, O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		failed = utm__fail_errno(error, errno, path, "cannot make the store for UEFI variables");
+		vars_job_free(job);
+		return failed;
+	}
+	utm__close_fd(&fd);
+	const char *argv[] = { program, "convert", "-f", "raw", "-O", "qcow2", template_path, job->temporary, NULL };
 	UtmProcessSpec spec = { .argv = argv, .stdout_fd = -1, .on_end = on_vars_made, .data = job };
 	run->image_tool = utm__process_spawn(run->vm->object.context, &spec, error);
 	if (run->image_tool)
 		return 0;
-	g_free(job->path);
-	g_free(job->temporary);
-	g_free(job);
+	vars_job_free(job);
 	return UTM_ERROR_SPAWN_FAILED;
 }
 
@@ -432,8 +477,8 @@ void utm__vm_start_begin(UtmRequest *request)
 	if (error || utm__bundle_check_images(vm->bundle, vm->config, &error) < 0) {
 		utm__vm_start_fail(run, error);
 	} else if (run->options.host) {
-		run->host = utm_host_ref(run->options.host);
-		prepare_firmware(run);
+		/* What is inspected of the bundle is no fact about the host: it is looked at all the same. */
+		on_host(utm__host_copy(run->options.host), NULL, run);
 	} else {
 		run->host_probe_pending = true;
 		utm__host_probe_async(vm->object.context, vm->config, on_host, run);

@@ -5,6 +5,8 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#define STATUS_MS 10000
+
 static const char *const state_names[] = {
 	[UTM_VM_STATE_STOPPED] = "stopped",   [UTM_VM_STATE_STARTING] = "starting",
 	[UTM_VM_STATE_RUNNING] = "running",   [UTM_VM_STATE_PAUSING] = "pausing",
@@ -112,5 +114,7 @@ void utm__vm_query_status(UtmVmRun *run, UtmVmStatusFunc done, void *data)
 {
 	StatusCall *call = g_new(StatusCall, 1);
 	*call = (StatusCall){ run, done, data };
-	utm__qmp_client_send(run->client, "query-status", NULL, 10000, on_status, call);
+	/* The start has a deadline of its own. */
+	gint64 timeout_ms = run->phase == RUN_CONNECTING ? -1 : STATUS_MS;
+	utm__qmp_client_send(run->client, "query-status", NULL, timeout_ms, on_status, call);
 }

@@ -24,7 +24,8 @@ static void kill_on_io(void *data)
 		utm__vm_start_fail(vm->run, utm__error_new(UTM_ERROR_CANCELLED, "the machine was freed while it started"));
 }
 
-static void wait_for_end(UtmVm *vm)
+/* False when QEMU cannot even be killed: then what its run uses has to stay. */
+static bool wait_for_end(UtmVm *vm)
 {
 	struct timespec deadline;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -33,17 +34,36 @@ static void wait_for_end(UtmVm *vm)
 	pthread_mutex_lock(&vm->lock);
 	while (vm->active && !failed)
 		failed = pthread_cond_timedwait(&vm->changed, &vm->lock, &deadline);
+	bool ended = !vm->active;
 	pthread_mutex_unlock(&vm->lock);
+	return ended;
+}
+
+/* Has the machine killed. Inside the wakeup callback, where nobody may wait for the I/O thread, its end is not awaited. */
+static bool end_for_close(UtmVm *vm)
+{
+	UtmContext *context = vm->object.context;
+	if (utm__context_check_blocking(context, NULL) == 0) {
+		utm__context_call(context, kill_on_io, vm);
+		return wait_for_end(vm);
+	}
+	utm__log(context, UTM_LOG_ERROR, "a machine lost its last reference inside the wakeup callback; its memory stays");
+	utm__context_invoke(context, kill_on_io, vm);
+	return false;
 }
 
 static void vm_close(UtmObject *object)
 {
 	UtmVm *vm = vm_of(object);
-	utm__context_call(object->context, kill_on_io, vm);
-	if (utm__context_check_blocking(object->context, NULL) == 0)
-		wait_for_end(vm);
-	utm_console_unref(vm->console);
-	utm_qmp_unref(g_steal_pointer(&vm->qmp));
+	if (end_for_close(vm)) {
+		/* Here, not in vm_free(): a bundle keeps its context, and queued events may keep this memory until that ends. */
+		utm_bundle_unref(g_steal_pointer(&vm->bundle));
+		utm_console_unref(vm->console);
+		utm_qmp_unref(g_steal_pointer(&vm->qmp));
+	} else {
+		/* For ever: the run may end at any time, and on the I/O thread the last reference to the context cannot go. */
+		utm__object_hold(object);
+	}
 	utm__slot_set(&vm->events, NULL);
 	for (guint i = 0; i < vm->serial_count; i++)
 		utm__serial_set_handler(vm->serials[i], NULL);

@@ -4,10 +4,10 @@
  *
  *     bench-display [ROUNDS [SECONDS]]
  *
- * For each load a fresh QEMU paints, and in turn three clients look: a minimal SPICE program, the same with a copy of what
- * changed into memory of its own (which the library makes too), and the library with its engine process. The guest sends
- * one byte per painted picture; the time from there until a client sees the picture's last pixels is the latency. Prints
- * name, median and unit, then ratios. Judges nothing.
+ * For each load a fresh QEMU paints, and in turn three clients look: a minimal SPICE program, the same with a copy of
+ * what changed into memory of its own (which the library makes too), and the library with its engine process. The guest
+ * sends one byte per painted picture; the time from there until a client sees the picture's last pixels is the latency.
+ * Prints name, median and unit, then ratios. Judges nothing.
  */
 #include <spice-client.h>
 #include <utm/utm.h>
@@ -30,14 +30,15 @@
 #define HEIGHT 1080
 #define WARM_UP_S 1.2
 #define STAMPS 65536
-/* QEMU refreshes every 30 ms; what comes closer together is one refresh. A picture that is painted over one counts twice. */
+/* QEMU refreshes every 30 ms; what comes closer together is one refresh. */
 #define REFRESH_GAP_NS 8000000
 #define ROUNDS_MAX 32
 #define G(field) offsetof(struct result, field)
 
 /* What one run of one client found. */
 struct result {
-	double delivered, mpixel, callbacks_per_frame, refreshes_per_frame, torn, cpu_ms, helper_cpu_ms, latency_p50, latency_p99;
+	double delivered, mpixel, callbacks_per_frame, refreshes_per_frame, torn;
+	double cpu_ms, helper_cpu_ms, latency_p50, latency_p99;
 };
 
 /* Shared between this process, which hears the guest, and the client it forks. */
@@ -278,8 +279,8 @@ static pid_t start_guest(const char *path, const char *options, int *ret_bytes)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[0]);
 		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-m", "64", "-nodefaults",
-		       "-device", "VGA,vgamem_mb=32", "-kernel", getenv("UTM_TEST_PAINTER"), "-append", append, "-spice", spice, "-chardev",
-		       chardev, "-device", "isa-debugcon,chardev=bytes,iobase=0xe9", (char *)NULL);
+		       "-device", "VGA,vgamem_mb=32", "-kernel", getenv("UTM_TEST_PAINTER"), "-append", append, "-spice", spice,
+		       "-chardev", chardev, "-device", "isa-debugcon,chardev=bytes,iobase=0xe9", (char *)NULL);
 		_exit(127);
 	}
 	close(pair[1]);

@@ -10,8 +10,9 @@
 /* --- what QEMU reads --- */
 
 /* Options whose value is one text, not a list of properties. */
-static const char *const plain_options[] = { "-kernel", "-initrd", "-dtb", "-bios", "-append", "-L",    "-m",
-	                                     "-uuid",   "-serial", "-gdb", "-prom-env", "-vga", "-display", "-nic", NULL };
+static const char *const plain_options[] = { "-kernel",   "-initrd", "-dtb",     "-bios",   "-append",
+	                                         "-L",        "-m",      "-uuid",    "-serial", "-gdb",
+	                                         "-prom-env", "-vga",    "-display", "-nic",    NULL };
 static const char *const flags[] = { "-S", "-nodefaults", "-usb", "-nographic", "-snapshot", NULL };
 
 /* The end of a property: a comma that is not doubled. */
@@ -69,9 +70,44 @@ static char *make_skeleton(const UtmArgv *argv)
 /* --- texts --- */
 
 static const char *const hostile[] = {
-	"a,b=c", ",", ",,", ",,,x=y", "a,", "=", "=x", "-x", "--", "-device", "a\nb", "a\n-device\nb", "a b", "\"q\" 'z'", "$(id)",
-	"`id`", "{\"driver\":\"VGA\"}", "help", "?", "a,help", "..", "../x", "/etc/passwd", "a/../../b", "a;b", "a:b", "a:b-c",
-	"fd:3", "/dev/fd/3", "json:{}", "\xc3\xa9,\xc3\xbc", "\xe2\x80\xa8", "%s%n", "0", "-1", " x ", "\t", "x,readonly=off",
+	"a,b=c",
+	",",
+	",,",
+	",,,x=y",
+	"a,",
+	"=",
+	"=x",
+	"-x",
+	"--",
+	"-device",
+	"a\nb",
+	"a\n-device\nb",
+	"a b",
+	"\"q\" 'z'",
+	"$(id)",
+	"`id`",
+	"{\"driver\":\"VGA\"}",
+	"help",
+	"?",
+	"a,help",
+	"..",
+	"../x",
+	"/etc/passwd",
+	"a/../../b",
+	"a;b",
+	"a:b",
+	"a:b-c",
+	"fd:3",
+	"/dev/fd/3",
+	"json:{}",
+	"\xc3\xa9,\xc3\xbc",
+	"\xe2\x80\xa8",
+	"%s%n",
+	"0",
+	"-1",
+	" x ",
+	"\t",
+	"x,readonly=off",
 };
 
 typedef struct Place {
@@ -118,7 +154,8 @@ static const Place places[] = {
 	{ "hostile.plist", "Drive[4].ImageName", "x" },
 };
 
-static void compare(const UtmConfig *config, const UtmHost *host, const char *bundle, const char *expected, const char *key_path)
+static void compare(const UtmConfig *config, const UtmHost *host, const char *bundle, const char *expected,
+                    const char *key_path)
 {
 	g_autoptr(UtmArgv) argv = NULL;
 	g_autoptr(UtmError) error = NULL;
@@ -189,14 +226,15 @@ static void test_bundle_path(void)
 static void test_facts(void)
 {
 	g_autoptr(UtmConfig) config = golden_config("aarch64-virt-ubuntu/config.plist", NULL);
-	g_autoptr(UtmHost) plain = golden_host(UTM_HOST_OS_LINUX,
-		"{ 'SharedDirectory': '/x', 'RenderNode': '/x', 'BridgeHelper': '/x', 'HostAudio': 'pa',"
-		" 'Network': [ { 'Mode': 'Bridged', 'Bridge': 'x' } ], 'Medium': [ { 'Identifier':"
-		" 'C0000000-0002-4000-8000-000000000002', 'Path': '/x' } ] }");
-	g_autoptr(UtmHost) host = golden_host(UTM_HOST_OS_LINUX,
-		"{ 'SharedDirectory': '/x,a=b', 'RenderNode': ',gl=off', 'BridgeHelper': '=,,x', 'HostAudio': 'pa',"
-		" 'Network': [ { 'Mode': 'Bridged', 'Bridge': 'x,fd=3' } ], 'Medium': [ { 'Identifier':"
-		" 'C0000000-0002-4000-8000-000000000002', 'Path': '/x,file.filename=/y' } ] }");
+	g_autoptr(UtmHost) plain = golden_host(
+		UTM_HOST_OS_LINUX, "{ 'SharedDirectory': '/x', 'RenderNode': '/x', 'BridgeHelper': '/x', 'HostAudio': 'pa',"
+						   " 'Network': [ { 'Mode': 'Bridged', 'Bridge': 'x' } ], 'Medium': [ { 'Identifier':"
+						   " 'C0000000-0002-4000-8000-000000000002', 'Path': '/x' } ] }");
+	g_autoptr(UtmHost) host =
+		golden_host(UTM_HOST_OS_LINUX,
+	                "{ 'SharedDirectory': '/x,a=b', 'RenderNode': ',gl=off', 'BridgeHelper': '=,,x', 'HostAudio': 'pa',"
+	                " 'Network': [ { 'Mode': 'Bridged', 'Bridge': 'x,fd=3' } ], 'Medium': [ { 'Identifier':"
+	                " 'C0000000-0002-4000-8000-000000000002', 'Path': '/x,file.filename=/y' } ] }");
 	g_autofree char *expected = get_expected(config, plain);
 
 	compare(config, host, "/vm", expected, NULL);
@@ -212,7 +250,8 @@ static void test_many_drives(void)
 	UtmError *error = NULL;
 
 	for (int i = 0; i < 10000; i++)
-		g_string_append_printf(drives, "%s{'ImageType':'Disk','Interface':'VirtIO','Identifier':'%d','ImageName':'%d.img'}",
+		g_string_append_printf(drives,
+		                       "%s{'ImageType':'Disk','Interface':'VirtIO','Identifier':'%d','ImageName':'%d.img'}",
 		                       i ? "," : "", i, i);
 	g_string_append_c(drives, ']');
 	check(utm_config_set_text(config, "Drive", drives->str, &error), error);

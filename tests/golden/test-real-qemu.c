@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Real QEMUs accept the command lines: each machine is started paused (-S is always there) with the facts that the probe
- * finds on this host, answers on its monitor, and has the devices that the configuration asked for.
+ * Real QEMUs accept the command lines: each machine is started paused (-S is always there) with the facts that the
+ * probe finds on this host, answers on its monitor, and has the devices that the configuration asked for.
  */
 #include "support.h"
 
@@ -71,6 +71,46 @@ static const Machine machines[] = {
 	  "virtio-net-pci\nvirtio-blk-pci" },
 	{ "arm/vexpress", NULL, MACHINE("arm", "vexpress-a9") "System.CPUCount=0\nInput.UsbBusSupport=2.0\nQEMU.RNGDevice=true\n"
 	  DISK("VirtIO", "A", ""), "virtio-blk-device" },
+	/*
+	 * Every other architecture: the machine that UTM takes by default, with what it would have. Skipped where QEMU is
+	 * absent.
+	 */
+	{ "riscv64/virt", NULL, MACHINE("riscv64", "virt") COMMON "System.CPUCount=0\nInput.UsbBusSupport=2.0\n"
+	  "+Display={'Hardware':'virtio-ramfb'}\n+Sound={'Hardware':'intel-hda'}\n" CARD("virtio-net-pci") DISK("VirtIO", "A", "")
+	  EMPTY_CD("USB", "B"), "virtio-gpu-pci\nvirtio-net-pci\nvirtio-blk-pci\nich9-usb-ehci1" },
+	{ "loongarch64/virt", NULL, MACHINE("loongarch64", "virt") COMMON "System.CPUCount=0\nSystem.MemorySize=1024\n"
+	  "Input.UsbBusSupport=2.0\n" CARD("virtio-net-pci") DISK("VirtIO", "A", ""), "virtio-net-pci\nvirtio-blk-pci" },
+	{ "ppc/mac99", NULL, MACHINE("ppc", "mac99") COMMON "System.CPUCount=0\nInput.UsbBusSupport=2.0\nInput.MaximumUsbShare=0\n"
+	  "+Display={'Hardware':'VGA','VgaRamMib':32}\n+Sound={'Hardware':'screamer'}\n" CARD("sungem") DISK("IDE", "A", "")
+	  EMPTY_CD("IDE", "B") DISK("IDE", "C", ""), "VGA\nsungem\nide-hd\nide-cd\nusb-mouse" },
+	{ "ppc/g3beige", NULL, MACHINE("ppc", "g3beige") "System.CPUCount=0\nInput.UsbBusSupport=2.0\n" CARD("sungem")
+	  DISK("IDE", "A", ""), "sungem\nide-hd" },
+	{ "ppc64/pseries", NULL, MACHINE("ppc64", "pseries-7.2") COMMON "System.CPUCount=0\nSystem.MemorySize=512\n"
+	  "Input.UsbBusSupport=2.0\n+Display={'Hardware':'VGA'}\n+Sound={'Hardware':'AC97'}\n" CARD("virtio-net-pci")
+	  DISK("VirtIO", "A", "") EMPTY_CD("USB", "B"), "VGA\nAC97\nvirtio-net-pci\nvirtio-blk-pci" },
+	{ "s390x/ccw", NULL, MACHINE("s390x", "s390-ccw-virtio-7.2") COMMON "System.CPUCount=0\n+Display={'Hardware':'virtio-gpu-pci'}\n"
+	  CARD("virtio-net-pci") DISK("VirtIO", "A", "") DISK("SCSI", "B", ""),
+	  "virtio-blk-ccw\nvirtio-scsi-ccw\nvirtio-rng-ccw\nvirtio-balloon-ccw" },
+	{ "sparc/SS-5", NULL, MACHINE("sparc", "SS-5") "System.CPUCount=0\nSystem.MemorySize=64\nSystem.CPU=Fujitsu-MB86904     \n+Display={'Hardware':'tcx'}\n"
+	  "+Network={'Mode':'Emulated','Hardware':'lance','MacAddress':'52:54:00:00:00:01'}\n" DISK("SCSI", "A", "")
+	  EMPTY_CD("SCSI", "B"), "sun-tcx\nlance\nscsi-hd\nscsi-cd" },
+	{ "sparc64/sun4u", NULL, MACHINE("sparc64", "sun4u") "System.CPUCount=0\n" DISK("SCSI", "A", ""), "scsi-hd\nlsi53c895a" },
+	{ "m68k/q800", NULL, MACHINE("m68k", "q800") "System.CPUCount=0\nSystem.MemorySize=64\n+Display={'Hardware':'nubus-macfb'}\n"
+	  "+Sound={'Hardware':'asc'}\n+Network={'Mode':'Emulated','Hardware':'dp8393x','MacAddress':'08:00:07:00:00:01'}\n"
+	  "+Drive={'ImageType':'BIOS','Identifier':'R','ImageName':'Q800.rom'}\n" DISK("SCSI", "A", ""), "scsi-hd\ndp8393x" },
+	{ "m68k/virt", NULL, MACHINE("m68k", "virt-7.2") "System.CPUCount=0\nQEMU.RNGDevice=true\nQEMU.BalloonDevice=true\n"
+	  DISK("VirtIO", "A", "") DISK("SCSI", "B", ""), "virtio-blk-device\nvirtio-scsi-device\nvirtio-rng-device" },
+	{ "mips/malta", NULL, MACHINE("mips", "malta") COMMON "System.CPUCount=0\nInput.UsbBusSupport=2.0\n+Display={'Hardware':'VGA'}\n"
+	  CARD("e1000") DISK("IDE", "A", ""), "VGA\ne1000\nide-hd" },
+	{ "mips64el/malta", NULL, MACHINE("mips64el", "malta") "System.CPUCount=0\nInput.UsbBusSupport=2.0\n" CARD("e1000"), "e1000" },
+	{ "alpha/clipper", NULL, MACHINE("alpha", "clipper") COMMON "System.CPUCount=0\nInput.UsbBusSupport=2.0\n" CARD("e1000")
+	  DISK("IDE", "A", ""), "e1000\nide-hd" },
+	{ "hppa/hppa", NULL, MACHINE("hppa", "hppa") COMMON "System.CPUCount=0\nInput.UsbBusSupport=2.0\n" CARD("e1000"), "e1000" },
+	{ "sh4/r2d", NULL, MACHINE("sh4", "r2d") "System.CPUCount=0\nInput.UsbBusSupport=2.0\n" CARD("e1000"), "e1000" },
+	{ "or1k/sim", NULL, MACHINE("or1k", "or1k-sim") "System.CPUCount=0\nInput.UsbBusSupport=2.0", "" },
+	{ "xtensa/virt", NULL, MACHINE("xtensa", "virt") "System.CPUCount=0\nInput.UsbBusSupport=2.0\n" CARD("e1000"), "e1000" },
+	{ "microblaze/petalogix", NULL, MACHINE("microblaze", "petalogix-s3adsp1800") "System.CPUCount=0\nInput.UsbBusSupport=2.0", "" },
+	{ "avr/mega", NULL, MACHINE("avr", "mega") "System.CPUCount=0\nInput.UsbBusSupport=2.0", "" },
 	{ "x86_64/hostile-text", NULL,
 	  "Information.Name=help\n+Display={'Hardware':'VGA'}\n"
 	  "+Drive={'ImageType':'Disk','Interface':'VirtIO','Identifier':'A','ImageName':'a,readonly=on\\nb c.qcow2'}",
@@ -239,11 +279,11 @@ static void check_devices(Run *run, const UtmArgv *argv, const char *devices)
 static void talk(Run *run, const UtmArgv *argv, const char *devices)
 {
 	connect_monitor(run, argv);
-	g_autofree char *ready = ask(run, argv, "{\"execute\":\"qmp_capabilities\"}\n");
+	g_free(ask(run, argv, "{\"execute\":\"qmp_capabilities\"}\n"));
 	g_autofree char *status = ask(run, argv, "{\"execute\":\"query-status\"}\n");
 	g_assert_nonnull(strstr(status, "prelaunch"));
 	check_devices(run, argv, devices);
-	g_autofree char *quit = ask(run, argv, "{\"execute\":\"quit\"}\n");
+	g_free(ask(run, argv, "{\"execute\":\"quit\"}\n"));
 	close(run->monitor);
 	waitpid(run->pid, NULL, 0);
 }

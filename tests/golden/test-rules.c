@@ -88,6 +88,13 @@ static const Rule rules[] = {
 	             "-device scsi-hd,bus=scsi0.0,channel=0,scsi-id=0,drive=driveA,bootindex=0" },
 	{ .name = "drive/scsi/sparc", .edits = MACHINE("sparc", "SS-5") DISK("SCSI", "A", ""),
 	  .present = "-device scsi-hd,bus=scsi.0,channel=0,scsi-id=0,drive=driveA,bootindex=0" },
+	{ .name = "drive/scsi/nine", .edits = DISK("SCSI", "A", "") DISK("SCSI", "B", "") DISK("SCSI", "C", "") DISK("SCSI", "D", "")
+	  DISK("SCSI", "E", "") DISK("SCSI", "F", "") DISK("SCSI", "G", "") DISK("SCSI", "H", "") DISK("SCSI", "I", ""),
+	  .code = UTM_ERROR_CONFIG_UNSUPPORTED, .key_path = "Drive[8].Interface" },
+	{ .name = "drive/scsi/no-bus", .edits = MACHINE("aarch64", "raspi3b") DISK("SCSI", "A", ""),
+	  .code = UTM_ERROR_CONFIG_UNSUPPORTED, .key_path = "Drive[0].Interface" },
+	{ .name = "drive/nvme/no-bus", .edits = MACHINE("aarch64", "raspi3b") DISK("NVMe", "A", ""),
+	  .code = UTM_ERROR_CONFIG_UNSUPPORTED, .key_path = "Drive[0].Interface" },
 	{ .name = "drive/usb/no-bus", .edits = DISK("USB", "A", ""), .code = UTM_ERROR_CONFIG_UNSUPPORTED,
 	  .key_path = "Drive[0].Interface" },
 	{ .name = "drive/usb/external", .edits = "Input.UsbBusSupport=2.0\n+Drive={'ImageType':'Disk','Interface':'USB',"
@@ -196,6 +203,11 @@ static const Rule rules[] = {
 	{ .name = "cpu/default/board", .edits = MACHINE("arm", "vexpress-a9"), .absent = "-cpu" },
 	{ .name = "cpu/default/board/macos", .edits = MACHINE("arm", "vexpress-a9"), .present = "-cpu cortex-a15", .macos = true },
 
+	{ .name = "cpu/intel-mac", .facts = "{ 'Architecture': 'x86_64', 'CpuModel': 'Haswell', 'PhysicalCores': 4, "
+	                                    "'LogicalCores': 8 }", .edits = "QEMU.Hypervisor=true\nSystem.CPUCount=0", .macos = true,
+	  .present = "-cpu Haswell\n-smp cpus=8,sockets=1,cores=4,threads=2\n-accel hvf" },
+	{ .name = "cpu/intel-mac/unknown", .facts = "{ 'Architecture': 'x86_64' }", .absent = "-cpu", .macos = true },
+
 	/* --- accelerators --- */
 	{ .name = "accel/auto", .facts = "{ 'Accelerated': [ 'x86_64' ] }", .present = "-accel kvm\n-cpu host" },
 	{ .name = "accel/auto/not-proven", .present = "-accel tcg,tb-size=128\n-cpu Skylake-Client" },
@@ -298,6 +310,9 @@ static const Rule rules[] = {
 	{ .name = "usb/no-bus", .edits = MACHINE("arm", "vexpress-a9") "Input.UsbBusSupport=3.0", .absent = "usb" },
 	{ .name = "usb/no-pci", .edits = MACHINE("aarch64", "raspi3b") "Input.UsbBusSupport=3.0",
 	  .present = "-usb\n-device usb-tablet,bus=usb-bus.0", .absent = "usb-redir\nusb-controller" },
+	{ .name = "usb/no-controller", .edits = MACHINE("alpha", "clipper") "Input.UsbBusSupport=2.0\n" EMPTY_CD("USB", "A"),
+	  .present = "-device nec-usb-xhci,id=usb-bus\n-device usb-storage,drive=driveA,removable=on,bootindex=0,bus=usb-bus.0",
+	},
 	{ .name = "usb/sharing-off", .edits = "Input.UsbBusSupport=3.0", .facts = "{ 'HonorUsbSharing': true }",
 	  .present = "-device usb-kbd,bus=usb-bus.0", .absent = "usb-redir" },
 	{ .name = "usb/many", .edits = "Input.UsbBusSupport=3.0\nInput.MaximumUsbShare=7",

@@ -3,7 +3,7 @@
  * A guest without an operating system that does what its first serial port tells it, within a second of power-on:
  *
  *     q   power off (ACPI S5)        r   reset          h   stand still with interrupts off
- *     f   write 4 MiB to the port    any other byte is echoed
+ *     f   write 2 MiB to the port    any other byte is echoed
  *
  * It says "ready" when it listens. An ELF file with a multiboot header, so `-kernel` loads it on pc and q35.
  */
@@ -50,7 +50,7 @@ static void say(const char *text)
 
 static void flood(void)
 {
-	for (u32 i = 0; i < 4u * 1024 * 1024 / 8; i++) {
+	for (u32 i = 0; i < 2u * 1024 * 1024 / 8; i++) {
 		static const char digits[] = "0123456789abcdef";
 		for (int shift = 24; shift >= 0; shift -= 4)
 			put((u8)digits[i >> shift & 15]);

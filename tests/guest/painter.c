@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A guest that is nothing but a screen and a keyboard: no operating system, up in well under a second. QEMU loads it with
+ * A guest that is nothing but a screen and a keyboard: no operating system, up in well under a second. QEMU loads it
+ * with
  * -kernel as a multiboot image; -append says what to do:
  *
  *     w=800 h=600       size of the picture; the S key switches to w2=, h2= and back
  *     fps=30            pictures per second, 19 at least; 0 for as many as it can
  *     mode=test         a picture with a known colour at every pixel, see test_colour(); a key changes the patch
  *     mode=grad         each picture is new all over
- *     flip=1            ... and painted where nobody sees it, then shown at once; wants 32 MiB of VGA memory for 1920x1080
+ *     flip=1            ... and painted where nobody sees it, then shown at once; 1920x1080 wants 32 MiB of VGA memory
  *     mode=box          a small square moves, all else stays
  *
  * In grad and box, picture n carries the number n in its first 16 pixels, painted first, and in its last 16, painted
- * last: equal numbers are a whole picture. When it is painted, the byte n & 255 goes to port 0xe9 (isa-debugcon). In test
- * mode the port tells 0 for a painted picture and every byte that comes from the keyboard.
+ * last: equal numbers are a whole picture. When it is painted, the byte n & 255 goes to port 0xe9 (isa-debugcon). In
+ * test mode the port tells 0 for a painted picture and every byte that comes from the keyboard.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,6 +2,10 @@
 /* The context from inside: hand-over in both directions, requests, their deadlines and cancels, ends with work pending. */
 #include "core/request.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 typedef struct Thing {
 	UtmObject object;
 	gint *freed;
@@ -223,6 +227,72 @@ static void test_posting_from_many_threads(void)
 	utm_context_unref(context);
 }
 
+static UtmContext *nested_context;
+
+static void invoke_more(void *data)
+{
+	gint *count = data;
+	if (++*count < 5)
+		utm__context_invoke(nested_context, invoke_more, data);
+}
+
+/* Work that hands over more work is not a way around the end: that runs, too. */
+static void test_work_of_work_runs_before_the_end(void)
+{
+	for (int i = 0; i < 200; i++) {
+		gint count = 0;
+		nested_context = utm_context_new(NULL, NULL);
+		utm__context_invoke(nested_context, invoke_more, &count);
+		utm_context_unref(nested_context);
+		g_assert_cmpint(count, ==, 5);
+	}
+}
+
+static int inner_result;
+
+static void wait_inside(UtmQueueEvent *event)
+{
+	inner_result = utm_context_wait(nested_context, 5000);
+}
+
+/* There it could only wait for itself. */
+static void test_wait_inside_a_callback_is_refused(void)
+{
+	UtmQueueEvent event = { .run = wait_inside };
+	nested_context = utm_context_new(NULL, NULL);
+	utm__context_post(nested_context, &event);
+	gint64 before = g_get_monotonic_time();
+	g_assert_cmpint(utm_context_dispatch(nested_context, 0), ==, 1);
+	g_assert_cmpint(inner_result, ==, UTM_ERROR_INVALID_STATE);
+	g_assert_cmpint(g_get_monotonic_time() - before, <, 2 * G_USEC_PER_SEC);
+	utm_context_unref(nested_context);
+}
+
+static void test_no_descriptors_for_a_context(void)
+{
+	struct rlimit limit, little;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	int next = fcntl(0, F_DUPFD, 3);
+	close(next);
+	int failures = 0;
+	for (int extra = 0; extra < 6; extra++) {
+		UtmError *error = NULL;
+		little = limit;
+		little.rlim_cur = (rlim_t)(next + extra);
+		setrlimit(RLIMIT_NOFILE, &little);
+		UtmContext *context = utm_context_new(NULL, &error);
+		setrlimit(RLIMIT_NOFILE, &limit);
+		g_assert_true((context == NULL) == (error != NULL));
+		if (error)
+			g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_IO);
+		failures += error != NULL;
+		utm_error_unref(error);
+		utm_context_unref(context);
+	}
+	g_assert_cmpint(failures, >, 0);
+	g_assert_cmpint(failures, <, 6);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -233,5 +303,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/context/end-with-work-pending", test_end_with_work_pending);
 	g_test_add_func("/context/coalesce", test_events_coalesce_and_repost);
 	g_test_add_func("/context/many-threads", test_posting_from_many_threads);
+	g_test_add_func("/context/work-of-work", test_work_of_work_runs_before_the_end);
+	g_test_add_func("/context/wait-inside", test_wait_inside_a_callback_is_refused);
+	g_test_add_func("/context/no-descriptors", test_no_descriptors_for_a_context);
 	return g_test_run();
 }

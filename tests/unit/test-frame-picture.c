@@ -204,14 +204,17 @@ static void test_starved(void)
 	f.pixels[7] = 7;
 	picture_paint_all(f.picture);
 	picture_resume(f.picture);
+	pass(5);
 	g_assert_cmpuint(f.frames, ==, 4);
 	utm__ring_release(f.ring, held[1].buffer);
 	picture_resume(f.picture);
+	pass(5);
 	g_assert_cmpuint(f.frames, ==, 5);
 	UtmRingPicture newest;
 	g_assert_true(utm__ring_acquire(f.ring, 0, &newest));
 	g_assert_cmpuint(((const guint32 *)newest.pixels)[7], ==, 7);
 	picture_resume(f.picture);
+	pass(5);
 	g_assert_cmpuint(f.frames, ==, 5);
 	fixture_clear(&f);
 }

@@ -98,7 +98,7 @@ static const Case good[] = {
 	{ { .kind = UTM_MESSAGE_POINTER_MODE, .pointer_mode = { 1 } }, SIZE(pointer_mode), UTM_PROTOCOL_LIBRARY, 0 },
 };
 
-/* Each good message, and around it: a byte less, a byte more, the other way, a descriptor more or less, a display too far. */
+/* Each good message, and around it: a byte less or more, the other way, descriptors, a display too far. */
 static void test_shapes(void)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {

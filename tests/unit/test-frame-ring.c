@@ -299,7 +299,8 @@ static void test_convert_1555(void)
 	Fixture f;
 	UtmRingPicture picture;
 	guint16 source[4 * 2] = { 0x0000, 0x7fff, 0x7c00, 0x03e0, 0x001f, 0x8000, 0x4210, 0x0421 };
-	static const guint32 expected[] = { 0x000000, 0xffffff, 0xff0000, 0x00ff00, 0x0000ff, 0x000000, 0x848484, 0x080808 };
+	static const guint32 expected[] = { 0x000000, 0xffffff, 0xff0000, 0x00ff00,
+		                            0x0000ff, 0x000000, 0x848484, 0x080808 };
 	UtmDamage damage = { 1, { { 0, 0, 4, 2 } } };
 	UtmSurface surface = { source, 8, UTM_SURFACE_XRGB1555 };
 	fixture_init(&f, 4, 2);

@@ -6,11 +6,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -286,6 +291,176 @@ static void test_runtime_dir_too_long(void)
 	utm_context_unref(context);
 }
 
+static char *make_in(const char *chosen, UtmError **error)
+{
+	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
+	options.runtime_dir = chosen;
+	UtmContext *context = utm_context_new(&options, NULL);
+	char *path = utm__runtime_dir_new(context, error);
+	utm_context_unref(context);
+	return path;
+}
+
+/* The choice of the application is taken as it is, or fails; that of the environment is a suggestion. */
+static void test_runtime_dir_unusable(void)
+{
+	UtmError *error = NULL;
+	g_assert_null(make_in("/proc", &error));
+	g_assert_cmpstr(utm_error_get_file(error), ==, "/proc");
+	utm_error_unref(error);
+	g_autofree char *base = g_dir_make_tmp("utm-rel-XXXXXX", NULL);
+	g_autofree char *former = g_get_current_dir();
+	g_assert_cmpint(chdir(base), ==, 0);
+	g_autofree char *path = make_in("run", NULL);
+	g_assert_cmpint(chdir(former), ==, 0);
+	g_assert_true(path && g_str_has_prefix(path, base));
+	utm__runtime_dir_remove(path);
+	g_autofree char *made = g_build_filename(base, "run", NULL);
+	g_assert_cmpint(rmdir(made), ==, 0);
+	rmdir(base);
+	static const char *const suggestions[] = { "/proc", "relative", "", "/nonexistent" };
+	for (gsize i = 0; i < G_N_ELEMENTS(suggestions); i++) {
+		g_setenv("XDG_RUNTIME_DIR", suggestions[i], TRUE);
+		g_autofree char *other = make_in(NULL, NULL);
+		g_assert_true(other && g_str_has_prefix(other, "/tmp/"));
+		utm__runtime_dir_remove(other);
+	}
+	g_unsetenv("XDG_RUNTIME_DIR");
+}
+
+static void nothing(void *data)
+{
+}
+
+/* A child that never stops talking must not keep the I/O thread from everybody else. */
+static void test_flood_leaves_time_for_others(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Run run = { 0 };
+	run_start(&run, context, SHELL("exec yes >&2"));
+	for (int i = 0; i < 20; i++) {
+		gint64 before = utm__now_us();
+		g_usleep(5000);
+		utm__context_call(context, nothing, NULL);
+		g_assert_cmpint(utm__now_us() - before, <, 3 * G_USEC_PER_SEC);
+	}
+	utm__context_call(context, free_on_io, &run);
+	utm_context_unref(context);
+}
+
+/* A host that closed its standard descriptors gives their numbers to our sockets. */
+static void test_descriptors_in_place_of_the_standard_ones(void)
+{
+	int kept[3];
+	for (int i = 0; i < 3; i++) {
+		kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 100);
+		close(i);
+	}
+	int pipe_fds[2];
+	int made = pipe2(pipe_fds, O_CLOEXEC); /* 0 and 1 */
+	int out = fcntl(pipe_fds[1], F_DUPFD_CLOEXEC, 2);
+	UtmContext *context = utm_context_new(NULL, NULL);
+	UtmProcessFd fds[] = { { pipe_fds[1], 3 }, { out, 4 } };
+	Run run = { .spec.fds = fds, .spec.fd_count = 2 };
+	run_start(&run, context, SHELL("echo three >&3; echo four >&4; echo error >&2"));
+	char text[64] = "";
+	bool started = run.process != NULL;
+	if (started) {
+		run_wait(&run);
+		close(pipe_fds[1]);
+		close(out);
+		for (ssize_t got = 0, n; (n = read(pipe_fds[0], text + got, sizeof text - 1 - (size_t)got)) > 0; got += n)
+			;
+	}
+	close(pipe_fds[0]);
+	/* Now 0 and 1 are free: those that GLib makes for itself go there. */
+	Run second = { 0 };
+	run_start(&second, context, SHELL("echo error >&2; exit 4"));
+	if (second.process)
+		run_wait(&second);
+	utm_context_unref(context);
+	for (int i = 0; i < 3; i++) {
+		dup2(kept[i], i);
+		close(kept[i]);
+	}
+	g_assert_cmpint(made, ==, 0);
+	g_assert_true(started);
+	g_assert_cmpint(pipe_fds[1], ==, 1);
+	g_assert_cmpstr(text, ==, "three\nfour\n");
+	g_assert_cmpstr(run.tail, ==, "error");
+	g_assert_cmpstr(second.tail, ==, "error");
+	g_assert_cmpint(second.end.exit_status, ==, 4);
+	g_free(run.tail);
+	g_free(second.tail);
+}
+
+static void limit_descriptors(rlim_t count)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = count ? MIN(count, limit.rlim_max) : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* As many free descriptors as there are, or none of them too many: it starts or says why, and nothing is left. */
+static void test_few_descriptors(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	int next = fcntl(0, F_DUPFD, 3);
+	close(next);
+	guint started = 0;
+	for (int extra = 0; extra < 10; extra++) {
+		Run run = { 0 };
+		limit_descriptors((rlim_t)(next + extra));
+		run_start(&run, context, SHELL("exit 3"));
+		limit_descriptors(0);
+		if (run.process) {
+			started++;
+			run_wait(&run);
+			g_assert_cmpint(run.end.exit_status, ==, 3);
+		} else {
+			g_assert_nonnull(run.error);
+			g_assert_false(run.ended);
+			utm_error_unref(run.error);
+		}
+		g_free(run.tail);
+	}
+	g_assert_cmpuint(started, >, 0);
+	g_assert_cmpuint(started, <, 10);
+	utm_context_unref(context);
+}
+
+/* From here on this process lives on a kernel that knows no pidfd. */
+static void forbid_pidfd(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { G_N_ELEMENTS(code), code };
+	g_assert_cmpint(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
+	/* For all threads, or rather for those that come. */
+	g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), ==, 0);
+}
+
+static void test_without_pidfd(void)
+{
+	if (!g_test_subprocess()) {
+		g_test_trap_subprocess(NULL, 60 * G_USEC_PER_SEC, G_TEST_SUBPROCESS_INHERIT_STDERR);
+		g_test_trap_assert_passed();
+		return;
+	}
+	forbid_pidfd();
+	test_exit_status_and_tail();
+	test_signal();
+	test_freed_while_running();
+	for (int i = 0; i < 20; i++)
+		test_context_ends_first();
+	g_usleep(100000); /* whoever still waits for a process would now touch freed memory */
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "--host") == 0)
@@ -300,6 +475,11 @@ int main(int argc, char **argv)
 	g_test_add_func("/process/context-ends-first", test_context_ends_first);
 	g_test_add_func("/process/host-ignores-sigchld", test_host_ignores_sigchld);
 	g_test_add_func("/process/dies-with-its-parent", test_dies_with_its_parent);
+	g_test_add_func("/process/runtime-dir/unusable", test_runtime_dir_unusable);
+	g_test_add_func("/process/flood", test_flood_leaves_time_for_others);
+	g_test_add_func("/process/no-standard-descriptors", test_descriptors_in_place_of_the_standard_ones);
+	g_test_add_func("/process/few-descriptors", test_few_descriptors);
+	g_test_add_func("/process/no-pidfd", test_without_pidfd);
 	g_test_add_func("/process/runtime-dir/made-and-removed", test_runtime_dir);
 	g_test_add_func("/process/runtime-dir/too-long", test_runtime_dir_too_long);
 	return g_test_run();

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <utm/utm.h>
 
-#define WAIT_MS 30000
+#define WAIT_MS 60000
 
 static const TestEdit commander[] = {
 	{ "Drive", "[{'Identifier': 'KERNEL', 'ImageType': 'LinuxKernel', 'ImageName': 'commander.elf'}]" },
@@ -256,6 +256,26 @@ static void test_qmp_of_the_machine(void)
 	close_fixture(f);
 }
 
+static guint64 get_written_bytes(UtmVm *vm)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/io", (int)utm_vm_get_pid(vm));
+	g_autofree char *text = NULL;
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return 0;
+	return g_ascii_strtoull(strstr(text, "wchar: ") + 7, NULL, 10);
+}
+
+/* Until QEMU cannot write any more because nobody reads. */
+static void wait_for_silence(UtmVm *vm)
+{
+	guint64 before, now = get_written_bytes(vm);
+	do {
+		before = now;
+		g_usleep(500000);
+		now = get_written_bytes(vm);
+	} while (now - before > 16384); /* it also writes to itself, to wake its threads */
+}
+
 static void test_serial_flood_loses_nothing(void)
 {
 	Fixture fixture = { 0 }, *f = &fixture;
@@ -264,9 +284,10 @@ static void test_serial_flood_loses_nothing(void)
 	WAIT_FOR(strstr(f->serial->str, "ready\n"));
 	g_string_truncate(f->serial, 0);
 	utm_vm_serial_write(f->vm, 0, "fq", 2, NULL);
-	g_usleep(1500000); /* more than the bound piles up before the first dispatch */
+	wait_for_silence(f->vm); /* more than the bound piles up before the first dispatch */
+	g_assert_cmpint(utm_vm_get_pid(f->vm), >, 0);
 	assert_end(f, UTM_END_GUEST_SHUTDOWN);
-	gsize lines = 4 * 1024 * 1024 / 8;
+	gsize lines = 2 * 1024 * 1024 / 8;
 	g_assert_cmpuint(f->serial->len, ==, lines * 8);
 	g_autofree char *last = g_strdup_printf("%07x\n", (guint)lines - 1);
 	g_assert_true(g_str_has_suffix(f->serial->str, last));
@@ -525,6 +546,126 @@ static void test_fake_crashes(void)
 	close_fixture(f);
 }
 
+static void test_fake_closes_its_monitor(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "hangup");
+	UtmError *error = NULL;
+	if (utm_vm_start(f->vm, NULL, &error) == 0)
+		assert_end(f, UTM_END_QEMU_EXITED);
+	else
+		g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_QMP_DISCONNECTED);
+	utm_error_unref(error);
+	close_fixture(f);
+}
+
+/* What a handler that is taken away has not fetched is not waited for: the guest goes on. */
+static void test_serial_handler_taken_away(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	WAIT_FOR(strstr(f->serial->str, "ready\n"));
+	utm_vm_serial_write(f->vm, 0, "fq", 2, NULL);
+	wait_for_silence(f->vm);
+	utm_vm_set_serial_handler(f->vm, 0, NULL, NULL, NULL, NULL);
+	assert_end(f, UTM_END_GUEST_SHUTDOWN);
+	/* The newest 64 KiB wait for the next handler. */
+	g_string_truncate(f->serial, 0);
+	utm_vm_set_serial_handler(f->vm, 0, on_serial, f, NULL, NULL);
+	WAIT_FOR(f->serial->len > 0);
+	g_assert_cmpuint(f->serial->len, <=, 64 * 1024);
+	g_assert_true(g_str_has_suffix(f->serial->str, "003ffff\n"));
+	close_fixture(f);
+}
+
+static void test_host_ignores_sigchld(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+	Fixture fixture = { 0 }, *f = &fixture;
+	static const TestEdit edits[] = { { "Display", "[]" }, { "QEMU.UEFIBoot", "true" }, { NULL, NULL } };
+	open_fixture(f, edits, NULL);
+	start(f);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_KILL, NULL, NULL), ==, 0);
+	assert_end(f, UTM_END_KILLED);
+	f->ended = 0;
+	start(f);
+	kill((pid_t)utm_vm_get_pid(f->vm), SIGKILL);
+	assert_end(f, UTM_END_QEMU_EXITED);
+	g_assert_null(strstr(utm_end_reason_get_text(utm_vm_get_end_reason(f->vm)), "-1"));
+	close_fixture(f);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+/* A bundle from a stranger may hold a link where the variables are made. */
+static void test_variables_do_not_follow_links(void)
+{
+	static const TestEdit edits[] = { { "Display", "[]" }, { "QEMU.UEFIBoot", "true" }, { NULL, NULL } };
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, edits, NULL);
+	g_autofree char *victim = g_build_filename(f->runtime, "victim", NULL);
+	g_autofree char *link = g_build_filename(f->bundle_path, "Data", "efi_vars.fd.new", NULL);
+	g_assert_true(g_file_set_contents(victim, "precious", -1, NULL));
+	g_assert_cmpint(symlink(victim, link), ==, 0);
+	start(f);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+	g_autofree char *contents = NULL;
+	g_assert_true(g_file_get_contents(victim, &contents, NULL, NULL));
+	g_assert_cmpstr(contents, ==, "precious");
+	g_remove(victim);
+	g_autofree char *data = g_build_filename(f->bundle_path, "Data", NULL);
+	GDir *dir = g_dir_open(data, 0, NULL);
+	for (const char *name; (name = g_dir_read_name(dir));)
+		g_assert_true(!g_str_has_prefix(name, "efi_vars.fd") || !strcmp(name, "efi_vars.fd") ||
+		              !strcmp(name, "efi_vars.fd.new"));
+	g_dir_close(dir);
+	close_fixture(f);
+}
+
+/* The application's facts about the host say nothing about whether a strange image may be opened. */
+static void test_own_host_facts_do_not_skip_the_check_of_images(void)
+{
+	static const TestEdit edits[] = {
+		{ "Display", "[]" },
+		{ "Drive", "[{'Identifier': 'A', 'ImageType': 'Disk', 'Interface': 'VirtIO', 'ImageName': 'a.qcow2'}]" },
+		{ NULL, NULL },
+	};
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, edits, NULL);
+	g_autofree char *outside = g_build_filename(f->runtime, "..", "outside.raw", NULL);
+	g_autofree char *image = g_build_filename(f->bundle_path, "Data", "a.qcow2", NULL);
+	g_autofree char *base = g_canonicalize_filename(outside, NULL);
+	g_assert_true(g_file_set_contents(base, "0123456789", -1, NULL));
+	const char *make[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, image, "1M", NULL };
+	g_assert_true(g_spawn_sync(NULL, (char **)make, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
+	UtmVmStartOptions options = UTM_VM_START_OPTIONS_INIT;
+	g_assert_cmpint(utm_host_probe(f->context, utm_vm_get_config(f->vm), &options.host, NULL), ==, 0);
+	assert_start_fails(f, &options, UTM_ERROR_BUNDLE_PATH_ESCAPE, "Drive[0].ImageName");
+	utm_host_unref(options.host);
+	g_remove(base);
+	close_fixture(f);
+}
+
+static void stop_while_starting(UtmVm *vm)
+{
+	g_usleep(100000);
+	gint64 before = g_get_monotonic_time();
+	g_assert_cmpint(utm_vm_stop(vm, UTM_VM_STOP_KILL, NULL, NULL), ==, 0);
+	g_assert_cmpint(g_get_monotonic_time() - before, <, 700000);
+}
+
+/* Nothing is drained from a monitor that never spoke. */
+static void test_fake_kill_while_starting_is_quick(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "hang");
+	for (int i = 0; i < 3; i++) {
+		utm_vm_start_async(f->vm, NULL, NULL, NULL, NULL, NULL);
+		stop_while_starting(f->vm);
+	}
+	close_fixture(f);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -538,6 +679,10 @@ int main(int argc, char **argv)
 		g_test_add_func("/vm/start-paused", test_start_paused);
 		g_test_add_func("/vm/qmp", test_qmp_of_the_machine);
 		g_test_add_func("/vm/serial-flood", test_serial_flood_loses_nothing);
+		g_test_add_func("/vm/serial-handler-taken-away", test_serial_handler_taken_away);
+		g_test_add_func("/vm/host-ignores-sigchld", test_host_ignores_sigchld);
+		g_test_add_func("/vm/variables-follow-no-link", test_variables_do_not_follow_links);
+		g_test_add_func("/vm/own-host-facts", test_own_host_facts_do_not_skip_the_check_of_images);
 		g_test_add_func("/vm/async-and-cancel", test_async_and_cancel);
 		g_test_add_func("/vm/blocking-inside-callback", test_blocking_call_inside_a_callback);
 		g_test_add_func("/vm/dropped-while-starting", test_dropped_while_starting);
@@ -552,7 +697,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/vm/fault/never-answers", test_fake_never_answers);
 	g_test_add_func("/vm/fault/cancelled-start", test_fake_cancelled_start);
 	g_test_add_func("/vm/fault/stopped-while-starting", test_fake_stopped_while_starting);
+	g_test_add_func("/vm/fault/kill-while-starting", test_fake_kill_while_starting_is_quick);
 	g_test_add_func("/vm/fault/ignores-quit", test_fake_ignores_quit);
 	g_test_add_func("/vm/fault/crashes", test_fake_crashes);
+	g_test_add_func("/vm/fault/closes-its-monitor", test_fake_closes_its_monitor);
 	return g_test_run();
 }

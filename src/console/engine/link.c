@@ -6,11 +6,12 @@
 #include "picture.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-/* So long may the server take to hear of released keys. */
-#define CLOSE_DEADLINE_MS 500
+/* So long may the server take to let us go. */
+#define CLOSE_DEADLINE_MS 900
 
 typedef struct Outgoing {
 	UtmMessage message;
@@ -26,6 +27,7 @@ typedef struct Link {
 	bool closing;
 	guint read_source;
 	guint write_source;
+	guint signal_source;
 	GQueue outgoing; /* only while the library is slow to read */
 	EngineHost host;
 	PictureSink sink;
@@ -251,6 +253,12 @@ static bool on_readable(int fd, GIOCondition condition, void *data)
 	return true;
 }
 
+/* The library's process died: its socket closes too, but perhaps a moment later. */
+static void on_signal(void *data)
+{
+	begin_close(data);
+}
+
 void link_serve(int socket, const EngineKind *kind)
 {
 	Link link = { .socket = socket, .kind = kind };
@@ -259,6 +267,7 @@ void link_serve(int socket, const EngineKind *kind)
 	link.sink = (PictureSink){ on_ring, on_frame, on_hidden, &link };
 	g_queue_init(&link.outgoing);
 	link.engine = kind->create(&link.host);
+	link.signal_source = loop_add_signal(SIGTERM, on_signal, &link);
 	/* Input goes first, whatever the pictures do. */
 	link.read_source = loop_add_fd(socket, G_IO_IN, G_PRIORITY_HIGH, on_readable, &link);
 	loop_run();
@@ -267,5 +276,6 @@ void link_serve(int socket, const EngineKind *kind)
 		g_clear_pointer(&link.pictures[i], picture_free);
 	loop_remove(&link.read_source);
 	loop_remove(&link.write_source);
+	loop_remove(&link.signal_source);
 	g_queue_clear_full(&link.outgoing, (GDestroyNotify)outgoing_free);
 }

@@ -3,7 +3,8 @@
  * The one place that knows which main context SPICE uses.
  *
  * spice-client-glib attaches all it does to GLib's default context, whatever the thread's own one is. In this program
- * nobody else does, so the default context is simply ours. An engine on a thread of a host application would begin here.
+ * nobody else does, so the default context is simply ours. An engine on a thread of a host application would begin
+ * here.
  */
 #include "loop.h"
 
@@ -57,22 +58,22 @@ guint loop_add_fd(int fd, GIOCondition condition, int priority, LoopFdFunc fn, v
 	return attach(source, priority);
 }
 
-typedef struct Once {
+typedef struct Call {
 	LoopFunc fn;
 	void *data;
-} Once;
+} Call;
 
 static gboolean once(gpointer data)
 {
-	Once *call = data;
+	Call *call = data;
 	call->fn(call->data);
 	return G_SOURCE_REMOVE;
 }
 
 static guint attach_once(GSource *source, int priority, LoopFunc fn, void *data)
 {
-	Once *call = g_new(Once, 1);
-	*call = (Once){ fn, data };
+	Call *call = g_new(Call, 1);
+	*call = (Call){ fn, data };
 	g_source_set_callback(source, once, call, g_free);
 	return attach(source, priority);
 }
@@ -85,6 +86,22 @@ guint loop_add_timeout(guint delay_ms, LoopFunc fn, void *data)
 guint loop_add_idle(LoopFunc fn, void *data)
 {
 	return attach_once(g_idle_source_new(), G_PRIORITY_LOW, fn, data);
+}
+
+static gboolean signalled(gpointer data)
+{
+	Call *call = data;
+	call->fn(call->data);
+	return G_SOURCE_CONTINUE;
+}
+
+guint loop_add_signal(int number, LoopFunc fn, void *data)
+{
+	Call *call = g_new(Call, 1);
+	*call = (Call){ fn, data };
+	GSource *source = g_unix_signal_source_new(number);
+	g_source_set_callback(source, signalled, call, g_free);
+	return attach(source, G_PRIORITY_DEFAULT);
 }
 
 void loop_remove(guint *id)

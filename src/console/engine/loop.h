@@ -15,5 +15,7 @@ typedef bool (*LoopFdFunc)(int fd, GIOCondition condition, void *data);
 guint loop_add_fd(int fd, GIOCondition condition, int priority, LoopFdFunc fn, void *data);
 guint loop_add_timeout(guint delay_ms, LoopFunc fn, void *data);
 guint loop_add_idle(LoopFunc fn, void *data);
+/* Runs fn at each such signal. */
+guint loop_add_signal(int number, LoopFunc fn, void *data);
 /* Fine for 0; forgets the number. */
 void loop_remove(guint *id);

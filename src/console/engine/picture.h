@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One display's pictures on their way from an engine's surface into shared memory. Knows nothing of any display protocol. */
+/* One display's pictures on their way from an engine's surface into shared memory. Knows no display protocol. */
 #pragma once
 
 #include "console/frame-ring.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The SPICE engine: one session of spice-client-glib with its main, display, cursor and inputs channels. Pictures go to
+ * The SPICE engine: one session of spice-client-glib with its main, display and inputs channels. Pictures go to
  * picture.c, keys and pointer to input.c.
  *
  * The pixels of a display belong to SPICE, which rewrites them in place and frees them after display-primary-destroy;
@@ -18,6 +18,15 @@
 
 /* A server that has neither displays nor inputs to offer is waited for so long. */
 #define SETTLE_MS 1000
+/* How often channels are looked at that join, and how long an end waits for them. */
+#define JOIN_POLL_MS 2
+#define JOIN_DEADLINE_MS 700
+
+/* A channel on its way in. */
+typedef struct Joining {
+	SpiceChannel *channel;
+	bool open;
+} Joining;
 
 struct Engine {
 	const EngineHost *host;
@@ -26,12 +35,14 @@ struct Engine {
 	SpiceChannel *inputs; /* of the session */
 	int path_fd;          /* see address_of() */
 	bool greeted;         /* the main channel is open */
-	guint opening;        /* channels under way that belong to a connection worth the name */
-	bool inputs_settled;
+	GArray *joining;
+	guint join_timer;
 	guint settle_timer;
-	bool connected;       /* that was said */
-	bool over;            /* failed or ended was said */
+	bool connected; /* that was said */
+	bool over;      /* failed or ended was said */
 	bool closing;
+	bool disconnected;
+	guint close_timer;
 };
 
 /* ---------------------------------------------------------------- the connection */
@@ -55,10 +66,6 @@ static void give_up(Engine *engine, SpiceChannel *channel, UtmEngineFailure fail
 		engine->host->failed(engine->host->data, failure, text);
 }
 
-/*
- * A session is connected when its displays and inputs are: a key that is sent right after must not be lost. They are
- * announced together, some turns of the loop after the main channel opened.
- */
 static void settle(void *data)
 {
 	Engine *engine = data;
@@ -69,15 +76,69 @@ static void settle(void *data)
 	engine->host->connected(engine->host->data);
 }
 
-static void channel_begins(Engine *engine)
+/* ---------------------------------------------------------------- channels that join */
+
+/*
+ * A session is connected when its displays and inputs are: a key that is sent right after must not be lost. They are
+ * announced together, some turns of the loop after the main channel opened.
+ *
+ * And it must not be left before. SPICE servers (seen with 0.15.1) crash, and with them QEMU and its guest, when a
+ * client goes away while its display channel joins. To the client the channel is open before that is over; it is over
+ * for certain when the server has sent something through it.
+ */
+
+static void disconnect(void *data);
+
+static void all_joined(Engine *engine)
 {
-	engine->opening++;
+	loop_remove(&engine->join_timer);
+	if (engine->closing)
+		disconnect(engine);
+	else
+		settle(engine);
 }
 
-static void channel_settled(Engine *engine)
+static void joined(Engine *engine, guint index)
 {
-	if (engine->opening > 0 && --engine->opening == 0)
-		settle(engine);
+	g_array_remove_index_fast(engine->joining, index);
+	if (engine->joining->len == 0)
+		all_joined(engine);
+}
+
+static void look_at_joining(void *data)
+{
+	Engine *engine = data;
+	engine->join_timer = loop_add_timeout(JOIN_POLL_MS, look_at_joining, engine);
+	for (guint i = engine->joining->len; i-- > 0;) {
+		const Joining *joining = &g_array_index(engine->joining, Joining, i);
+		gulong heard = 0;
+		g_object_get(joining->channel, "total-read-bytes", &heard, NULL);
+		if (joining->open && heard > 0)
+			joined(engine, i);
+	}
+}
+
+static void joining_event(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
+{
+	for (guint i = engine->joining->len; i-- > 0;) {
+		Joining *joining = &g_array_index(engine->joining, Joining, i);
+		if (joining->channel == channel && event == SPICE_CHANNEL_OPENED)
+			joining->open = true;
+		else if (joining->channel == channel && event != SPICE_CHANNEL_SWITCHING)
+			joined(engine, i);
+	}
+}
+
+static void join(Engine *engine, SpiceChannel *channel)
+{
+	if (engine->closing)
+		return;
+	Joining joining = { .channel = channel };
+	g_array_append_val(engine->joining, joining);
+	g_signal_connect(channel, "channel-event", G_CALLBACK(joining_event), engine);
+	if (!engine->join_timer)
+		engine->join_timer = loop_add_timeout(JOIN_POLL_MS, look_at_joining, engine);
+	spice_channel_connect(channel);
 }
 
 static void main_event(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
@@ -172,12 +233,6 @@ static void display_event(SpiceChannel *channel, SpiceChannelEvent event, Pictur
 		picture_drop_surface(picture);
 }
 
-static void display_settled(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
-{
-	g_signal_handlers_disconnect_by_func(channel, display_settled, engine);
-	channel_settled(engine);
-}
-
 static void add_display(Engine *engine, SpiceChannel *channel)
 {
 	int id = -1;
@@ -191,9 +246,7 @@ static void add_display(Engine *engine, SpiceChannel *channel)
 	g_signal_connect(channel, "display-mark", G_CALLBACK(marked), picture);
 	g_signal_connect(channel, "notify::monitors", G_CALLBACK(monitors_changed), picture);
 	g_signal_connect(channel, "channel-event", G_CALLBACK(display_event), picture);
-	g_signal_connect(channel, "channel-event", G_CALLBACK(display_settled), engine);
-	channel_begins(engine);
-	spice_channel_connect(channel);
+	join(engine, channel);
 }
 
 /* ---------------------------------------------------------------- channels */
@@ -201,15 +254,12 @@ static void add_display(Engine *engine, SpiceChannel *channel)
 static void inputs_event(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
 {
 	bool open = event == SPICE_CHANNEL_OPENED;
-	if (engine->closing)
+	if (engine->disconnected)
 		return;
 	engine->inputs = open ? channel : NULL;
 	input_set_channel(engine->input, open ? SPICE_INPUTS_CHANNEL(channel) : NULL);
 	if (open)
 		engine->host->input_ready(engine->host->data);
-	if (!engine->inputs_settled)
-		channel_settled(engine);
-	engine->inputs_settled = true;
 }
 
 static void channel_new(SpiceSession *session, SpiceChannel *channel, Engine *engine)
@@ -221,11 +271,9 @@ static void channel_new(SpiceSession *session, SpiceChannel *channel, Engine *en
 		add_display(engine, channel);
 	} else if (SPICE_IS_INPUTS_CHANNEL(channel)) {
 		g_signal_connect(channel, "channel-event", G_CALLBACK(inputs_event), engine);
-		channel_begins(engine);
-		spice_channel_connect(channel);
-	} else if (SPICE_IS_CURSOR_CHANNEL(channel)) {
-		spice_channel_connect(channel);
+		join(engine, channel);
 	}
+	/* Others stay unconnected: each costs the server a new RSA key, some 40 ms in which QEMU does nothing else. */
 }
 
 /* ---------------------------------------------------------------- the engine */
@@ -236,6 +284,7 @@ static Engine *session_create(const EngineHost *host)
 	engine->host = host;
 	engine->path_fd = -1;
 	engine->input = input_new();
+	engine->joining = g_array_new(FALSE, FALSE, sizeof(Joining));
 	engine->session = spice_session_new();
 	g_object_set(engine->session, "enable-audio", FALSE, "enable-usbredir", FALSE, "enable-smartcard", FALSE, NULL);
 	g_signal_connect(engine->session, "channel-new", G_CALLBACK(channel_new), engine);
@@ -295,7 +344,7 @@ static void when_gone(void *data)
 		engine->host->closed(engine->host->data);
 }
 
-static void disconnect(Engine *engine)
+static void leave(Engine *engine)
 {
 	input_set_channel(engine->input, NULL);
 	spice_session_disconnect(engine->session);
@@ -305,23 +354,40 @@ static void disconnect(Engine *engine)
 static void flushed(GObject *source, GAsyncResult *result, gpointer data)
 {
 	spice_channel_flush_finish(SPICE_CHANNEL(source), result, NULL);
-	disconnect(data);
+	leave(data);
+}
+
+/* Nothing joins any more, or it takes too long. */
+static void disconnect(void *data)
+{
+	Engine *engine = data;
+	loop_remove(&engine->close_timer);
+	if (engine->disconnected)
+		return;
+	engine->disconnected = true;
+	input_release_all(engine->input);
+	if (engine->inputs)
+		spice_channel_flush_async(engine->inputs, NULL, flushed, engine);
+	else
+		leave(engine);
 }
 
 static void session_close(Engine *engine)
 {
 	engine->closing = true;
-	input_release_all(engine->input);
-	if (engine->inputs)
-		spice_channel_flush_async(engine->inputs, NULL, flushed, engine);
-	else
+	if (engine->joining->len == 0)
 		disconnect(engine);
+	else
+		engine->close_timer = loop_add_timeout(JOIN_DEADLINE_MS, disconnect, engine);
 }
 
 static void session_destroy(Engine *engine)
 {
 	loop_remove(&engine->settle_timer);
+	loop_remove(&engine->join_timer);
+	loop_remove(&engine->close_timer);
 	g_clear_object(&engine->session);
+	g_array_unref(engine->joining);
 	input_free(engine->input);
 	if (engine->path_fd >= 0)
 		close(engine->path_fd);

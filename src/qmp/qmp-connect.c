@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Connecting a UtmQmp: the socket on the caller's thread, greeting and negotiation on the I/O thread. */
+#include "base/sized-struct.h"
+#include "base/util.h"
+#include "qmp/qmp-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+/* A full backlog cannot be waited for with poll(). */
+#define CONNECT_RETRY_MS 20
+
+typedef struct Connecting {
+	int fd;
+	gint64 timeout_ms;
+} Connecting;
+
+static void finish_connecting(UtmQmp *qmp, UtmError *error_taken)
+{
+	UtmRequest *request = g_steal_pointer(&qmp->connecting);
+	if (request)
+		utm__request_finish(request, error_taken, NULL, NULL);
+	else
+		utm_error_unref(error_taken);
+}
+
+static void on_ready(UtmQmpClient *client, const UtmError *error, void *data)
+{
+	UtmQmp *qmp = data;
+	if (error)
+		utm__qmp_end(qmp, error);
+	else
+		utm__qmp_learn_greeting(qmp, client);
+	finish_connecting(qmp, error ? utm_error_ref(qmp->end_error) : NULL);
+}
+
+static void on_event(UtmQmpClient *client, const char *name, const char *data_json, gint64 timestamp_us, void *data)
+{
+	utm__qmp_emit(data, name, data_json, timestamp_us);
+}
+
+static void on_closed(UtmQmpClient *client, const UtmError *error, void *data)
+{
+	utm__qmp_end(data, error);
+}
+
+static const UtmQmpClientFuncs client_funcs = { .ready = on_ready, .event = on_event, .closed = on_closed };
+
+static void start_connecting(UtmRequest *request)
+{
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	Connecting *input = utm__request_get_input(request);
+	int fd = input->fd;
+	input->fd = -1;
+	qmp->connecting = request;
+	utm__qmp_set_client(qmp, utm__qmp_client_new(qmp->object.context, fd, input->timeout_ms, &client_funcs, qmp));
+}
+
+static void abort_connecting(UtmRequest *request, int code)
+{
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	UtmError *error = utm__request_abort_error(request, code);
+	utm__qmp_end(qmp, error);
+	finish_connecting(qmp, error);
+}
+
+static void free_connecting(gpointer data)
+{
+	Connecting *input = data;
+	utm__close_fd(&input->fd);
+	g_free(input);
+}
+
+static int negotiate(UtmContext *context, int fd_taken, gint64 timeout_ms, UtmCancel *cancel, UtmQmp **ret_qmp,
+                     UtmError **error)
+{
+	UtmQmp *qmp = utm__qmp_new(context, true);
+	UtmRequest *request = utm__request_new(&qmp->object, "connecting to the monitor", -1, cancel);
+	Connecting *input = g_new(Connecting, 1);
+	*input = (Connecting){ .fd = fd_taken, .timeout_ms = timeout_ms };
+	utm__request_set_input(request, input, free_connecting);
+	utm__request_set_abort(request, abort_connecting);
+	int failed = utm__request_run(request, start_connecting, error);
+	utm__request_unref(request);
+	if (failed)
+		utm_qmp_unref(qmp);
+	else
+		*ret_qmp = qmp;
+	return failed;
+}
+
+static int check_connect(UtmContext *context, const UtmQmpConnectOptions *options, UtmQmpConnectOptions *ret,
+                         UtmQmp **ret_qmp, UtmError **error)
+{
+	if (!context || !ret_qmp)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no context, or nowhere to put the connection");
+	int failed = utm__sized_copy(ret, sizeof *ret, sizeof *ret, options, "UtmQmpConnectOptions", error);
+	if (failed)
+		return failed;
+	if (ret->timeout_ms < -1)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
+	if (ret->timeout_ms == 0)
+		ret->timeout_ms = CONNECT_TIMEOUT_MS;
+	return utm__context_check_blocking(context, error);
+}
+
+/* A server that has not yet accepted those before us answers EAGAIN: try again for as long as there is time. */
+static int connect_patiently(const char *path, gint64 deadline_us, UtmCancel *cancel, UtmError **error)
+{
+	for (;;) {
+		g_autoptr(UtmError) failure = NULL;
+		int fd = utm__unix_connect(path, &failure);
+		if (fd >= 0)
+			return fd;
+		if (utm_error_get_errno(failure) != EAGAIN)
+			return utm__fail_take(error, g_steal_pointer(&failure));
+		if (utm__cancel_is_triggered(cancel))
+			return utm__fail(error, UTM_ERROR_CANCELLED, "connecting to the monitor was cancelled");
+		if (utm__now_us() >= deadline_us)
+			return utm__fail(error, UTM_ERROR_TIMEOUT, "the monitor serves others and accepts no connection");
+		g_usleep(CONNECT_RETRY_MS * 1000);
+	}
+}
+
+static gint64 remaining_ms(gint64 deadline_us)
+{
+	return deadline_us == G_MAXINT64 ? -1 : MAX(deadline_us - utm__now_us(), 0) / 1000;
+}
+
+int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
+                         UtmError **error)
+{
+	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
+	int failed = check_connect(context, options, &checked, ret_qmp, error);
+	if (failed)
+		return failed;
+	if (!path)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no path");
+	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
+	UtmError *failure = NULL;
+	int fd = connect_patiently(path, deadline_us, checked.cancel, &failure);
+	failed = fd < 0 ? fd : negotiate(context, fd, remaining_ms(deadline_us), checked.cancel, ret_qmp, &failure);
+	return failed ? utm__fail_take(error, utm__error_at_file(failure, path)) : 0;
+}
+
+static bool is_stream_socket(int fd)
+{
+	int type = 0;
+	socklen_t size = sizeof type;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
+                       UtmError **error)
+{
+	utm_autofd owned = fd;
+	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
+	int failed = check_connect(context, options, &checked, ret_qmp, error);
+	if (failed)
+		return failed;
+	if (!is_stream_socket(fd))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	owned = -1;
+	return negotiate(context, fd, checked.timeout_ms, checked.cancel, ret_qmp, error);
+}

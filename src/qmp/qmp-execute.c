@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Commands of a UtmQmp. Each is a request on the I/O thread; a blocking one first tries the shortcut that needs no
+ * other thread, and becomes a request when that hands it back.
+ */
+#include "base/sized-struct.h"
+#include "qmp/framer.h"
+#include "qmp/qmp-private.h"
+#include "qmp/shortcut.h"
+#include "schema/json-reader.h"
+
+#include <string.h>
+
+#define CALL_TIMEOUT_MS 30000
+#define COMMAND_NAME_MAX 255
+#define ARGUMENTS_MAX ((gsize)32 << 20)
+
+typedef struct Call {
+	UtmQmpCall call;
+	char *command;
+	char *arguments;
+	UtmCancel *cancel;    /* borrowed from the options; the request has a reference */
+	UtmQmpClient *client; /* a reference; the one that was tried, and must adopt when it handed the call back */
+	GList link;           /* in UtmQmp.calls while under way */
+	bool handed;          /* back by the shortcut: sent already */
+	guint ticket; /* 0: not in UtmQmp.calls */
+} Call;
+
+static void call_free(gpointer data)
+{
+	Call *call = data;
+	utm__qmp_client_unref(call->client);
+	g_free(call->command);
+	g_free(call->arguments);
+	g_free(call->call.reply);
+	utm_error_unref(call->call.error);
+	g_free(call);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
+
+/* The characters of QAPI's names; none of them needs escaping in JSON. */
+static int check_command(const char *command, UtmError **error)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	gsize length = command ? strspn(command, allowed) : 0;
+	if (length == 0 || length > COMMAND_NAME_MAX || command[length])
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the name of the QMP command is none");
+	return 0;
+}
+
+/* Checks foreign arguments and leaves out their white space: QEMU takes its time over every byte. */
+static int compact_arguments(const char *text, char **ret, UtmError **error)
+{
+	/* The arguments stand one level deep in the command. */
+	const UtmJsonLimits limits = { .size = ARGUMENTS_MAX, .depth = UTM_QMP_DEPTH_MAX - 1 };
+	gsize length = strlen(text);
+	int failed = utm__json_check(text, length, &limits, UTM_ERROR_INVALID_ARGUMENT, error);
+	if (failed)
+		return failed;
+	UtmQmpFramer framer = { 0 };
+	g_autofree char *compact = g_malloc(length + 1);
+	char *to = compact;
+	const char *from = text;
+	/* Valid JSON that is no object does not look like a message. */
+	if (utm__qmp_framer_run(&framer, &from, text + length, &to) != UTM_QMP_FRAME_WHOLE)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the arguments of a QMP command are a JSON object");
+	*to = 0;
+	*ret = g_steal_pointer(&compact);
+	return 0;
+}
+
+static Call *call_new(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                      UtmError **error)
+{
+	UtmQmpCallOptions checked = UTM_QMP_CALL_OPTIONS_INIT;
+	g_autoptr(Call) call = g_new0(Call, 1);
+	if (!qmp) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no QMP connection");
+		return NULL;
+	}
+	if (check_command(command, error) < 0 ||
+	    utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmQmpCallOptions", error) < 0 ||
+	    (arguments && compact_arguments(arguments, &call->arguments, error) < 0))
+		return NULL;
+	if (checked.timeout_ms < -1) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
+		return NULL;
+	}
+	call->command = g_strdup(command);
+	call->cancel = checked.cancel;
+	call->link.data = call;
+	call->call.command = call->command;
+	call->call.arguments_json = call->arguments;
+	call->call.timeout_ms = checked.timeout_ms == 0 ? CALL_TIMEOUT_MS : checked.timeout_ms;
+	return g_steal_pointer(&call);
+}
+
+/* The client knows neither the command's name nor its limit. */
+static UtmError *refine_error(const Call *call, const UtmError *error)
+{
+	if (utm_error_get_code(error) != UTM_ERROR_TIMEOUT)
+		return utm_error_ref((UtmError *)error);
+	return utm__error_new(UTM_ERROR_TIMEOUT, "%s was not answered within %" G_GINT64_FORMAT " ms", call->command,
+	                      call->call.timeout_ms);
+}
+
+static UtmQmpClient *ref_client(UtmQmp *qmp)
+{
+	pthread_mutex_lock(&qmp->lock);
+	UtmQmpClient *client = qmp->client ? utm__qmp_client_ref(qmp->client) : NULL;
+	pthread_mutex_unlock(&qmp->lock);
+	return client;
+}
+
+static void on_reply(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
+{
+	UtmRequest *request = data;
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	Call *call = utm__request_get_input(request);
+	if (call->ticket)
+		g_queue_unlink(&qmp->calls, &call->link);
+	utm__request_finish(request, error ? refine_error(call, error) : NULL, g_strdup(reply_json), g_free);
+}
+
+static void start_call(UtmRequest *request)
+{
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	Call *call = utm__request_get_input(request);
+	UtmQmpClient *client = call->handed ? call->client : qmp->client;
+	if (!client) {
+		utm__request_finish(request,
+		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to the monitor has ended: %s",
+		                                   utm_error_get_message(qmp->end_error)),
+		                    NULL, NULL);
+		return;
+	}
+	call->ticket = call->handed ? utm__qmp_client_adopt(client, &call->call, on_reply, request)
+	                            : utm__qmp_client_send(client, call->command, call->arguments, call->call.timeout_ms,
+	                                                   on_reply, request);
+	if (call->ticket)
+		g_queue_push_tail_link(&qmp->calls, &call->link);
+}
+
+static void abort_call(UtmRequest *request, int code)
+{
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	Call *call = utm__request_get_input(request);
+	UtmError *error = utm__error_new(code, "%s was cancelled; whether it took effect is unknown", call->command);
+	if (qmp->client)
+		utm__qmp_client_abandon(qmp->client, call->ticket, error);
+	else
+		utm_error_unref(error);
+}
+
+static UtmRequest *request_new(UtmQmp *qmp, Call *call_taken)
+{
+	UtmRequest *request = utm__request_new(&qmp->object, "a QMP command", -1, call_taken->cancel);
+	utm__request_set_input(request, call_taken, call_free);
+	utm__request_set_abort(request, abort_call);
+	return request;
+}
+
+void utm__qmp_abandon_calls(UtmQmp *qmp, UtmQmpClient *client, const UtmError *error)
+{
+	/* on_reply takes each out of the queue. */
+	for (Call *call; (call = g_queue_peek_head(&qmp->calls));)
+		utm__qmp_client_abandon(client, call->ticket, utm_error_ref((UtmError *)error));
+}
+
+/* A call that can be cancelled needs the I/O thread, which hears of it. */
+static UtmQmpCallResult try_shortcut(UtmQmp *qmp, Call *call)
+{
+	call->client = call->cancel ? NULL : ref_client(qmp);
+	UtmQmpCallResult result = call->client ? utm__qmp_client_try_call(call->client, &call->call) : UTM_QMP_CALL_BUSY;
+	call->handed = result == UTM_QMP_CALL_HANDED;
+	return result;
+}
+
+static int take_result(Call *call, char **ret_reply, UtmError **error)
+{
+	if (call->call.error)
+		return utm__fail_take(error, refine_error(call, call->call.error));
+	if (ret_reply)
+		*ret_reply = g_steal_pointer(&call->call.reply);
+	return 0;
+}
+
+int utm_qmp_execute(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                    char **ret_reply, UtmError **error)
+{
+	UtmError *failure = NULL;
+	g_autoptr(Call) call = call_new(qmp, command, arguments, options, &failure);
+	if (!call || utm__context_check_blocking(qmp->object.context, &failure) < 0)
+		return utm__fail_take(error, failure);
+	if (try_shortcut(qmp, call) == UTM_QMP_CALL_DONE)
+		return take_result(call, ret_reply, error);
+	g_autoptr(UtmRequest) request = request_new(qmp, g_steal_pointer(&call));
+	int failed = utm__request_run(request, start_call, error);
+	if (!failed && ret_reply)
+		*ret_reply = utm__request_steal_result(request);
+	return failed;
+}
+
+static void deliver_reply(UtmRequest *request, UtmCallback *callback)
+{
+	if (callback->fn)
+		((UtmQmpReplyFunc)callback->fn)((UtmQmp *)utm__request_get_object(request), utm__request_get_result(request),
+		                                utm__request_get_error(request), callback->user_data);
+}
+
+int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                          UtmQmpReplyFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	UtmError *failure = NULL;
+	Call *call = call_new(qmp, command, arguments, options, &failure);
+	if (!call) {
+		if (free_fn)
+			free_fn(user_data);
+		return utm__fail_take(error, failure);
+	}
+	UtmRequest *request = request_new(qmp, call);
+	utm__request_submit(request, start_call, deliver_reply,
+	                    utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn));
+	utm__request_unref(request);
+	return 0;
+}

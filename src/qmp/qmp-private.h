@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The inside of UtmQmp, shared by the handle itself (qmp.c), connecting and commands. */
+#pragma once
+
+#include "core/request.h"
+#include "qmp/client-private.h"
+
+struct UtmQmp {
+	UtmObject object;
+	UtmHandlerSlot handler;
+	UtmQueueEvent end_event;
+	bool owns_client;
+	/* Fixed once connected. */
+	char *greeting;
+	guint32 version;
+
+	pthread_mutex_t lock; /* guards the next two; they change on the I/O thread only */
+	UtmQmpClient *client; /* a reference; NULL after the end */
+	UtmError *end_error;
+
+	/* I/O thread only */
+	GQueue calls; /* sent and not answered; qmp-execute.c knows of what */
+	UtmRequest *connecting;
+};
+
+UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client);
+/* I/O thread: the client of a new handle, which takes a reference, and what it learnt from the greeting. */
+void utm__qmp_set_client(UtmQmp *qmp, UtmQmpClient *client);
+void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client);
+/* I/O thread: the handle is of no more use. Its calls end, and its handler is told. error NULL: closed on this side. */
+void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
+
+/* I/O thread: ends the calls that are under way. */
+void utm__qmp_abandon_calls(UtmQmp *qmp, UtmQmpClient *client, const UtmError *error);
