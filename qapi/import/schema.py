@@ -97,7 +97,8 @@ class Checks:
         if not isinstance(definition, Call):
             for feature in definition.features:
                 if feature.name in FEATURES_OF_USES:
-                    self.fail(f"types do not have the feature '{feature.name}'", "Give it to members, commands and events.")
+                    self.fail(f"types do not have the feature '{feature.name}'",
+                              "Give it to members, commands and events.")
         if isinstance(definition, Enum):
             self.check_enum(definition)
         elif isinstance(definition, Alternate):
