@@ -6,7 +6,7 @@ import re
 import reader
 import shape
 from language import SchemaError
-from shape import Alternate, Call, Enum, Member, Object, Value, mapped
+from shape import Alternate, Call, Enum, Object, Value, mapped
 
 INTEGERS = ("int", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "size")
 # Built-in types by the form their values have in JSON.
