@@ -1,35 +1,37 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A ledger as the generator needs it: `load(path)` gives a checked `Protocol` of plain dataclasses.
 
-    Protocol.enums, objects, alternates, commands, events     everything ever recorded, in the order of the file
-    thing.name       on the wire                               thing.since, thing.until    first and last release; until is
-    thing.c_name     in C; final                                                           None while QEMU has it
-    thing.condition  of the build, newest form, or ""          thing.features              names in the newest release that has it
-    thing.deprecated, thing.unstable                           thing.feature_conditions    {feature: condition}
+`Protocol` has `enums`, `objects`, `alternates`, `commands` and `events`: all that was ever recorded, in the order of
+the file. Each of them, and each value, member and branch, is a `Thing`:
+    name            on the wire
+    c_name          in C, in lower case; final
+    since, until    first and last release; until is None while QEMU has it
+    condition       of the build, as QEMU's newest release has it, or ""
+    features        names; also `deprecated` and `unstable`. `feature_conditions` is {feature: condition}
 
-Objects are flat: members of bases are in them, in the order of their fields in C. `Object.fields` has `Member`, `Flag` and
-`Union` in that order; `Object.members`, `Object.union`, `Object.branches` pick them. The arguments of a command or the data
-of an event are `call.args`: an Object of its own, named `<Camel>Args` or `<Camel>Event` (then `args.owner` is the call), or one
-that has a name in the schema (`call.args.owner` is None; make `<Camel>Args` a typedef of it). A command that takes nothing has
-`args` None; since a later release may add some, its function should still take a pointer.
+Objects are flat: members of bases are in them. `Object.fields` holds `Member`, `Flag` and `Union` in the order of C;
+`Object.members`, `Object.union` and `Object.branches` pick out theirs. `call.args`, the arguments of a command or the
+data of an event, is either an object of its own, called `<Camel>Args` or `<Camel>Event` (`args.owner` is the call), or
+one that has a name in the schema (`args.owner` is None; make `<Camel>Args` a typedef of it). It is None when there
+never was any: the function of such a command still takes a pointer, for a later release may add some.
 
 What differs between releases, and how to make code of it:
-    Member.flag          name of the bool that says whether a scalar is there; None where it always is, or is a pointer.
-                         `has_x` stands right before the member when `flag_is_own`, else it is a Flag field of its own.
-                         `omit_x` is the reverse: true leaves a member out that older releases require.
-    Member.optional      QEMU accepts its absence in every release that knows it: check nothing when sending
-    Member.may_be_absent on receipt: optional, conditional, removed or added later than its object in any release
-    Member.wire_type     the newest type in QEMU, where the recorded one still holds its values; else the same as `type`
-    Member.successor     the Member that took over under the same name on the wire when the type changed (`x_2`). Decode fills
-                         each form the value fits and leaves the others; encode sends the newest form that is set.
-                         `Member.is_successor` marks the other end. Branches have the same.
-    Branch.type          of a union: an Object; of an alternate: any. Values of the tag without a branch add no members.
-                         A member that left the base for a branch is in both: encode sends a name once.
-Types are `Type(name, of, is_array)`: `of` is None for a built-in type, else the Enum, Object or Alternate. `Type.kind` is
+    Member.flag           the bool that says whether a scalar is there; None where it always is, or is a pointer.
+                          `has_x` stands right before the member if `flag_is_own`, else it is a `Flag` among the fields.
+                          `omit_x` is the reverse: true leaves out a member that older releases require.
+    Member.optional       every release that knows it takes messages without it
+    Member.may_be_absent  on receipt: in some release optional, conditional, removed, or not yet in its object
+    Form.wire_type        QEMU's newest type, where `type` still holds its values; else the same as `type`
+    Form.successor        the member or branch that took over its name on the wire when the type changed (`x_2`); that
+                          has `is_successor`. Decode fills each form that the value fits, encode sends the newest set.
+    Object.branches       values of the tag without a branch add no members. What left the base for a branch is in both:
+                          encode sends a name once.
+
+Types are `Type(name, of, is_array)`: `of` is the Enum, Object or Alternate, None for a built-in type. `Type.kind` is
 "builtin", "enum", "object" or "alternate".
 
-`reachable`, `sent` and `received` say whether commands and events lead to a type at all, and in which direction; only
-reachable types need C. `Protocol.functions()` lists the middles of all function names and is checked for collisions.
+`reachable`, `sent` and `received` say whether commands and events lead to a type, and in which direction. Only
+reachable types need C. All names that `Protocol.functions()` and `Protocol.constants()` list are free of collisions.
 """
 
 import os
@@ -209,6 +211,12 @@ class Protocol:
         for command in self.commands:
             yield from ((command.c_name + (verb and "_" + verb), command) for verb in COMMAND_VERBS)
 
+    def constants(self):
+        """(name of a constant without its prefix, in lower case, thing)."""
+        for enum in self.enums:
+            yield f"{enum.c_name}_{UNRECOGNIZED}", enum
+            yield from ((f"{enum.c_name}_{value.c_name}", value) for value in enum.values)
+
 
 def load(path):
     """The protocol that a ledger file describes; LedgerError says what is missing and what to do."""
@@ -229,7 +237,8 @@ class Builder:
 
     def build(self):
         if not self.releases:
-            raise LedgerError(f"{self.text.protocol}.ledger", "no release is recorded", "Add one with qapi/import --release.")
+            raise LedgerError(f"{self.text.protocol}.ledger", "no release is recorded",
+                              "Add one with qapi/import --release.")
         makers = {"enum": self.add_enum, "object": self.add_object, "alternate": self.add_alternate}
         for block in self.text.blocks:
             if block.kind in makers:
@@ -257,7 +266,7 @@ class Builder:
         features = {word.partition("[")[0]: word.partition("[")[2].rstrip("]") for word in split_features(words)}
         return {"name": line.name, "c_name": line.words[1], "since": line.since, "until": until,
                 "condition": line.state().get("if", ""), "features": list(features),
-                "feature_conditions": {name: condition for name, condition in features.items() if condition}, "line": line}
+                "feature_conditions": {name: text for name, text in features.items() if text}, "line": line}
 
     def check_new_type(self, line):
         if line.name in self.types or line.name in BUILTINS:
@@ -274,7 +283,7 @@ class Builder:
                 raise LedgerError(line.place, f"value '{line.name}' has number {line.words[2]}, and is the {number}th",
                                   "Numbers are recorded in order, beginning with 0; they never change.")
             enum.values.append(Value(**self.thing(line), number=number))
-        check_distinct(block, [value.c_name for value in enum.values] + [UNRECOGNIZED], "value")
+        check_distinct(block, [value.c_name for value in enum.values] + [UNRECOGNIZED], "values")
         self.protocol.enums.append(enum)
         return enum
 
@@ -289,7 +298,8 @@ class Builder:
     def type(self, word, line):
         name = word.strip("[]")
         if name not in BUILTINS and name not in self.types:
-            raise LedgerError(line.place, f"type '{name}' is not recorded", "Run qapi/import --release on a source that has it.")
+            raise LedgerError(line.place, f"type '{name}' is not recorded",
+                              "Run qapi/import --release on a source that has it.")
         return Type(name, self.types.get(name), word.startswith("["))
 
     # --- objects ---
@@ -300,7 +310,7 @@ class Builder:
         flags = {line.words[1]: line for line in block.lines if line.kind == "flag"}
         for line in block.lines:
             if line.kind == "member":
-                item = self.member(line, block, flags.pop(line.words[1], None))
+                item = self.member(line, block, flags.get(line.words[1]))
                 type_.fields.append(item)
             elif line.kind == "branch":
                 item = self.branch(line, type_)
@@ -309,9 +319,6 @@ class Builder:
                 type_.fields.append(self.other_field(line, type_))
                 continue
             self.link_forms(forms, item, line)
-        if flags:
-            line = list(flags.values())[0]
-            raise LedgerError(line.place, f"flag of '{line.words[1]}', which is no member")
         self.check_fields(type_, block)
 
     def form(self, line):
@@ -333,7 +340,7 @@ class Builder:
             raise LedgerError(line.place, f"'{member.name}' is a pointer in C and has the flag '{member.flag}'")
         if not member.flag and member.may_be_absent and not member.type.is_pointer:
             raise LedgerError(line.place, f"'{member.name}' may be absent, and nothing in C says so",
-                              f"Add `flag has_{member.c_name} {member.c_name} @{self.releases[-1]}` at the end of the block.")
+                              f"End the block with `flag has_{member.c_name} {member.c_name} @{self.releases[-1]}`.")
         return member
 
     def branch(self, line, owner):
@@ -362,7 +369,7 @@ class Builder:
         forms[key] = item
 
     def check_fields(self, type_, block):
-        check_distinct(block, [branch.c_name for branch in type_.branches], "branch")
+        check_distinct(block, [branch.c_name for branch in type_.branches], "branches")
         if isinstance(type_, Alternate):
             return
         names = list(OBJECT_FIELDS - {"u"})
@@ -371,9 +378,10 @@ class Builder:
             if isinstance(item, Member):
                 names += [item.flag] if item.flag_is_own else []
                 names += [item.c_name + "_count"] if item.type.is_array else []
-        check_distinct(block, names, "field")
+        check_distinct(block, names, "fields")
         if type_.branches and not type_.union:
-            raise LedgerError(block.place, f"'{block.name}' has branches and no union", "Add a line `union TAG u @RELEASE`.")
+            raise LedgerError(block.place, f"'{block.name}' has branches and no union",
+                              "Add a line `union TAG u @RELEASE`.")
 
     # --- commands and events ---
 
@@ -387,9 +395,9 @@ class Builder:
             call = self.protocol.events[-1]
         else:
             returns = recorded_type(block, "returns")
-            self.protocol.commands.append(Command(
-                **facts, returns=self.type(returns, block) if returns else None, oob="oob" in state, open="open" in state,
-                preconfig="preconfig" in state, has_reply="no-reply" not in state))
+            facts["returns"] = self.type(returns, block) if returns else None
+            self.protocol.commands.append(Command(**facts, oob="oob" in state, preconfig="preconfig" in state,
+                                                  has_reply="no-reply" not in state, open="open" in state))
             call = self.protocol.commands[-1]
         if call.args and call.args.line is block:
             call.args.owner = call
@@ -433,17 +441,11 @@ class Builder:
                 waiting += [form.type.of for form in forms]
 
     def check_names(self):
-        """Names of types and functions are in one space each."""
-        functions, types = {}, {}
-        for name, thing in self.protocol.functions():
-            if functions.setdefault(name, thing) is not thing:
-                raise LedgerError(thing.line.place, f"'{thing.name}' and '{functions[name].name}' both make a function '{name}'",
-                                  "Give the newer one another name in qapi/import/naming.py and import its release again.")
-        for thing in self.protocol.types + self.protocol.argument_objects:
-            for name in [thing.name, *thing.aliases]:
-                if types.setdefault(name, thing) is not thing:
-                    raise LedgerError(thing.line.place, f"two types are called '{name}' in C",
-                                      "A schema type has the name of a command's arguments: rename in qapi/ledger.py.")
+        """Names of functions, constants and types are in one space each."""
+        check_spaces(self.protocol.functions(), "function")
+        check_spaces(self.protocol.constants(), "constant")
+        types = self.protocol.types + self.protocol.argument_objects
+        check_spaces([(name, type_) for type_ in types for name in [type_.name, *type_.aliases]], "type")
 
 
 def split_features(words):
@@ -470,14 +472,24 @@ def check_c_name(line):
     name = line.words[1]
     pattern = r"[a-z0-9_]+" if line.kind == "value" else r"[a-z][a-z0-9_]*"
     if not re.fullmatch(pattern, name):
-        raise LedgerError(line.place, f"'{name}' is no name in C", "Lower case letters, digits and underscores, please.")
+        raise LedgerError(line.place, f"'{name}' is no name in C",
+                          "Names are of lower case letters, digits and underscores.")
     if line.kind in ("member", "branch") and name in RESERVED:
         raise LedgerError(line.place, f"'{name}' is a keyword or a macro in C or C++", f"Record it as '{name}_'.")
+
+
+def check_spaces(names, what):
+    seen = {}
+    for name, thing in names:
+        if seen.setdefault(name, thing) is not thing:
+            raise LedgerError(thing.line.place, f"'{thing.name}' and '{seen[name].name}' both make a {what} '{name}'",
+                              "Give the newer one another name in qapi/import/naming.py and import its release again.")
 
 
 def check_distinct(block, names, what):
     seen = set()
     for name in names:
         if name in seen:
-            raise LedgerError(block.place, f"'{block.name}' has two {what}s called '{name}' in C", "Give the newer one another name.")
+            raise LedgerError(block.place, f"'{block.name}' has two {what} called '{name}' in C",
+                              "Give the newer one another name.")
         seen.add(name)

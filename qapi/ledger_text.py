@@ -9,13 +9,13 @@
     	member type type str @7.2 @10.0 next=type_2
     	member error error str @7.2 optional
 
-A line is a kind, its fixed words, and a history. `@RELEASE` begins what changed in that release: `fact` sets it, `!fact`
-takes it back, `fact=value` gives a value, `fact=` takes that away. The first release of a line is the one its thing appeared
-in; `gone` says that it is not there any more.
+A line is a kind, its fixed words, and a history. `@RELEASE` begins what changed in that release: `fact` sets it,
+`!fact` takes it back, `fact=value` gives a value, `fact=` takes that away. The first release of a line is the one its
+thing appeared in; `gone` says that it is not there any more.
 
-A ledger only grows, so that nothing a program was compiled against moves: lines are added at the end of their block, blocks
-at the end of the file, changes at the end of their line. So the ledger of an earlier release is still in there: `cut()`
-takes it out again, and `check_growth()` compares with it.
+A ledger only grows, so that nothing a program was compiled against moves: lines are added at the end of their block,
+blocks at the end of the file, changes at the end of their line. So the ledger of an earlier release is still in there:
+`cut()` takes it out again, and `check_growth()` compares with it.
 
 Fixed words, after the kind:
     enum       NAME STEM              STEM: the middle of its function names
@@ -28,8 +28,8 @@ Fixed words, after the kind:
     alternate  NAME STEM
     command    NAME STEM
     event      NAME STEM
-The order of member, flag and union lines is the order of the fields in C. TYPE is a built-in type's name, a name of a line
-in this ledger, or one of them in brackets: a list.
+The order of member, flag and union lines is the order of the fields in C. TYPE is the name of a built-in type or of a
+type in this ledger; in brackets it is a list.
 
 Facts:
     gone          not in this release
@@ -39,7 +39,7 @@ Facts:
     optional      the member may be absent
     has           the scalar has a flag `has_x` right before it from the beginning
     wire=         QEMU's type, where it changed to one whose values the recorded type can hold
-    next=         C name of a second form, appended because QEMU's type changed to one that the recorded type cannot hold
+    next=         C name of a second form, appended because the recorded type cannot hold what QEMU's type became
     args=         the arguments of a command or the data of an event are this object
     returns=      the result of a command
     oob, preconfig, no-reply, open     flags of a command; open: members beyond the declared ones are allowed
@@ -49,8 +49,8 @@ import itertools
 import re
 from dataclasses import dataclass, field
 
-WORDS = {"enum": 2, "value": 3, "object": 2, "member": 3, "flag": 2, "union": 2, "branch": 3, "alternate": 2, "command": 2,
-         "event": 2}
+WORDS = {"enum": 2, "value": 3, "object": 2, "member": 3, "flag": 2, "union": 2, "branch": 3, "alternate": 2,
+         "command": 2, "event": 2}
 BLOCKS = ("enum", "object", "alternate", "command", "event")
 BELOW = {"enum": {"value"}, "object": {"member", "flag", "union", "branch"}, "alternate": {"branch"},
          "command": {"member", "flag", "union", "branch"}, "event": {"member", "flag", "union", "branch"}}
@@ -95,17 +95,13 @@ class Line:
         return {fact: value for fact, value in facts.items() if value not in (False, "")}
 
     def change(self, release, wanted):
-        """From this release on exactly the wanted facts hold; layout facts stay as they are."""
+        """From this release on exactly the wanted facts hold; `has` is about the layout in C, and stays. Once a release."""
         now = self.state()
         kept = {fact: now[fact] for fact in ("has",) if fact in now}
         wanted = {fact: value for fact, value in (kept | wanted).items() if value not in (False, "")}
         changes = {fact: value for fact, value in wanted.items() if now.get(fact) != value}
         changes |= {fact: False if now[fact] is True else "" for fact in now if fact not in wanted}
-        if not self.history:
-            self.history.append((release, changes))
-        elif changes and self.history[-1][0] == release:
-            self.history[-1] = (release, self.history[-1][1] | changes)
-        elif changes:
+        if changes or not self.history:
             self.history.append((release, changes))
 
     def text(self):
@@ -129,9 +125,6 @@ class Text:
     comments: list = field(default_factory=list)
     releases: dict = field(default_factory=dict)  # release: the exact version it was read from
     blocks: list = field(default_factory=list)
-
-    def block(self, kinds, name):
-        return next((block for block in self.blocks if block.kind in kinds and block.name == name), None)
 
     def format(self):
         out = [*self.comments, f"ledger {self.protocol}"]
@@ -185,7 +178,8 @@ def parse_line(text, result, place):
     for begin, end in zip(marks, marks[1:] + [len(head)]):
         release = head[begin][1:]
         if release not in result.releases:
-            raise LedgerError(place, f"release {release} is not in this ledger", "Releases are listed at its beginning.")
+            raise LedgerError(place, f"release {release} is not in this ledger",
+                              "Releases are listed at its beginning.")
         if line.history and release_key(release) <= release_key(line.history[-1][0]):
             raise LedgerError(place, f"@{release} stands behind @{line.history[-1][0]}")
         line.history.append((release, dict(parse_fact(token, place) for token in head[begin + 1:end])))

@@ -6,16 +6,16 @@ The ledgers record the results, so a change here touches new names only.
 
 import re
 
-# Keywords of C23 and C++20, and lower-case macros of compilers and system headers: none of them can name a struct member.
+# Keywords of C23 and C++20, then lower-case macros of compilers and system headers. None can name a member.
 RESERVED = frozenset("""
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class co_await
 co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do
-double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace new
-noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict return
-short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef
-typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
-assert complex errno far hyper i386 imaginary interface linux mips near noreturn offsetof small sparc stderr stdin stdout
-sun unix vax
+double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace
+new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict
+return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try
+typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
+assert complex errno far hyper i386 imaginary interface linux mips near noreturn offsetof small sparc stderr stdin
+stdout sun unix vax
 """.split())
 
 # Fields that every generated object has: the mark of the library and the branches of a union.

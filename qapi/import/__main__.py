@@ -39,10 +39,13 @@ def main(arguments):
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(prog="qapi/import", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(prog="qapi/import", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--check", metavar="SCHEMA.json", help="exit status 0 when it is valid, 1 with the first error when not")
-    what.add_argument("--release", nargs=2, metavar=("RELEASE", "SOURCE_TREE"), help="merge an unpacked QEMU, oldest release first")
+    what.add_argument("--check", metavar="SCHEMA.json",
+                      help="exit status 0 when it is valid, 1 with the first error when not")
+    what.add_argument("--release", nargs=2, metavar=("RELEASE", "SOURCE_TREE"),
+                      help="merge an unpacked QEMU; oldest release first")
     parser.add_argument("--ledgers", default=QAPI, metavar="DIRECTORY", help="where the ledgers are, instead of qapi/")
     return parser.parse_args(arguments)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Adds what one QEMU release says to a ledger.
 
-Releases are added oldest first. A release that the ledger knows already is merged again into the ledger of its day, and must
-give what is recorded. What happens when QEMU changed its mind, because programs compiled against the old fact must go on:
+Releases are added oldest first. A release that the ledger knows already is merged again into the ledger of its day, and
+must give what is recorded. Programs compiled against an old fact must go on when QEMU changes its mind. So when
 
     a type has a new name                        the recorded name stays, `name=` notes the new one
     a type is replaced by one of the same form   nothing moves, `wire=` notes it
@@ -10,7 +10,7 @@ give what is recorded. What happens when QEMU changed its mind, because programs
       a string became an enum
     anything else changed its type               a second field `x_2` is appended, `next=` leads to it
     a struct became a union                      its tag and its branches are appended
-    a required number may be absent now          `has_x` is appended where programs receive it, `omit_x` where they send it
+    a required number may be absent now          `omit_x` is appended where programs send it, else `has_x`
 """
 
 from collections import defaultdict
@@ -32,7 +32,8 @@ def merge(text, schema, release, version):
     if release in known:
         return check_again(text, schema, release)
     if known and release_key(release) < release_key(known[-1]):
-        raise LedgerError(f"{text.protocol}.ledger", f"release {release} is older than {known[-1]}, which is recorded already",
+        raise LedgerError(f"{text.protocol}.ledger",
+                          f"release {release} is older than {known[-1]}, which is recorded already",
                           "Releases are added oldest first: numbers and field orders of the newer one are final.")
     result = ledger_text.cut(text, known[-1], True) if known else ledger_text.Text(text.protocol, text.comments)
     result.releases[release] = version
@@ -101,7 +102,7 @@ class Merge:
     # --- which recorded type a type of the schema is ---
 
     def match_types(self):
-        """By name; otherwise by use: where a type vanished, the new type in its places is the same with another name."""
+        """By name; else by use: where a type vanished, the new type in its places is the same with another name."""
         current = {block.state().get("name", block.name): block.name for block in self.types.values()}
         recorded = {name: current[name] for name in self.objects if name in current}
         while True:
@@ -171,8 +172,10 @@ class Merge:
         if not block:
             block = self.types[name] = self.add_block(kind, name, naming.stem(name))
         elif block.kind != kind:
-            self.fail(block, f"is now of kind '{kind}'", "Nothing in C can be both. Decide how, and extend qapi/import/merge.py.")
-        block.change(self.release, self.common(definition) | {"name": definition.name if definition.name != name else ""})
+            self.fail(block, f"is now of kind '{kind}'",
+                      "Nothing in C can be both. Decide how, and extend qapi/import/merge.py.")
+        new_name = definition.name if definition.name != name else ""
+        block.change(self.release, self.common(definition) | {"name": new_name})
         if kind == "enum":
             self.merge_values(block, definition)
         else:
@@ -190,7 +193,8 @@ class Merge:
         lines = {line.name: line for line in block.lines}
         for value in enum.values:
             if value.name not in lines:
-                lines[value.name] = Line("value", [value.name, naming.value(block.name, value.name), str(len(block.lines))])
+                words = [value.name, naming.value(block.name, value.name), str(len(block.lines))]
+                lines[value.name] = Line("value", words)
                 block.lines.append(lines[value.name])
             lines[value.name].change(self.release, self.common(value))
         self.mark_lines_gone(block, {("value", value.name) for value in enum.values})
@@ -198,25 +202,22 @@ class Merge:
     def merge_call(self, call):
         key = (call.kind, call.name)
         block = self.calls.get(key)
-        is_new = not block
-        if is_new:
+        if not block:
             block = self.calls[key] = self.add_block(call.kind, call.name, naming.call(call.name))
         flags = {"oob": "allow-oob" in call.flags, "preconfig": "allow-preconfig" in call.flags,
                  "no-reply": "success-response" in call.flags, "open": "gen" in call.flags}
         state = block.state()
-        arguments = self.merge_data(block, call, is_new)
+        arguments = self.merge_data(block, call)
         returns = self.merge_use(block, "returns", call.returns)
         next_state = self.common(call) | flags | {"args": arguments, "returns": returns}
         block.change(self.release, {fact: value for fact, value in next_state.items() if value or fact in state})
 
-    def merge_data(self, block, call, is_new):
+    def merge_data(self, block, call):
         """The name of the object with the arguments, or nothing where they are the call's own."""
         has_own = any(line.kind == "member" for line in block.lines)
-        if call.data is None or (is_new and isinstance(call.data, Object)) or has_own:
+        is_inline = isinstance(call.data, Object) and not first_value(block, "args")
+        if call.data is None or is_inline or has_own:
             self.merge_parts(block, self.resolved(call.data))
-            return ""
-        if "args" not in block.state() and isinstance(call.data, Object):
-            self.merge_parts(block, call.data)
             return ""
         return self.merge_use(block, "args", data_name(call))
 
@@ -287,7 +288,8 @@ class Merge:
         else:
             taken = set(OBJECT_FIELDS) | fields(block)
         if name in taken:
-            self.fail(block, f"two fields are called '{name}' in C", "Give one of them another name in qapi/import/naming.py.")
+            self.fail(block, f"two fields are called '{name}' in C",
+                      "Give one of them another name in qapi/import/naming.py.")
         return name
 
     def merge_union(self, block, tag_name):
@@ -298,7 +300,7 @@ class Merge:
             block.lines.append(unions[0])
         if unions[0].name != tag:
             self.fail(block, f"the tag was '{unions[0].name}' and is '{tag}'",
-                      "Numbers of two enums cannot choose the same branches. Decide how, and extend qapi/import/merge.py.")
+                      "Two tags cannot choose the same branches. Decide how, and extend qapi/import/merge.py.")
         unions[0].change(self.release, {})
 
     def fits(self, old, new):
@@ -320,11 +322,15 @@ class Merge:
         block = self.types[old]
         if not isinstance(definition, Object) or definition.tag is not None or block.kind != "object":
             return False
-        if self.definition_of(old):
-            mine = {(part.name, self.type_name(part.type), part.optional) for _, part in parts_of(self.definition_of(old))}
+        before = self.definition_of(old)
+        if isinstance(before, Object) and before.tag is None:
+            mine = self.signature(before)
         else:
             mine = {(line.name, line.words[2], "optional" in line.state()) for line in block.lines}
-        return mine == {(part.name, self.type_name(part.type), part.optional) for part in definition.members}
+        return mine == self.signature(definition)
+
+    def signature(self, struct):
+        return {(part.name, self.type_name(part.type), part.optional) for part in struct.members}
 
     # --- afterwards ---
 
@@ -346,28 +352,29 @@ class Merge:
         for block in self.text.blocks:
             if block.kind == "alternate" or "gone" in block.state():
                 continue
+            word = "omit_" if block.kind == "command" or block.name in sent else "has_"
             flagged = {line.words[1] for line in block.lines if line.kind == "flag"}
-            for line in [line for line in block.lines if line.kind == "member"]:
-                state = line.state()
-                may_be_absent = state.keys() & {"optional", "if", "gone", "next"}
-                if may_be_absent and "has" not in state and line.words[1] not in flagged and is_scalar(line.words[2], self.types):
-                    word = "omit_" if block.kind == "command" or block.name in sent else "has_"
-                    flag = Line("flag", [self.free_name(block, "flag", word + line.words[1].rstrip("_")), line.words[1]])
+            for line in [line for line in block.lines if line.kind == "member" and line.words[1] not in flagged]:
+                if line.state().keys() & {"optional", "if", "gone", "next"} and self.lacks_flag(line):
+                    flag = Line("flag", [self.free_name(block, "flag", flag_name(word, line)), line.words[1]])
                     flag.change(self.release, {})
                     block.lines.append(flag)
 
+    def lacks_flag(self, line):
+        return "has" not in line.state() and is_scalar(line.words[2], self.types)
+
     def sent_objects(self):
         """Names of the objects that programs make: all that the arguments of commands lead to."""
-        open_ = []
+        waiting = []
         for block in self.text.blocks:
             if block.kind == "command":
-                open_ += [block.state().get("args", ""), *(line.words[2] for line in block.lines if line.kind in ("member", "branch"))]
+                waiting += [first_value(block, "args") or "", *types_in(block)]
         result = set()
-        while open_:
-            name = element(open_.pop())
+        while waiting:
+            name = element(waiting.pop())
             if name in self.types and name not in result:
                 result.add(name)
-                open_ += [line.words[2] for line in self.types[name].lines if line.kind in ("member", "branch")]
+                waiting += types_in(self.types[name])
         return result
 
 
@@ -381,6 +388,14 @@ def data_name(call):
     return call.data.name if isinstance(call.data, Object) else call.data
 
 
+def types_in(block):
+    return [line.words[2] for line in block.lines if line.kind in ("member", "branch")]
+
+
+def flag_name(word, line):
+    return word + line.words[1].rstrip("_")
+
+
 def first_value(block, fact):
     return next((changes[fact] for _, changes in block.history if changes.get(fact)), None)
 
@@ -392,7 +407,7 @@ def fields(block):
         if line.kind == "member":
             result.add(line.words[1])
             result |= {line.words[1] + "_count"} if line.words[2].startswith("[") else set()
-            result |= {"has_" + line.words[1].rstrip("_")} if any("has" in changes for _, changes in line.history) else set()
+            result |= {flag_name("has_", line)} if line.history and "has" in line.state() else set()
         elif line.kind == "flag":
             result.add(line.words[0])
     return result

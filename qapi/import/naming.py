@@ -6,13 +6,13 @@ import re
 from names import escape, snake
 
 # Words whose capitals the rule would cut in the wrong places.
-WORDS = {"ACPIOST": "AcpiOst", "AFXDP": "AfXdp", "AuthZ": "Authz", "CXLFMW": "CxlFmw", "DBus": "Dbus", "HyperV": "Hyperv",
-         "IOThread": "Iothread", "L2TPv3": "L2tpv3", "MultiFD": "Multifd", "NVMe": "Nvme", "QCow": "Qcow", "SGXEPC": "SgxEpc",
-         "VDAgent": "Vdagent", "VMApple": "Vmapple"}
+WORDS = {"ACPIOST": "AcpiOst", "AFXDP": "AfXdp", "AuthZ": "Authz", "CXLFMW": "CxlFmw", "DBus": "Dbus",
+         "HyperV": "Hyperv", "IOThread": "Iothread", "L2TPv3": "L2tpv3", "MultiFD": "Multifd", "NVMe": "Nvme",
+         "QCow": "Qcow", "SGXEPC": "SgxEpc", "VDAgent": "Vdagent", "VMApple": "Vmapple"}
 
 
-# Names that the rules get wrong or make twice: of types and calls by their name, of parts by `Owner.name`. A second form of a
-# member is `Owner.name#2`.
+# Names that the rules get wrong or make twice: of types and calls by their name, of parts by `Owner.name`. The second
+# form of a member is `Owner.name#2`.
 EXCEPTIONS = {}
 
 

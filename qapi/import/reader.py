@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads a schema with everything it includes: the definitions in their order, and the pragmas, which count for all of it.
+"""Reads a schema with everything it includes: the definitions in their order, and the pragmas, which count for all.
 
 A line of `##` opens a documentation block; to us it is a comment like any other.
 """

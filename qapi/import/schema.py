@@ -6,7 +6,7 @@ import re
 import reader
 import shape
 from language import SchemaError
-from shape import Alternate, Call, Enum, Member, Object, Value, mapped
+from shape import Alternate, Call, Enum, Object, Value, mapped
 
 INTEGERS = ("int", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "size")
 # Built-in types by the form their values have in JSON.
@@ -97,7 +97,8 @@ class Checks:
         if not isinstance(definition, Call):
             for feature in definition.features:
                 if feature.name in FEATURES_OF_USES:
-                    self.fail(f"types do not have the feature '{feature.name}'", "Give it to members, commands and events.")
+                    self.fail(f"types do not have the feature '{feature.name}'",
+                              "Give it to members, commands and events.")
         if isinstance(definition, Enum):
             self.check_enum(definition)
         elif isinstance(definition, Alternate):

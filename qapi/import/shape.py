@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What can be said about one definition without looking at any other: its keys, the form of its values, its names.
 
-Makes the dataclasses that `schema.py` resolves. An error names the line its definition begins on, and says in words which
-member it is about.
+Makes the dataclasses that `schema.py` resolves. An error names the line its definition begins on, and says in words
+which member it is about.
 """
 
 import re
@@ -20,11 +20,13 @@ KEYS = {
     "struct": ({"data"}, {"base"}),
     "union": ({"base", "discriminator", "data"}, set()),
     "alternate": ({"data"}, set()),
-    "command": (set(), {"data", "returns", "boxed", "gen", "success-response", "allow-oob", "allow-preconfig", "coroutine"}),
+    "command": (set(), {"data", "returns", "boxed", "gen", "success-response", "allow-oob", "allow-preconfig",
+                        "coroutine"}),
     "event": (set(), {"data", "boxed"}),
 }
 # A flag has only the value that is not its default.
-FLAGS = {"boxed": True, "allow-oob": True, "allow-preconfig": True, "coroutine": True, "gen": False, "success-response": False}
+FLAGS = {"boxed": True, "allow-oob": True, "allow-preconfig": True, "coroutine": True,
+         "gen": False, "success-response": False}
 
 
 @dataclass
@@ -170,7 +172,8 @@ class Shape:
             self.fail(f"{prefix}lacks the key {listed(missing)}")
         unknown = [key for key in value if key not in needed | allowed]
         if unknown:
-            self.fail(f"{prefix}has the unknown key {listed(unknown)}", f"Known here: {listed(sorted(needed | allowed))}.")
+            self.fail(f"{prefix}has the unknown key {listed(unknown)}",
+                      f"Known here: {listed(sorted(needed | allowed))}.")
 
     def check_flags(self):
         for key, value in FLAGS.items():
@@ -237,7 +240,7 @@ class Shape:
 
     def members(self, value, what, owner):
         if not isinstance(value, dict):
-            self.fail(f"{what} takes an object" + ("" if what == "'data'" and self.kind == "struct" else " or the name of a type"))
+            self.fail(f"{what} takes an object" + (" or the name of a type" if self.kind != "struct" else ""))
         is_exception = owner in self.pragmas["member-name-exceptions"]
         return [self.member(str(key), item, is_exception) for key, item in value.items()]
 

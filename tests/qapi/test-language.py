@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The schema language: what qapi/import takes, and what it refuses with which words.
 
-Each case is a small schema and the first line of the error, or None. The file is called `s`; it is the text before the first
-line `== NAME`, which begins a file to include.
+Each case is a small schema and the first line of the error, or None. The file is called `s`; it is the text before the
+first line `== NAME`, which begins a file to include.
 """
 
 import os
@@ -15,8 +15,8 @@ import unittest
 
 IMPORT = pathlib.Path(__file__).resolve().parents[2] / "qapi" / "import"
 
-PRAGMAS = "{ 'pragma': { 'command-name-exceptions': [ 'old_one' ], 'command-returns-exceptions': [ 'old_one', 'old-two' ], " \
-          "'member-name-exceptions': [ 'Old' ], 'documentation-exceptions': [], 'doc-required': true } }\n"
+PRAGMAS = "{ 'pragma': { 'command-name-exceptions': [ 'old_one' ], " \
+          "'command-returns-exceptions': [ 'old_one', 'old-two' ], 'member-name-exceptions': [ 'Old' ], 'documentation-exceptions': [], 'doc-required': true } }\n"
 KINDS = "'enum', 'struct', 'union', 'alternate', 'command', 'event'"
 TAG = "{ 'enum': 'Tag', 'data': [ 'a', 'b' ] }\n{ 'struct': 'Leaf', 'data': { 'x': 'int' } }\n"
 
@@ -340,7 +340,8 @@ def write_files(directory, text):
 
 def check(directory, name="s"):
     """Exit status and first line of the error."""
-    done = subprocess.run([sys.executable, IMPORT, "--check", name], cwd=directory, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, IMPORT, "--check", name], cwd=directory, capture_output=True, text=True,
+                          check=False)
     return done.returncode, done.stderr.partition("\n")[0] or None
 
 
