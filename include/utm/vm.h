@@ -208,7 +208,12 @@ UTM_API UtmDisplay *utm_vm_get_display(UtmVm *vm, uint32_t index);
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_vm_start(UtmVm *vm, const UtmVmStartOptions *options, UtmError **error);
-/** As utm_vm_start(), without waiting. Everything after a wrong @a options comes to @a fn. @thread any */
+/**
+ * As utm_vm_start(), without waiting. Everything after a wrong @a options comes to @a fn. When a start fails, the event of
+ * the machine's end comes first and @a fn, which alone has the error, after it.
+ *
+ * @thread any
+ */
 UTM_API int utm_vm_start_async(UtmVm *vm, const UtmVmStartOptions *options, UtmVmDoneFunc fn, void *user_data,
                                UtmFreeFunc free_fn, UtmError **error);
 /**
