@@ -102,10 +102,11 @@ static void start_succeed(UtmVmRun *run)
 {
 	UtmRequest *start = g_steal_pointer(&run->start);
 	run->phase = RUN_READY;
+	/* Before the caller is told, who may wait for a picture at once; but not earlier, since the engine's program would
+	 * compete with QEMU for processors while the caller waits. */
+	open_console(run);
 	utm__request_finish(start, NULL, NULL, NULL);
 	utm__request_unref(start);
-	/* Not earlier: its program would compete with QEMU for processors while the caller waits. */
-	open_console(run);
 }
 
 static void publish_qmp(UtmVmRun *run)

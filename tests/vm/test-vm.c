@@ -171,6 +171,22 @@ static void test_whole_life(void)
 	close_fixture(f);
 }
 
+/* Whoever starts a machine may wait for its picture at once, however long the console needs. */
+static void test_picture_right_after_start(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	for (int i = 0; i < 5; i++) {
+		start(f);
+		UtmFrame *frame = NULL;
+		UtmError *error = NULL;
+		assert_ok(utm_display_wait_frame(utm_vm_get_display(f->vm, 0), 0, WAIT_MS, NULL, &frame, &error), error);
+		utm_frame_unref(frame);
+		g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+	}
+	close_fixture(f);
+}
+
 static void test_start_again(void)
 {
 	Fixture fixture = { 0 }, *f = &fixture;
@@ -672,6 +688,7 @@ int main(int argc, char **argv)
 	g_autofree char *qemu = g_find_program_in_path("qemu-system-x86_64");
 	if (qemu && g_getenv("UTM_TEST_COMMANDER")) {
 		g_test_add_func("/vm/life", test_whole_life);
+		g_test_add_func("/vm/picture-right-after-start", test_picture_right_after_start);
 		g_test_add_func("/vm/start-again", test_start_again);
 		g_test_add_func("/vm/kill", test_kill);
 		g_test_add_func("/vm/killed-by-somebody", test_killed_by_somebody);
