@@ -117,6 +117,10 @@ cp "$kernel" "$new/Data/vmlinuz"
 chmod 0644 "$new/Data/vmlinuz"
 uuid=$(tr a-f A-F < /proc/sys/kernel/random/uuid)
 sed "s/@UUID@/$uuid/" "$here/config.plist.in" > "$new/config.plist"
+if [ -e "$bundle" ] && [ ! -f "$bundle/config.plist" ]; then
+	echo "make-demo.sh: $bundle is no bundle; name another place" >&2
+	exit 1
+fi
 rm -rf "$bundle"
 mv "$new" "$bundle"
 rm -rf "$stage"

@@ -65,8 +65,11 @@ static void on_step_deadline(void *data)
 	take_step(call);
 }
 
+/* A negative delay never passes. */
 static void arm(StopCall *call, gint64 delay_ms)
 {
+	if (delay_ms < 0)
+		return;
 	call->timer = utm__io_add_timeout(call->run->vm->object.context, delay_ms, on_step_deadline, call);
 }
 
