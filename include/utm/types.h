@@ -43,6 +43,8 @@ typedef struct UtmVm UtmVm;
 typedef struct UtmEndReason UtmEndReason;
 /** A connection to a QEMU monitor. */
 typedef struct UtmQmp UtmQmp;
+/** Who hears of some events of a monitor, until its last reference goes. */
+typedef struct UtmQmpSubscription UtmQmpSubscription;
 /** A connection to a machine's screens and input devices. */
 typedef struct UtmConsole UtmConsole;
 /** One screen of a console. */
