@@ -47,6 +47,8 @@ typedef struct UtmEndReason UtmEndReason;
 typedef struct UtmQmp UtmQmp;
 /** What came of an asynchronous typed command. */
 typedef struct UtmCallResult UtmCallResult;
+/** Who hears of some events of a monitor, until its last reference goes. */
+typedef struct UtmQmpSubscription UtmQmpSubscription;
 /** A connection to a machine's screens and input devices. */
 typedef struct UtmConsole UtmConsole;
 /** One screen of a console. */
