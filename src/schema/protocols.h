@@ -9,6 +9,9 @@ extern const UtmSchema utm__qmp_schema;
 /* The schema that made a public struct; NULL for what the library did not make. */
 const UtmSchema *utm__protocol_of(const void *value);
 
+/* The place of an event in the schema; -1 for one that it does not know. */
+int utm__protocol_find_event(const UtmSchema *schema, const char *name);
+
 /* What a peer said: newer members and values are kept. `ret_value` is a pointer to a struct of the type. */
 int utm__protocol_decode(const UtmSchema *schema, guint type, const char *text, gsize size, void **ret_value,
                          UtmError **error);

@@ -30,6 +30,22 @@ const UtmSchema *utm__protocol_of(const void *value)
 	return schema && utm__schema_made(value, schema->number) ? schema : NULL;
 }
 
+int utm__protocol_find_event(const UtmSchema *schema, const char *name)
+{
+	guint low = 0, high = schema->event_count;
+	while (low < high) {
+		guint middle = (low + high) / 2, index = schema->events_by_name[middle];
+		int order = strcmp(utm__schema_string(schema, schema->events[index].name), name);
+		if (order == 0)
+			return (int)index;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -1;
+}
+
 int utm__protocol_decode(const UtmSchema *schema, guint type, const char *text, gsize size, void **ret_value,
                          UtmError **error)
 {
