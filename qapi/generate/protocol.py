@@ -244,8 +244,13 @@ def commands_header(names, layout):
            " * @thread any but the wakeup callback for the blocking form, which blocks; any for the others", " */",
            *guard(names, "commands"), f"#include <utm/{names.stem}-types.h>",
            f"#include <utm/{'qmp' if names.stem == 'qmp' else 'guest'}.h>", "", "UTM_BEGIN_DECLS", ""]
+    out += ["/** Numbers of the commands. */", f"typedef enum {names.type_prefix}Command {{"]
     for number, command in enumerate(names.protocol.commands):
-        out += command_declarations(names, layout, number, command)
+        out.append(f"\t{names.upper}COMMAND_{command.c_name.upper()} = {layout.public_number(number):#x},")
+    out[-1] = out[-1].rstrip(",")
+    out += [f"}} {names.type_prefix}Command;", ""]
+    for command in names.protocol.commands:
+        out += command_declarations(names, layout, command)
     return "\n".join(out + ["UTM_END_DECLS", "", "#endif", ""])
 
 
@@ -271,7 +276,7 @@ def signature(names, layout, command):
             f"int {stem}_async({first}, UtmCallFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)")
 
 
-def command_declarations(names, layout, number, command):
+def command_declarations(names, layout, command):
     result = layout.result(command)
     blocking, asynchronous = signature(names, layout, command)
     out = ["/** " + " ".join(command_words(names, command)) + " */"]
@@ -280,7 +285,7 @@ def command_declarations(names, layout, number, command):
     given = "ret_result" if result else "NULL"
     return out + [f"static inline int {names.lower}{command.c_name}_finish(UtmCallResult *result{parameter}, "
                   "UtmError **error)", "{",
-                  f"\treturn utm_call_result_finish(result, {layout.public_number(number):#x}, {given}, error);", "}", ""]
+                  f"\treturn utm_call_result_finish(result, {names.upper}COMMAND_{command.c_name.upper()}, {given}, error);", "}", ""]
 
 
 def events_header(names):
@@ -378,8 +383,9 @@ class Layout:
             constants += [f"{alternate.c_name}_{branch.c_name}" for branch in alternate.branches]
         constants += [f"event_{event.c_name}" for event in self.protocol.events]
         constants += [f"type_{thing.c_name}" for _, thing in self.numbered()]
+        constants += [f"command_{command.c_name}" for command in self.protocol.commands]
         types = [thing.name for thing in self.enums() + self.structs()] + [w.name for w in self.lists()]
-        types += [a.name + "Choice" for a in self.protocol.alternates] + ["Type", "EventId"]
+        types += [a.name + "Choice" for a in self.protocol.alternates] + ["Type", "Command", "EventId"]
         types += [self.names.args(call).removeprefix(self.names.type_prefix)
                   for call in self.protocol.commands + self.protocol.events if not call.args or not call.args.owner]
         for what, all_names in (("constant", constants), ("type", types)):
