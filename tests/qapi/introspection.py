@@ -100,10 +100,15 @@ class Tables:
     def condition(self, thing):
         return self.state(thing).get("if", "")
 
-    def fact(self, entry, key, thing):
+    def has_oob(self, command, thing):
         """What the tables say; where that changed from release to release, what it was in this one."""
-        has_changed = thing and any(key in changes for _, changes in thing.line.history[1:])
-        return key in self.state(thing) if has_changed else entry[key]
+        has_changed = thing and any("oob" in changes for _, changes in thing.line.history[1:])
+        return "oob" in self.state(thing) if has_changed else command["oob"]
+
+    def is_optional(self, entry, form):
+        """What the tables say; where absence has another reason than this release, what the ledger says."""
+        is_explained = entry["optional"] and form and form.may_be_absent
+        return "optional" in self.state(form) if is_explained else entry["optional"]
 
 
 def join(entries, known, key):
@@ -220,7 +225,7 @@ class Comparison(Report):
         self.pair(f"{path} arguments", struct_of(call["args"]), its["arg-type"])
         if its["meta-type"] == "command":
             self.pair(f"{path} result", call["returns"], its["ret-type"])
-            oob = self.tables.fact(call, "oob", thing)
+            oob = self.tables.has_oob(call, thing)
             if oob != its.get("allow-oob", False):
                 self.differ(path, f"out of band is {word(oob)} in the tables, QEMU says otherwise")
 
@@ -231,7 +236,7 @@ class Comparison(Report):
         self.match(path, "feature", mine.keys(), set(its.get("features", [])), mine.get)
         if thing and "conditional" in entry:
             flags = {"deprecated": thing.deprecated, "unstable": thing.unstable,
-                     "conditional": any(changes.get("if") for _, changes in thing.line.history)}
+                     "conditional": bool(thing.condition)}
             for name in [name for name, holds in flags.items() if entry[name] != holds]:
                 self.differ(path, f"{name} is {word(entry[name])} in the tables")
 
@@ -310,7 +315,7 @@ class Comparison(Report):
         self.compare_union(path, type_, members, its)
 
     def compare_member(self, path, entry, form, its):
-        optional = self.tables.fact(entry, "optional", form)
+        optional = self.tables.is_optional(entry, form)
         if optional != ("default" in its):
             self.differ(path, f"is {'optional' if optional else 'required'} in the tables, QEMU says otherwise")
         if its.get("default") is not None:

@@ -89,7 +89,7 @@ class Ranges:
 
     def least_base(self, type_):
         return {name: self.sample(entry) for name, (entry, form) in self.members(type_).items()
-                if not self.tables.fact(entry, "optional", form)}
+                if not self.tables.is_optional(entry, form)}
 
     def least(self, type_):
         result, tag = self.least_base(type_), self.tag(type_)

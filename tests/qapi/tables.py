@@ -25,8 +25,8 @@ the same name or value are forms of one thing, and the last that a release has i
                   QAPI's `int`, "uint64" also for `size`); else null
     tag           the place among the members of the one that chooses a branch; -1 without a union
     since, until  first and last release, counted from 0 in the order of the ledger; until is -1 while QEMU has it
-    optional      a message without it is right in some release
-    conditional   QEMU's build decides, in some release, whether it is there
+    optional      a message without it is read: some release takes it for optional, lacks it, or may lack it
+    conditional   QEMU's build decides whether it is there
 Branches do not say in which releases they are: the ledger does.
 """
 
@@ -75,8 +75,7 @@ class Writer:
         return {"since": releases.index(thing.since), "until": releases.index(thing.until) if thing.until else -1}
 
     def flags(self, thing):
-        conditions = [changes.get("if") for _, changes in thing.line.history]
-        return self.span(thing) | {"conditional": any(conditions), "deprecated": thing.deprecated,
+        return self.span(thing) | {"conditional": bool(thing.condition), "deprecated": thing.deprecated,
                                    "unstable": thing.unstable}
 
     def type(self, thing):
@@ -92,9 +91,8 @@ class Writer:
                         "branches": [{"value": branch.name, "type": branch.type.name} for branch in thing.branches]}
 
     def member(self, form):
-        states = [changes for _, changes in form.line.history]
-        return {"name": form.name} | use(form.type) | {"optional": any(state.get("optional") for state in states)} \
-            | self.flags(form)
+        optional = getattr(form, "may_be_absent", False)
+        return {"name": form.name} | use(form.type) | {"optional": optional} | self.flags(form)
 
     def call(self, call):
         return {"name": call.name, "args": call.args.name if call.args else None} | self.flags(call)
