@@ -30,6 +30,7 @@ from ranges import Ranges  # noqa: E402
 
 MONITORS = ("qemu-system-x86_64", "qemu-system-aarch64")
 AGENTS = ("qemu-ga",)
+NOT_LINKED = 77
 
 
 @functools.cache
@@ -41,7 +42,10 @@ def protocol(name):
 def document(name, program):
     if not program:
         return tables.from_ledger(protocol(name))
-    printed = subprocess.run([program, name], capture_output=True, check=True, timeout=60)
+    printed = subprocess.run([program, name], capture_output=True, check=False, timeout=60)
+    if printed.returncode == NOT_LINKED:
+        raise tap.Skip(f"no tables of {name} are linked")
+    printed.check_returncode()
     return json.loads(printed.stdout)
 
 

@@ -215,7 +215,7 @@ class Comparison(Report):
         for name in self.match_calls("schema", kind, mine, its):
             self.compare_call(f"{kind} {name}", mine[name], its[name])
             self.counts[kind + "s"] += 1
-        for name in mine.keys() - its.keys():
+        for name in sorted(mine.keys() - its.keys()):
             self.drop(f"{kind} {name} arguments", struct_of(mine[name]["args"]))
             self.drop(f"{kind} {name} result", mine[name].get("returns"))
 
@@ -309,7 +309,7 @@ class Comparison(Report):
             entry, _, form = members[name]
             self.compare_member(f"{path}.{name}", entry, form, theirs[name])
             self.counts["members"] += 1
-        for name in members.keys() - theirs.keys():
+        for name in sorted(members.keys() - theirs.keys()):
             entry, _, form = members[name]
             self.drop(f"{path}.{name}", entry, form)
         self.compare_union(path, type_, members, its)
@@ -338,10 +338,10 @@ class Comparison(Report):
         for name in self.match(path, "case", values.keys(), cases.keys(),
                                lambda name: self.tables.condition(forms[name])):
             use = struct_of(branches[name][0]["type"]) if name in branches else None
-            self.pair(f"{path}.{name}:", use, cases[name], forms[name])
+            self.pair(f"{path}/{name}", use, cases[name], forms[name])
             self.counts["cases"] += 1
-        for name in branches.keys() - cases.keys():
-            self.drop(f"{path}.{name}:", struct_of(branches[name][0]["type"]), forms[name])
+        for name in sorted(branches.keys() - cases.keys()):
+            self.drop(f"{path}/{name}", struct_of(branches[name][0]["type"]), forms[name])
 
     def compare_enum(self, path, type_, its):
         values = self.tables.values(type_)
@@ -408,7 +408,7 @@ class Comparison(Report):
                 type_ = self.tables.type(name)
                 waiting += [(f"{path}.{member}", entry | {"array": False}, its)
                             for member, (entry, _, its) in self.tables.members(type_).items()]
-                waiting += [(f"{path}.{value}:", struct_of(entry["type"]), its)
+                waiting += [(f"{path}/{value}", struct_of(entry["type"]), its)
                             for value, (entry, its) in self.tables.branches(type_).items()]
 
     def copy(self):

@@ -73,7 +73,7 @@ class Ranges:
         for value, (entry, form) in self.tables.branches(type_).items():
             if self.is_there(form) and value in self.values_of_tag(type_):
                 base = self.least_base(type_) | {self.tag(type_)["name"]: value}
-                yield (command, f"{path}.{value}:", entry["type"], lambda value, base=base: wrap(base | value))
+                yield (command, f"{path}/{value}", entry["type"], lambda value, base=base: wrap(base | value))
 
     def tag(self, type_):
         members = self.tables.members(type_).values()

@@ -55,7 +55,7 @@ def load(path):
 
 def from_ledger(protocol):
     """What the tables of a ledger should be."""
-    return Writer(protocol).document()
+    return Writer(load_ledger(protocol) if isinstance(protocol, str) else protocol).document()
 
 
 class Writer:
