@@ -7,7 +7,7 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmQmpSubscription, utm_qmp_subscription_unref)
 
-/* utm__... of subscription.c, as docs/limits.md has them. */
+/* As docs/limits.md has them. */
 #define WAITING_MAX 1024
 #define SUBSCRIPTIONS_MAX 256
 
@@ -298,8 +298,10 @@ static void test_keeps_its_connection(void)
 		tell(&session, "A.3");
 		UtmQmp *qmp = g_steal_pointer(&session.qmp);
 		utm_qmp_unref(qmp);
-		if (!with_function)
-			g_assert_cmpint(next_number(subscription), ==, 0);
+		/* Open still, though nobody but the subscription has a reference. */
+		g_assert_cmpint(utm_qmp_execute(qmp, "A.1", NULL, NULL, NULL, NULL), ==, 0);
+		for (int n = 0; n < 4 && !with_function; n++)
+			g_assert_cmpint(next_number(subscription), ==, n);
 		utm_qmp_subscription_unref(subscription);
 		g_assert_cmpint(seen.freed, ==, with_function);
 		g_assert_cmpint(seen.events, ==, 0);
@@ -381,6 +383,26 @@ static void test_overflow(void)
 	utm_qmp_subscription_unref(g_steal_pointer(&keeps_up));
 	session_close(&session);
 	seen_clear(&idle);
+}
+
+/* The end has room where nothing else has, for a function and for those who collect. */
+static void test_end_on_top_of_a_full_queue(void)
+{
+	Session session = session_open(obey, NULL);
+	Seen seen = { 0 };
+	UtmQmpSubscription *function = subscribe(&session, NULL, &seen), *collecting = subscribe(&session, NULL, NULL);
+	tell(&session, "A.2000");
+	hang_up(&session);
+	utm_qmp_close(session.qmp);
+	wait_for(seen.ends == 1);
+	g_assert_cmpint(seen.events, ==, WAITING_MAX);
+	for (int n = 0; n < WAITING_MAX; n++)
+		g_assert_cmpint(next_number(collecting), ==, n);
+	g_assert_cmpint(wait_within(collecting, NULL, NULL, PATIENCE_MS, NULL), ==, UTM_ERROR_QMP_DISCONNECTED);
+	utm_qmp_subscription_unref(function);
+	utm_qmp_subscription_unref(collecting);
+	session_close(&session);
+	seen_clear(&seen);
 }
 
 /* Events are bounded by what they hold, too, but one alone always gets through; so does the end. */
@@ -702,6 +724,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/subscriptions/keeps-its-connection", test_keeps_its_connection);
 	g_test_add_func("/qmp/subscriptions/after-the-end", test_after_the_end);
 	g_test_add_func("/qmp/subscriptions/overflow", test_overflow);
+	g_test_add_func("/qmp/subscriptions/end-on-top-of-a-full-queue", test_end_on_top_of_a_full_queue);
 	g_test_add_func("/qmp/subscriptions/large-events", test_large_events);
 	g_test_add_func("/qmp/subscriptions/too-many", test_too_many);
 	g_test_add_func("/qmp/subscriptions/match-consumes", test_match_consumes);
