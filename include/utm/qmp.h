@@ -198,6 +198,26 @@ UTM_API int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *
  */
 UTM_API int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, UtmFreeFunc free_fn);
 
+/* --- typed commands: qmp-commands.h --- */
+
+/**
+ * The end of an asynchronous typed command; runs inside dispatch, exactly once, unless the last reference to the
+ * connection goes first: then only the `free_fn` runs. Call the command's own `_finish` in it.
+ *
+ * @param[in] result  Valid during the call.
+ */
+typedef void (*UtmCallFunc)(UtmCallResult *result, void *user_data);
+
+/**
+ * What the `_finish` of each command calls.
+ *
+ * @param[in]  command     The number of the command.
+ * @param[out] ret_result  (transfer full) (nullable) where the result goes, by its type. It can be taken once.
+ * @return 0; what went wrong with the command; #UTM_ERROR_INVALID_ARGUMENT when it is another command's;
+ *         #UTM_ERROR_INVALID_STATE when the result was taken already
+ * @thread dispatch
+ */
+UTM_API int utm_call_result_finish(UtmCallResult *result, uint32_t command, void *ret_result, UtmError **error);
 /**
  * Subscribes to events by name. It is in force when this returns: an event that a command brings about which is sent
  * afterwards is never missed. An event that QEMU sent just before may be among the first.

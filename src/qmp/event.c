@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qmp/event.h"
 
-#include "base/error-private.h"
+#include "schema/protocols.h"
 
 #include <string.h>
 
@@ -11,6 +11,7 @@ typedef struct Event {
 	gsize bytes;
 	const UtmQmpEvent *shown; /* (nullable) a reference: the event whose fields this one repeats */
 	UtmError *error;
+	void *payload;
 	char text[]; /* name and data */
 } Event;
 
@@ -25,6 +26,19 @@ static Event *event_alloc(gsize text_size)
 	return self;
 }
 
+/* Data that does not fit its type stays text, with the reason beside it: an event is never lost, and never fatal. */
+static void decode(Event *self)
+{
+	self->told.id = utm__protocol_find_event(&utm__qmp_schema, self->told.name);
+	guint type = self->told.id < 0 ? UTM_SCHEMA_NONE : utm__qmp_schema.events[self->told.id].args;
+	if (type == UTM_SCHEMA_NONE)
+		return;
+	const char *data = self->told.data ? self->told.data : "{}";
+	utm__protocol_decode(&utm__qmp_schema, type, data, strlen(data), &self->payload, &self->error);
+	self->told.payload = self->payload;
+	self->told.error = self->error;
+}
+
 const UtmQmpEvent *utm__qmp_event_new(const char *name, const char *data_json, gint64 timestamp_us)
 {
 	gsize name_size = strlen(name) + 1;
@@ -33,6 +47,7 @@ const UtmQmpEvent *utm__qmp_event_new(const char *name, const char *data_json, g
 	self->told.name = memcpy(self->text, name, name_size);
 	self->told.data = data_json ? memcpy(self->text + name_size, data_json, data_size) : NULL;
 	self->told.timestamp_us = timestamp_us;
+	decode(self);
 	return &self->told;
 }
 
@@ -74,5 +89,6 @@ void utm_qmp_event_unref(const UtmQmpEvent *event)
 		return;
 	utm_qmp_event_unref(self->shown);
 	utm_error_unref(self->error);
+	utm_struct_free(self->payload);
 	g_free(self);
 }
