@@ -11,19 +11,10 @@ static int compare(const void *name, const void *entry)
 	return strcmp(name, ((const UtmDeadlineEntry *)entry)->name);
 }
 
-static gint64 look_up(const char *command, int ordinary_seconds)
+gint64 utm__qmp_default_timeout_ms(const char *command)
 {
 	const UtmDeadlineEntry *entry =
 		bsearch(command, utm__deadline_table, utm__deadline_count, sizeof *entry, compare);
-	return (entry ? entry->seconds : ordinary_seconds) * (gint64)1000;
-}
-
-gint64 utm__qmp_default_timeout_ms(const char *command)
-{
-	return look_up(command, utm__qmp_ordinary_seconds);
-}
-
-gint64 utm__qga_default_timeout_ms(const char *command)
-{
-	return look_up(command, utm__qga_ordinary_seconds);
+	int ordinary = g_str_has_prefix(command, "guest-") ? utm__qga_ordinary_seconds : utm__qmp_ordinary_seconds;
+	return (entry ? entry->seconds : ordinary) * (gint64)1000;
 }

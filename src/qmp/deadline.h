@@ -4,6 +4,5 @@
 
 #include <glib.h>
 
-/* Milliseconds, of a command of QEMU's monitor and of the guest agent. */
+/* Milliseconds, of a command of QEMU's monitor or of the guest agent: those of the agent all begin with `guest-`. */
 gint64 utm__qmp_default_timeout_ms(const char *command);
-gint64 utm__qga_default_timeout_ms(const char *command);
