@@ -13,10 +13,13 @@ struct UtmQmp {
 	/* Fixed once connected. */
 	char *greeting;
 	guint32 version;
+	bool has_oob, passes_fds;
 
 	pthread_mutex_t lock; /* guards the next two; they change on the I/O thread only */
 	UtmQmpClient *client; /* a reference; NULL after the end */
 	UtmError *end_error;
+
+	gint on_their_way; /* atomic: calls that the I/O thread has not begun */
 
 	/* I/O thread only */
 	GQueue calls; /* sent and not answered; qmp-execute.c knows of what */
