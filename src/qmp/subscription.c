@@ -188,7 +188,9 @@ static void subscription_close(UtmObject *object)
 }
 
 static const UtmObjectClass subscription_class = {
-	.name = "UtmQmpSubscription", .close = subscription_close, .free = subscription_free
+	.name = "UtmQmpSubscription",
+	.close = subscription_close,
+	.free = subscription_free,
 };
 
 static UtmQmpSubscription *subscription_new(UtmQmp *qmp, UtmCallback *callback_taken)
