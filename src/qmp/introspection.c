@@ -144,11 +144,12 @@ static bool read_features(Builder *b, guint16 *ret)
 	guint first = b->features->len;
 	if (!begin_array(b))
 		return false;
-	while (utm__json_peek(&b->reader) == UTM_JSON_STRING) {
-		if (!read_string(b, &name) || (name && !append(b, b->features, &name)))
+	while (utm__json_next(&b->reader) == UTM_JSON_STRING) {
+		name = intern(b);
+		if (b->full || (name && !append(b, b->features, &name)))
 			return false;
 	}
-	if (utm__json_next(&b->reader) != UTM_JSON_END_ARRAY)
+	if (b->reader.token != UTM_JSON_END_ARRAY)
 		return malformed(b, "a feature is no string");
 	*ret = 0;
 	if (b->features->len == first)
@@ -176,13 +177,13 @@ static bool read_item_members(Builder *b, UtmEntityItem *item)
 	return fine && reader->token == UTM_JSON_END_OBJECT;
 }
 
+/* The reader stands on its first token. */
 static bool read_item(Builder *b)
 {
 	UtmEntityItem item = { 0 };
-	UtmJsonToken token = utm__json_next(&b->reader);
-	if (token == UTM_JSON_STRING)
+	if (b->reader.token == UTM_JSON_STRING)
 		item.name = intern(b);
-	else if (token != UTM_JSON_BEGIN_OBJECT)
+	else if (b->reader.token != UTM_JSON_BEGIN_OBJECT)
 		return malformed(b, "a member is neither an object nor a string");
 	else if (!read_item_members(b, &item))
 		return false;
@@ -194,15 +195,11 @@ static bool read_items(Builder *b, UtmEntityItems *items)
 	guint first = b->items->len;
 	if (!begin_array(b))
 		return false;
-	for (;;) {
-		UtmJsonToken coming = utm__json_peek(&b->reader);
-		if (coming == UTM_JSON_END_ARRAY || coming == UTM_JSON_ERROR)
-			break;
+	while (utm__json_next(&b->reader) != UTM_JSON_END_ARRAY)
 		if (!read_item(b))
 			return false;
-	}
 	*items = (UtmEntityItems){ .first = (guint16)first, .count = (guint16)(b->items->len - first) };
-	return utm__json_next(&b->reader) == UTM_JSON_END_ARRAY;
+	return true;
 }
 
 static guint find_word(const char *const *words, guint count, const UtmJsonReader *reader)
@@ -267,11 +264,12 @@ static bool read_entity_member(Builder *b, UtmEntity *entity)
 	return read_items(b, &entity->items);
 }
 
+/* The reader stands on its first token. */
 static bool read_entity(Builder *b)
 {
 	UtmEntity entity = { 0 };
 	b->has_members = false;
-	if (utm__json_next(&b->reader) != UTM_JSON_BEGIN_OBJECT)
+	if (b->reader.token != UTM_JSON_BEGIN_OBJECT)
 		return malformed(b, "an entity is no object");
 	while (utm__json_next(&b->reader) == UTM_JSON_KEY)
 		if (!read_entity_member(b, &entity))
@@ -283,14 +281,10 @@ static bool read_all(Builder *b)
 {
 	if (utm__json_next(&b->reader) != UTM_JSON_BEGIN_ARRAY)
 		return malformed(b, "it is no array");
-	for (;;) {
-		UtmJsonToken coming = utm__json_peek(&b->reader);
-		if (coming == UTM_JSON_END_ARRAY || coming == UTM_JSON_ERROR)
-			break;
+	while (utm__json_next(&b->reader) != UTM_JSON_END_ARRAY)
 		if (!read_entity(b))
 			return false;
-	}
-	return utm__json_next(&b->reader) == UTM_JSON_END_ARRAY && utm__json_next(&b->reader) == UTM_JSON_END;
+	return utm__json_next(&b->reader) == UTM_JSON_END;
 }
 
 /* ---------------------------------------------------------------- names to entities */

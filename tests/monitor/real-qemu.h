@@ -29,17 +29,22 @@ static inline void die_with_parent(gpointer unused)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static inline void machine_start(Machine *machine)
+static inline void machine_start_program(Machine *machine, const char *program)
 {
 	machine->dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
 	machine->path = g_build_filename(machine->dir, "qmp", NULL);
 	g_autofree char *chardev = g_strdup_printf("socket,id=qmp,path=%s,server=on,wait=off", machine->path);
-	char *argv[] = { QEMU, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
+	char *argv[] = { (char *)program, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
 		         "-mon", "chardev=qmp,mode=control", NULL };
 	g_autoptr(GError) error = NULL;
 	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
 	                   die_with_parent, NULL, &machine->pid, &error))
 		g_error("%s", error->message);
+}
+
+static inline void machine_start(Machine *machine)
+{
+	machine_start_program(machine, QEMU);
 }
 
 static inline void machine_end(Machine *machine)
