@@ -448,14 +448,21 @@ static void test_after_the_end(void)
 	session_close(&session);
 }
 
+static void answer_nothing(FakeQmp *fake, void *data)
+{
+	fake_qmp_negotiate(fake);
+	fake_qmp_ignore_all(fake);
+}
+
 /* The last reference goes while commands are held and a fetch is under way. */
 static void test_close(void)
 {
-	Session session = session_open(never_answer, NULL);
+	Session session = session_open(answer_nothing, NULL);
 	Ends ends = { 0 };
 	begin_has(&session, "block-commit", NULL, &ends);
 	begin_commit(&session, true, NULL, &ends);
 	begin_plain(&session, "query-status", &ends);
+	utm_context_wait(context, 50);
 	session_close(&session);
 	wait_for(ends.freed == 3);
 	g_assert_cmpint(ends.count, ==, 0);
