@@ -191,9 +191,20 @@ static int take_slot(UtmQmpClient *client, UtmQmpCommand *command)
 	return -1;
 }
 
+static gint64 deadline_from(gint64 now_us, gint64 timeout_ms)
+{
+	return timeout_ms < 0 ? G_MAXINT64 : now_us + MIN(timeout_ms, G_MAXINT) * 1000;
+}
+
 gint64 utm__qmp_deadline(gint64 timeout_ms)
 {
-	return timeout_ms < 0 ? G_MAXINT64 : utm__now_us() + MIN(timeout_ms, G_MAXINT) * 1000;
+	return deadline_from(utm__now_us(), timeout_ms);
+}
+
+gint64 utm__qmp_command_begin(UtmQmpCommand *command)
+{
+	command->given_us = utm__now_us();
+	return deadline_from(command->given_us, command->timeout_ms);
 }
 
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data)
@@ -208,7 +219,7 @@ guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, Ut
 
 guint utm__qmp_client_submit(UtmQmpClient *client, UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data)
 {
-	gint64 deadline_us = utm__qmp_deadline(command->timeout_ms);
+	gint64 deadline_us = utm__qmp_command_begin(command);
 	pthread_mutex_lock(&client->lock);
 	int id = take_slot(client, command);
 	guint ticket = id >= 0 ? utm__qmp_client_arm(client, (guint)id, deadline_us, fn, data) : 0;

@@ -60,13 +60,13 @@ bool utm__qmp_outbound_is_open(UtmQmpClient *client, bool with_fd)
 	return client->state == UTM_QMP_CLIENT_READY && g_queue_is_empty(&client->deferred) && has_room(client, with_fd);
 }
 
-static bool put(UtmQmpClient *client, guint id, const char *text, gsize length, int fd_taken)
+static bool put(UtmQmpClient *client, guint id, const char *text, gsize length, int fd_taken, gint64 now_us)
 {
 	UtmQmpTransport *transport = client->transport;
 	if (!utm__qmp_transport_write(transport, text, length, fd_taken))
 		return false;
 	utm__qmp_slots_set_sent(&client->slots, id, utm__qmp_transport_get_queued(transport),
-	                        utm__qmp_transport_get_received(transport), utm__now_us());
+	                        utm__qmp_transport_get_received(transport), now_us);
 	return true;
 }
 
@@ -83,7 +83,6 @@ static bool defer(UtmQmpClient *client, guint id, const GString *text, int fd_ta
 	client->deferred_bytes += text->len;
 	slot->deferred = deferred;
 	slot->received = utm__qmp_transport_get_received(client->transport);
-	slot->since_us = utm__now_us();
 	return true;
 }
 
@@ -92,12 +91,13 @@ bool utm__qmp_outbound_add(UtmQmpClient *client, guint id, UtmQmpCommand *comman
 	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
 	g_strlcpy(slot->name, command->name, sizeof slot->name);
 	slot->timeout_ms = command->timeout_ms;
+	slot->since_us = command->given_us;
 	slot->beside = command->oob;
 	slot->exclusive = command->fd >= 0;
 	compose(client->command, id, command);
 	bool at_once = command->urgent || (command->oob && client->state == UTM_QMP_CLIENT_READY) ||
 	               utm__qmp_outbound_is_open(client, slot->exclusive);
-	bool taken = at_once ? put(client, id, client->command->str, client->command->len, command->fd)
+	bool taken = at_once ? put(client, id, client->command->str, client->command->len, command->fd, command->given_us)
 	                     : defer(client, id, client->command, command->fd);
 	if (taken)
 		command->fd = -1;
@@ -117,7 +117,7 @@ void utm__qmp_outbound_advance(UtmQmpClient *client)
 {
 	Deferred *first;
 	while (client->state == UTM_QMP_CLIENT_READY && (first = g_queue_peek_head(&client->deferred)) != NULL) {
-		if (!has_room(client, first->fd >= 0) || !put(client, first->id, first->text, first->length, first->fd))
+		if (!has_room(client, first->fd >= 0) || !put(client, first->id, first->text, first->length, first->fd, utm__now_us()))
 			break;
 		first->fd = -1;
 		forget(client, first);
