@@ -15,7 +15,9 @@
 #include <utm/error.h>
 #include <utm/macros.h>
 #include <utm/qmp.h>
+#include <utm/struct.h>
 #include <utm/types.h>
+#include <utm/value.h>
 #include <utm/version.h>
 #include <utm/vm.h>
 

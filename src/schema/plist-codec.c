@@ -385,7 +385,7 @@ int utm__plist_encode(const UtmSchema *schema, const void *object, char **ret_da
 	                             "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n"
 	                             "<plist version=\"1.0\">\n");
 	XmlSink sink = { .sink.put = sink_put, .text = text };
-	int result = utm__schema_encode(schema, object, &sink.sink, UTM_SCHEMA_FILE, NULL, error);
+	int result = utm__schema_encode(schema, object, &sink.sink, UTM_SCHEMA_FILE, NULL, NULL, error);
 	g_string_append(text, "</plist>\n");
 	if (result == 0)
 		*ret_size = text->len;
