@@ -933,7 +933,8 @@ static void test_damaged(void)
 		g_autoptr(UtmConfig) config = NULL;
 		for (int i = g_test_rand_int_range(1, 8); i > 0; i--)
 			copy[g_test_rand_int_range(0, (gint32)length)] = (char)g_test_rand_int_range(0, 256);
-		(void)utm_config_new_from_data(copy, length, &config, NULL);
+		int result = utm_config_new_from_data(copy, length, &config, NULL);
+		g_assert_true((result == 0) == (config != NULL));
 	}
 	free(binary);
 	plist_free(root);
