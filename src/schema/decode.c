@@ -9,6 +9,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Elements for which a list has room from the beginning. */
+#define ROOM_FIRST 4
+
 typedef UtmSchemaStep Step;
 
 typedef struct Decoder {
@@ -233,10 +236,10 @@ static int decode_array(Decoder *d, const Step *at, const UtmSchemaMember *membe
 {
 	UtmValue *list = NULL;
 	const Target target = { .object = object, .list = &list };
-	gsize size = utm__schema_element_size(member), room = 1;
+	gsize size = utm__schema_element_size(member), room = ROOM_FIRST;
 	void **array = utm__schema_at(object, member->offset);
 	size_t *count = utm__schema_at(object, member->flag_offset);
-	*array = g_malloc0(size);
+	*array = g_malloc0_n(room, size);
 	for (;;) {
 		UtmToken token;
 		Step element = { .above = at, .index = *count };
@@ -305,6 +308,17 @@ static int skip(Decoder *d, const Step *at, const UtmToken *token, UtmError **er
 	if (token->kind != UTM_TOKEN_BEGIN_OBJECT && token->kind != UTM_TOKEN_BEGIN_ARRAY)
 		return 0;
 	int result = d->source->skip(d->source, error);
+	if (result < 0)
+		set_path(d, at, error);
+	return result;
+}
+
+/* For what another pass has read, or will. */
+static int pass_over(Decoder *d, const Step *at, const UtmToken *token, UtmError **error)
+{
+	if (token->kind != UTM_TOKEN_BEGIN_OBJECT && token->kind != UTM_TOKEN_BEGIN_ARRAY)
+		return 0;
+	int result = d->source->pass(d->source, error);
 	if (result < 0)
 		set_path(d, at, error);
 	return result;
@@ -381,9 +395,9 @@ static int decode_foreign_key(Decoder *d, const Step *at, Pass *pass, const UtmT
                               UtmError **error)
 {
 	if (is_known_above(d, at, pass->above))
-		return skip(d, at, token, error);
+		return pass_over(d, at, token, error);
 	pass->met_unknown = true;
-	return pass->is_union && !pass->extras_only ? skip(d, at, token, error)
+	return pass->is_union && !pass->extras_only ? pass_over(d, at, token, error)
 	                                            : decode_unknown(d, at, token, object, error);
 }
 
@@ -392,7 +406,9 @@ static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, U
 {
 	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
 	const UtmSchemaMember *member = utm__schema_find_member(d->schema, row, at->name, at->length);
-	if ((pass->old_names && member && member->old_name) || (pass->extras_only && member))
+	if (pass->extras_only && member)
+		return pass_over(d, at, token, error);
+	if (pass->old_names && member && member->old_name)
 		return skip(d, at, token, error); /* the other spelling does not count, and is not kept beside this one */
 	if (pass->old_names && !member)
 		member = find_by_old_name(d->schema, row, at->name, at->length);

@@ -37,13 +37,16 @@ static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
 		return utm__fail(error, code, "a number beyond 64 bits");
 	if ((token == UTM_JSON_STRING || token == UTM_JSON_KEY) && reader->has_nul)
 		return utm__fail(error, code, "a string with U+0000");
-	*ret_token = (UtmToken){ .kind = kinds[token],
-		                     .boolean = reader->boolean,
-		                     .integer = reader->integer,
-		                     .uinteger = reader->uinteger,
-		                     .number = reader->number,
-		                     .text = reader->text,
-		                     .length = reader->length };
+	/* Field by field, as few as matter: this runs for each token of large answers. */
+	ret_token->kind = kinds[token];
+	ret_token->text = reader->text;
+	ret_token->length = reader->length;
+	ret_token->boolean = reader->boolean;
+	if (token < UTM_JSON_STRING) {
+		ret_token->integer = reader->integer;
+		ret_token->uinteger = reader->uinteger;
+		ret_token->number = reader->number;
+	}
 	return 0;
 }
 
@@ -65,10 +68,17 @@ static int source_skip(UtmSource *base, UtmError **error)
 	return utm__json_skip_rest(reader) ? 0 : utm__json_fail(reader, ((UtmJsonSource *)base)->code, error);
 }
 
+static int source_pass(UtmSource *base, UtmError **error)
+{
+	UtmJsonReader *reader = &((UtmJsonSource *)base)->reader;
+	return utm__json_pass_rest(reader) ? 0 : utm__json_fail(reader, ((UtmJsonSource *)base)->code, error);
+}
+
 void utm__json_source_init(UtmJsonSource *source, const char *text, gsize size, const UtmJsonDialect *dialect, int code)
 {
 	source->source = (UtmSource){
-		.next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip, .wraps = dialect->wraps
+		.next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip,
+		.pass = source_pass, .wraps = dialect->wraps
 	};
 	source->code = code;
 	utm__json_reader_init(&source->reader, text, size, &dialect->limits);
