@@ -4,8 +4,8 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <utm/types.h>
-
 
 /* Monotonic time; microseconds as GLib counts them. */
 static inline gint64 utm__now_us(void)
@@ -23,5 +23,8 @@ static inline void utm__autoclose_cleanup(int *fd)
 
 /* Memory that the public API gives away goes back through utm_free(), which is g_free(). */
 
-/* Writes a whole file beside `path` and renames it over: mode 0600 for a new file, the old mode otherwise, flushed. */
-int utm__write_file_atomic(const char *path, const void *data, size_t size, UtmError **error);
+/*
+ * Writes a whole file beside `path` and renames it over, flushed. It keeps the mode of the one that was there; a new one
+ * gets `new_mode` less the umask.
+ */
+int utm__write_file_atomic(const char *path, const void *data, size_t size, mode_t new_mode, UtmError **error);
