@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Why a machine ended: from the SHUTDOWN event where there was one, else from how the process ended. */
+#include "process/stderr-text.h"
 #include "vm/vm-private.h"
-
-#include <string.h>
 
 struct UtmEndReason {
 	gint refs;
@@ -40,13 +39,6 @@ static const char *const kind_names[] = {
 	[UTM_END_QEMU_EXITED] = "qemu-exited",
 	[UTM_END_QEMU_SIGNALLED] = "qemu-signalled",
 };
-
-/* The last line QEMU wrote usually is its complaint. */
-const char *utm__last_line(const char *tail)
-{
-	const char *newline = tail ? strrchr(tail, '\n') : NULL;
-	return newline ? newline + 1 : tail;
-}
 
 static void set(UtmEndReason *reason, UtmEndKind kind, char *text_taken)
 {

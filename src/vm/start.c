@@ -13,6 +13,7 @@
 #include "bundle/bundle-private.h"
 #include "host/host-private.h"
 #include "process/runtime-dir.h"
+#include "process/stderr-text.h"
 #include "vm/vm-private.h"
 
 #include <errno.h>
@@ -298,7 +299,7 @@ static int connect_qmp(UtmVmRun *run, const char *qmp_path, UtmError **error)
 
 static int launch_qemu(UtmVmRun *run, UtmError **error)
 {
-	run->dir = utm__runtime_dir_new(run->vm->object.context, error);
+	run->dir = utm__runtime_dir_new(run->vm->object.context, &run->dir_lock, error);
 	if (!run->dir)
 		return UTM_ERROR_IO;
 	run->spice_path = g_build_filename(run->dir, UTM_SOCKET_SPICE, NULL);
@@ -442,6 +443,7 @@ static UtmVmRun *run_new(UtmVm *vm, UtmRequest *request)
 	run->start = utm__request_ref(request);
 	run->stops = g_ptr_array_new();
 	run->end.exit_status = -1;
+	run->dir_lock = -1;
 	utm__object_hold(&vm->object);
 	vm->run = run;
 	pthread_mutex_lock(&vm->lock);

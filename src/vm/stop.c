@@ -201,7 +201,7 @@ static void release(UtmVmRun *run)
 	utm__process_free(run->qemu);
 	for (guint i = 0; i < vm->serial_count; i++)
 		utm__serial_end(vm->serials[i]);
-	utm__runtime_dir_remove(run->dir);
+	utm__runtime_dir_remove(run->dir, &run->dir_lock);
 }
 
 static void finish_calls(UtmVmRun *run)

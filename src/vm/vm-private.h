@@ -55,6 +55,7 @@ struct UtmVmRun {
 	UtmVmStartOptions options;
 	UtmHost *host;
 	char *dir;
+	int dir_lock;
 	char *spice_path;
 	UtmProcess *qemu;
 	bool host_probe_pending;
@@ -107,8 +108,6 @@ void utm__vm_check_end(UtmVmRun *run);
 
 /* end-reason.c (transfer full) */
 UtmEndReason *utm__end_reason_new(const UtmVmRun *run);
-/* The last line that QEMU wrote, usually its complaint; NULL for no lines. */
-const char *utm__last_line(const char *tail);
 
 /* serial.c */
 UtmVmSerial *utm__serial_new(UtmVm *vm, guint index);
