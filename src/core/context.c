@@ -504,6 +504,10 @@ UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error)
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "accel_policy %u does not exist", checked.accel_policy);
 		return NULL;
 	}
+	if (checked.reserved) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmContextOptions.reserved is not zero");
+		return NULL;
+	}
 	UtmContext *context = context_alloc(&checked);
 	int failed = make_descriptors_and_thread(context);
 	if (failed) {

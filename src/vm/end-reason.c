@@ -62,6 +62,7 @@ static bool from_shutdown_event(UtmEndReason *reason, const UtmVmRun *run)
 
 static void from_process(UtmEndReason *reason, const UtmVmRun *run)
 {
+	/* Of a QEMU that ran for long, the last thing it said. */
 	const char *words = utm__last_line(run->stderr_tail);
 	if (run->end.signal)
 		set(reason, UTM_END_QEMU_SIGNALLED,
