@@ -4,11 +4,11 @@
 
 #include "core/request.h"
 #include "qmp/client-private.h"
+#include "qmp/subscription.h"
 
 struct UtmQmp {
 	UtmObject object;
-	UtmHandlerSlot handler;
-	UtmQueueEvent end_event;
+	UtmQmpSubscribers subscribers;
 	bool owns_client;
 	/* Fixed once connected. */
 	char *greeting;
@@ -27,7 +27,7 @@ UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client);
 /* I/O thread: the client of a new handle, which takes a reference, and what it learnt from the greeting. */
 void utm__qmp_set_client(UtmQmp *qmp, UtmQmpClient *client);
 void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client);
-/* I/O thread: the handle is of no more use. Its calls end, and its handler is told. error NULL: closed on this side. */
+/* I/O thread: the handle is of no more use. Its calls end, and its subscribers are told. error NULL: closed on this side. */
 void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
 
 /* I/O thread: ends the calls that are under way. */
