@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <utm/types.h>
 
@@ -21,6 +22,15 @@ void utm__close_fd(int *fd)
 	*fd = -1;
 	if (number >= 0)
 		close(number);
+}
+
+void utm__cond_init_monotonic(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
 }
 
 static int write_all(int fd, const char *data, size_t size)

@@ -14,7 +14,6 @@
 #include "base/util.h"
 #include "core/request.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -424,21 +423,12 @@ static void console_free(UtmObject *object)
 
 static const UtmObjectClass console_class = { "console", console_close, console_free };
 
-static void init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 UtmConsole *utm__console_new(UtmContext *context)
 {
 	UtmConsole *console = g_new0(UtmConsole, 1);
 	utm__object_init(&console->object, &console_class, context);
 	pthread_mutex_init(&console->lock, NULL);
-	init_cond(&console->changed);
+	utm__cond_init_monotonic(&console->changed);
 	utm__slot_init(&console->slot);
 	console->state = UTM_CONSOLE_STATE_IDLE;
 	console->engine_pid = -1;

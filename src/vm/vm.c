@@ -3,6 +3,7 @@
 #include "vm/vm-private.h"
 
 #include "base/sized-struct.h"
+#include "base/util.h"
 
 #define CLOSE_MS 10000
 #define CONTROL_MS 10000
@@ -97,16 +98,6 @@ static void add_serials(UtmVm *vm)
 		}
 }
 
-/* A wait with a deadline must not care about changes of the wall clock. */
-static void init_monotonic(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error)
 {
 	if (!bundle || !ret_vm)
@@ -122,7 +113,7 @@ int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error)
 	vm->qemu_pid = -1;
 	utm__slot_init(&vm->events);
 	pthread_mutex_init(&vm->lock, NULL);
-	init_monotonic(&vm->changed);
+	utm__cond_init_monotonic(&vm->changed);
 	add_serials(vm);
 	*ret_vm = vm;
 	return 0;
