@@ -28,7 +28,9 @@ typedef enum UtmHostOs {
  * firmware, audio. What was learnt is kept in the context, so the second call costs next to nothing.
  *
  * @param[out] ret_host  (transfer full) release with utm_host_unref()
- * @return 0; #UTM_ERROR_QEMU_NOT_FOUND; #UTM_ERROR_PROCESS_EXITED when the QEMU program does not run
+ * @return 0; #UTM_ERROR_QEMU_NOT_FOUND; #UTM_ERROR_PROCESS_EXITED when the QEMU program does not run or is none,
+ *         #UTM_ERROR_TIMEOUT when it does not answer; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_SPAWN_FAILED, #UTM_ERROR_IO when it
+ *         cannot be run; #UTM_ERROR_CONFIG_INVALID_BACKEND
  * @thread any; blocks, runs the QEMU program once
  */
 UTM_API UTM_MUST_CHECK int utm_host_probe(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host,

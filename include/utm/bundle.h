@@ -36,8 +36,11 @@ typedef struct UtmBundleFiles UtmBundleFiles;
  *
  * @param[in]  path        The package directory; a relative path is resolved at once.
  * @param[out] ret_bundle  (transfer full) release with utm_bundle_unref()
- * @return 0; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_NOT_A_BUNDLE, #UTM_ERROR_IO, #UTM_ERROR_LIMIT or one of the
- *         configuration errors, each naming the file and, where there is one, the key path
+ * @return 0; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_NOT_A_BUNDLE, #UTM_ERROR_IO, #UTM_ERROR_LIMIT;
+ *         #UTM_ERROR_BUNDLE_PATH_ESCAPE when the configuration file or a name in it leads out of the package;
+ *         #UTM_ERROR_CONFIG_MALFORMED, #UTM_ERROR_CONFIG_INVALID_VALUE, #UTM_ERROR_CONFIG_TOO_OLD,
+ *         #UTM_ERROR_CONFIG_TOO_NEW, #UTM_ERROR_CONFIG_INVALID_BACKEND; each names the file and, where there is one, the
+ *         key path
  * @thread any; reads files
  */
 UTM_API UTM_MUST_CHECK int utm_bundle_open(UtmContext *ctx, const char *path, UtmBundle **ret_bundle, UtmError **error);
@@ -59,7 +62,7 @@ UTM_API UtmConfig *utm_bundle_get_config(UtmBundle *bundle);
  * @param[in]  name      A plain file name.
  * @param[out] ret_path  (transfer full) absolute path; release with utm_free()
  * @return 0; #UTM_ERROR_BUNDLE_PATH_ESCAPE when the name leads out of the package; #UTM_ERROR_IMAGE_MISSING when
- *         there is no such file
+ *         there is no such file; #UTM_ERROR_IO
  * @thread any; reads directories
  */
 UTM_API UTM_MUST_CHECK int utm_bundle_resolve(UtmBundle *bundle, const char *name, char **ret_path, UtmError **error);
@@ -81,8 +84,8 @@ UTM_API void utm_bundle_files_free(UtmBundleFiles *files);
 
 /**
  * Writes a configuration into the package: beside the old file, flushed, then renamed over it, so that a crash leaves
- * the old or the new file and never a part of one. No other file is touched. The bundle's own configuration is then
- * a copy of @a config.
+ * the old or the new file and never a part of one. It keeps its mode; a new one gets 0600. No other file is touched. The
+ * bundle's own configuration is then a copy of @a config.
  *
  * @param[in] config  What to write; it is copied.
  * @return 0; #UTM_ERROR_IO; #UTM_ERROR_CONFIG_INVALID_VALUE for a value that cannot be written;

@@ -86,7 +86,7 @@ typedef struct UtmContextOptions {
 	const char *console_engine;
 	/** A #UtmAccelPolicy. */
 	uint32_t accel_policy;
-	/** Zero. */
+	/** Must be zero. */
 	uint32_t reserved;
 } UtmContextOptions;
 

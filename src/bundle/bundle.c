@@ -255,7 +255,7 @@ int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError 
 	if (result == 0)
 		result = utm_config_to_plist(config, &data, &size, error);
 	if (result == 0)
-		result = utm__write_file_atomic(file, data, size, error);
+		result = utm__write_file_atomic(file, data, size, 0600, error);
 	if (result < 0)
 		return result;
 	pthread_mutex_lock(&bundle->lock);

@@ -41,6 +41,7 @@ static char *get_member(const char *json, const char *name)
 /* Transitions that QEMU announces. While starting, the start alone decides when the machine counts as running. */
 static void on_running(UtmVmRun *run, const char *data_json)
 {
+	run->resumed = true;
 	if (run->phase == RUN_READY)
 		utm__vm_set_state(run->vm, UTM_VM_STATE_RUNNING);
 }
@@ -57,6 +58,11 @@ static void on_shutdown(UtmVmRun *run, const char *data_json)
 	if (!run->shutdown_seen)
 		run->shutdown_reason = get_member(data_json, "reason");
 	run->shutdown_seen = true;
+	/* A guest that has run was started, however soon it ends: query-status may come too late for it. */
+	if (run->phase == RUN_CONNECTING && run->resumed) {
+		utm__vm_set_state(run->vm, UTM_VM_STATE_RUNNING);
+		utm__vm_start_succeed(run);
+	}
 	if (run->phase == RUN_READY)
 		utm__vm_set_state(run->vm, UTM_VM_STATE_STOPPING);
 }
