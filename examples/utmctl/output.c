@@ -5,6 +5,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+void print_lines_of(FILE *out, const char *before, const char *text)
+{
+	for (size_t length; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		fprintf(out, "%s%.*s\n", before, (int)length, text);
+	}
+}
+
 int report(const char *file, UtmError *error)
 {
 	const char *name = utm_error_code_get_name(utm_error_get_code(error));
@@ -20,7 +28,7 @@ int report(const char *file, UtmError *error)
 	fprintf(stderr, "%s (%s)\n", utm_error_get_message(error), name ? name : "unknown");
 	fprintf(stderr, "        %s\n", utm_error_get_remedy(error));
 	if (stderr_tail && !strstr(utm_error_get_message(error), stderr_tail))
-		fprintf(stderr, "        it said: %s%s", stderr_tail, strchr(stderr_tail, '\n') ? "" : "\n");
+		print_lines_of(stderr, "        it said: ", stderr_tail);
 	utm_error_unref(error);
 	return EXIT_OPERATION;
 }

@@ -286,15 +286,6 @@ static bool ended_badly(uint32_t kind)
 	return kind == UTM_END_GUEST_PANIC || kind == UTM_END_QEMU_EXITED || kind == UTM_END_QEMU_SIGNALLED;
 }
 
-/* What was not shown as it came, now that it may say why. */
-static void print_last_words(const char *text)
-{
-	for (size_t length; text && *text; text += length + (text[length] == '\n')) {
-		length = strcspn(text, "\n");
-		printf("qemu: %.*s\n", (int)length, text);
-	}
-}
-
 static void print_end(Run *run)
 {
 	UtmEndReason *reason = utm_vm_get_end_reason(run->vm);
@@ -303,8 +294,9 @@ static void print_end(Run *run)
 		return;
 	uint32_t kind = utm_end_reason_get_kind(reason);
 	const char *name = utm_end_kind_get_name(kind);
-	if (ended_badly(kind) && !run->verbose)
-		print_last_words(utm_end_reason_get_stderr_tail(reason));
+	/* What was not shown as it came, now that it may say why. */
+	if (ended_badly(kind) && !run->verbose && utm_end_reason_get_stderr_tail(reason))
+		print_lines_of(stdout, "qemu: ", utm_end_reason_get_stderr_tail(reason));
 	printf("end: %s: %s\n", name ? name : "unknown", utm_end_reason_get_text(reason));
 	if (utm_end_reason_get_qemu_reason(reason))
 		printf("end: QEMU's reason: %s\n", utm_end_reason_get_qemu_reason(reason));

@@ -50,6 +50,8 @@ int report(const char *file, UtmError *error_taken);
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "utmctl COMMAND: ..." and below how it is used. Returns EXIT_USAGE. */
 int misused(const Command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Each line with the same words before it. */
+void print_lines_of(FILE *out, const char *before, const char *text);
 /* A JSON string with its quotes. */
 void print_json_string(FILE *out, const char *text);
 

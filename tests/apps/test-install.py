@@ -57,7 +57,9 @@ def brings_everything():
     """headers, library with soname, pkg-config file, engine and utmctl are there, and nothing else"""
     files = sorted(str(p.relative_to(PREFIX)) for p in PREFIX.rglob("*") if p.is_file() or p.is_symlink())
     headers = {pathlib.Path(f).name for f in files if f.startswith("include/utm/")}
-    wanted = {p.name for p in (SOURCE / "include/utm").glob("*.h")} | {"version.h", "error-codes.h"}
+    made = {p.name for p in (WORK / "build/include/utm").glob("*.h")}
+    check({"version.h", "error-codes.h"} <= made, made)
+    wanted = {p.name for p in (SOURCE / "include/utm").glob("*.h")} | made
     same(headers, wanted, "headers")
     rest = [f for f in files if not f.startswith("include/utm/")]
     for ending in ("libutm.so", "libutm.so.0", "pkgconfig/libutm.pc", "bin/utmctl", "libutm/utm-console-engine",

@@ -351,6 +351,17 @@ def kills_at_second_ctrl_c():
     check("end: killed" in text, text)
 
 
+def tells_qemus_words():
+    """a start that QEMU refuses is told with each of QEMU's last lines below"""
+    bundle = WORK / "Refused.utm"
+    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    utmctl("config", "set", bundle, "QEMU.AdditionalArguments[1]", "--", "-device nonsense")
+    done = utmctl("run", bundle, status=1)
+    check("nonsense" in done.stderr.splitlines()[0] and "(process-exited)" in done.stderr.splitlines()[0], done.stderr)
+    check(all(line.startswith("        it said: ") for line in done.stderr.splitlines()[2:]), done.stderr)
+    check("\nqemu: " not in done.stdout and "end: start-failed" in done.stdout, done.stdout)
+
+
 def tells_a_bad_end():
     """QEMU ended by a signal of somebody else's: exit code 3"""
     bundle = demo_bundle(BUILD_DIR)
@@ -372,6 +383,7 @@ try:
              shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names, says_what_a_value_must_be, removes,
              errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts, checks_the_screenshot_first,
              runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
-             runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_a_bad_end])
+             runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
+             tells_a_bad_end])
 finally:
     shutil.rmtree(WORK)
