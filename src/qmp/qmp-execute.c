@@ -96,10 +96,10 @@ static Call *call_new(UtmQmp *qmp, const char *command, const char *arguments, c
 	return g_steal_pointer(&call);
 }
 
-/* The client knows neither the command's name nor its limit. */
-static UtmError *refine_error(const Call *call, const UtmError *error)
+/* The client knows neither the command's name nor its limit; a route does. */
+static UtmError *refine_error(const UtmQmp *qmp, const Call *call, const UtmError *error)
 {
-	if (utm_error_get_code(error) != UTM_ERROR_TIMEOUT)
+	if (qmp->route || utm_error_get_code(error) != UTM_ERROR_TIMEOUT)
 		return utm_error_ref((UtmError *)error);
 	return utm__error_new(UTM_ERROR_TIMEOUT, "%s was not answered within %" G_GINT64_FORMAT " ms", call->command,
 	                      call->call.timeout_ms);
@@ -120,7 +120,18 @@ static void on_reply(UtmQmpClient *client, const char *reply_json, const UtmErro
 	Call *call = utm__request_get_input(request);
 	if (call->ticket)
 		g_queue_unlink(&qmp->calls, &call->link);
-	utm__request_finish(request, error ? refine_error(call, error) : NULL, g_strdup(reply_json), g_free);
+	utm__request_finish(request, error ? refine_error(qmp, call, error) : NULL, g_strdup(reply_json), g_free);
+}
+
+/* 0 when it was refused, or taken but cannot be abandoned. */
+static guint send_call(UtmQmp *qmp, UtmQmpClient *client, Call *call, UtmRequest *request, UtmError **error)
+{
+	const char *command = call->command, *arguments = call->arguments;
+	if (call->handed)
+		return utm__qmp_client_adopt(client, &call->call, on_reply, request);
+	if (qmp->route)
+		return qmp->route->send(qmp, command, arguments, call->call.timeout_ms, on_reply, request, error);
+	return utm__qmp_client_send(client, command, arguments, call->call.timeout_ms, on_reply, request);
 }
 
 static void start_call(UtmRequest *request)
@@ -130,15 +141,17 @@ static void start_call(UtmRequest *request)
 	UtmQmpClient *client = call->handed ? call->client : qmp->client;
 	if (!client) {
 		utm__request_finish(request,
-		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to the monitor has ended: %s",
+		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s",
+		                                   qmp->route ? qmp->route->peer : utm__qmp_monitor.peer,
 		                                   utm_error_get_message(qmp->end_error)),
 		                    NULL, NULL);
 		return;
 	}
-	call->ticket = call->handed ? utm__qmp_client_adopt(client, &call->call, on_reply, request)
-	                            : utm__qmp_client_send(client, call->command, call->arguments, call->call.timeout_ms,
-	                                                   on_reply, request);
-	if (call->ticket)
+	UtmError *refused = NULL;
+	call->ticket = send_call(qmp, client, call, request, &refused);
+	if (refused)
+		utm__request_finish(request, refused, NULL, NULL);
+	else if (call->ticket)
 		g_queue_push_tail_link(&qmp->calls, &call->link);
 }
 
@@ -147,7 +160,9 @@ static void abort_call(UtmRequest *request, int code)
 	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
 	Call *call = utm__request_get_input(request);
 	UtmError *error = utm__error_new(code, "%s was cancelled; whether it took effect is unknown", call->command);
-	if (qmp->client)
+	if (qmp->client && qmp->route)
+		qmp->route->abandon(qmp, call->ticket, error);
+	else if (qmp->client)
 		utm__qmp_client_abandon(qmp->client, call->ticket, error);
 	else
 		utm_error_unref(error);
@@ -171,16 +186,16 @@ void utm__qmp_abandon_calls(UtmQmp *qmp, UtmQmpClient *client, const UtmError *e
 /* A call that can be cancelled needs the I/O thread, which hears of it. */
 static UtmQmpCallResult try_shortcut(UtmQmp *qmp, Call *call)
 {
-	call->client = call->cancel ? NULL : ref_client(qmp);
+	call->client = call->cancel || qmp->route ? NULL : ref_client(qmp);
 	UtmQmpCallResult result = call->client ? utm__qmp_client_try_call(call->client, &call->call) : UTM_QMP_CALL_BUSY;
 	call->handed = result == UTM_QMP_CALL_HANDED;
 	return result;
 }
 
-static int take_result(Call *call, char **ret_reply, UtmError **error)
+static int take_result(UtmQmp *qmp, Call *call, char **ret_reply, UtmError **error)
 {
 	if (call->call.error)
-		return utm__fail_take(error, refine_error(call, call->call.error));
+		return utm__fail_take(error, refine_error(qmp, call, call->call.error));
 	if (ret_reply)
 		*ret_reply = g_steal_pointer(&call->call.reply);
 	return 0;
@@ -194,7 +209,7 @@ int utm_qmp_execute(UtmQmp *qmp, const char *command, const char *arguments, con
 	if (!call || utm__context_check_blocking(qmp->object.context, &failure) < 0)
 		return utm__fail_take(error, failure);
 	if (try_shortcut(qmp, call) == UTM_QMP_CALL_DONE)
-		return take_result(call, ret_reply, error);
+		return take_result(qmp, call, ret_reply, error);
 	g_autoptr(UtmRequest) request = request_new(qmp, g_steal_pointer(&call));
 	int failed = utm__request_run(request, start_call, error);
 	if (!failed && ret_reply)
@@ -209,8 +224,9 @@ static void deliver_reply(UtmRequest *request, UtmCallback *callback)
 		                                utm__request_get_error(request), callback->user_data);
 }
 
-int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
-                          UtmQmpReplyFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+int utm__qmp_submit(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                    UtmRequestDeliverFunc deliver, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn,
+                    UtmError **error)
 {
 	UtmError *failure = NULL;
 	Call *call = call_new(qmp, command, arguments, options, &failure);
@@ -220,8 +236,13 @@ int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *argument
 		return utm__fail_take(error, failure);
 	}
 	UtmRequest *request = request_new(qmp, call);
-	utm__request_submit(request, start_call, deliver_reply,
-	                    utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn));
+	utm__request_submit(request, start_call, deliver, utm__callback_new(qmp->object.context, fn, user_data, free_fn));
 	utm__request_unref(request);
 	return 0;
+}
+
+int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                          UtmQmpReplyFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	return utm__qmp_submit(qmp, command, arguments, options, deliver_reply, (UtmAnyFunc)fn, user_data, free_fn, error);
 }

@@ -35,7 +35,10 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 	UtmQmpClient *client = steal_client(qmp, error);
 	if (!client)
 		return;
-	utm__qmp_abandon_calls(qmp, client, qmp->end_error);
+	if (qmp->route)
+		qmp->route->end(qmp, qmp->end_error);
+	else
+		utm__qmp_abandon_calls(qmp, client, qmp->end_error);
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);
@@ -67,9 +70,10 @@ static const UtmObjectClass qmp_class = { .name = "UtmQmp", .close = qmp_close, 
 
 static void run_end_event(UtmQueueEvent *event);
 
-UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
+UtmQmp *utm__qmp_new_sized(gsize size, const UtmQmpRoute *route, UtmContext *context, bool owns_client)
 {
-	UtmQmp *qmp = g_new0(UtmQmp, 1);
+	UtmQmp *qmp = g_malloc0(size);
+	qmp->route = route;
 	utm__object_init(&qmp->object, &qmp_class, context);
 	utm__slot_init(&qmp->handler);
 	pthread_mutex_init(&qmp->lock, NULL);
@@ -78,6 +82,11 @@ UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
 	qmp->end_event.object = &qmp->object;
 	qmp->end_event.run = run_end_event;
 	return qmp;
+}
+
+UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
+{
+	return utm__qmp_new_sized(sizeof(UtmQmp), NULL, context, owns_client);
 }
 
 UtmQmp *utm_qmp_ref(UtmQmp *qmp)
