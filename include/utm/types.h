@@ -43,6 +43,8 @@ typedef struct UtmVm UtmVm;
 typedef struct UtmEndReason UtmEndReason;
 /** A connection to a QEMU monitor. */
 typedef struct UtmQmp UtmQmp;
+/** A connection to the agent inside a guest. */
+typedef struct UtmGuest UtmGuest;
 /** A connection to a machine's screens and input devices. */
 typedef struct UtmConsole UtmConsole;
 /** One screen of a console. */

@@ -16,7 +16,6 @@
 /* Messages handled in one turn, so that a flood on one connection leaves time for the others. */
 #define MESSAGES_PER_TURN 256
 #define NEGOTIATION "qmp_capabilities"
-#define ASK_MARK "guest-sync-delimited"
 
 /* ---------------------------------------------------------------- life */
 
@@ -612,8 +611,8 @@ void utm__qmp_client_distrust(UtmQmpClient *client)
 void utm__qmp_client_ask_mark(UtmQmpClient *client, gint64 number)
 {
 	g_autofree char *question =
-		g_strdup_printf("%c{\"execute\":\"" ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "},\"id\":0}"
-	                        "{\"execute\":\"" ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}\n",
+		g_strdup_printf("%c{\"execute\":\"" UTM_QMP_ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "},\"id\":0}"
+	                        "{\"execute\":\"" UTM_QMP_ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}",
 	                        UTM_QMP_MARK, number, number + 1);
 	client->mark = number;
 	client->echoes = false;

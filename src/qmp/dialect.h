@@ -21,5 +21,6 @@ typedef struct UtmQmpDialect {
 
 /* The byte that no UTF-8 contains: before it nothing counts. */
 #define UTM_QMP_MARK '\xff'
+#define UTM_QMP_ASK_MARK "guest-sync-delimited"
 
 extern const UtmQmpDialect utm__qmp_monitor, utm__qmp_agent;

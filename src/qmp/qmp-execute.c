@@ -142,7 +142,7 @@ static void start_call(UtmRequest *request)
 	if (!client) {
 		utm__request_finish(request,
 		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s",
-		                                   qmp->route ? qmp->route->peer : utm__qmp_monitor.peer,
+		                                   qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
 		                                   utm_error_get_message(qmp->end_error)),
 		                    NULL, NULL);
 		return;

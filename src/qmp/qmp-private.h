@@ -10,7 +10,7 @@
  * thread, and only before the end.
  */
 typedef struct UtmQmpRoute {
-	const char *peer;
+	const UtmQmpDialect *dialect;
 	/* As utm__qmp_client_send(); 0 with an error when it is refused, and then fn is not called. */
 	guint (*send)(UtmQmp *qmp, const char *command, const char *arguments_json, gint64 timeout_ms,
 	              UtmQmpClientReplyFunc fn, void *data, UtmError **error);
