@@ -9,6 +9,9 @@ the file. Each of them, and each value, member and branch, is a `Thing`:
     condition       of the build, as QEMU's newest release has it, or ""
     features        names; also `deprecated` and `unstable`. `feature_conditions` is {feature: condition}
 
+`Protocol.blocks` are all of these in the order of the file, which only grows at its end: positions in it are numbers
+that last.
+
 Objects are flat: members of bases are in them. `Object.fields` holds `Member`, `Flag` and `Union` in the order of C;
 `Object.members`, `Object.union` and `Object.branches` pick out theirs. `call.args`, the arguments of a command or the
 data of an event, is either an object of its own, called `<Camel>Args` or `<Camel>Event` (`args.owner` is the call), or
@@ -194,6 +197,7 @@ class Protocol:
     alternates: list = field(default_factory=list)
     commands: list = field(default_factory=list)
     events: list = field(default_factory=list)
+    blocks: list = field(default_factory=list)
 
     @property
     def types(self):
@@ -249,6 +253,9 @@ class Builder:
         for block in self.text.blocks:
             if block.kind in ("command", "event"):
                 self.add_call(block)
+        things = {id(thing.line): thing for thing in
+                  self.protocol.types + self.protocol.commands + self.protocol.events}
+        self.protocol.blocks = [things[id(block)] for block in self.text.blocks]
         self.mark_reachable()
         self.check_names()
         return self.protocol

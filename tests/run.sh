@@ -18,7 +18,7 @@ trap 'rm -f "$results"' EXIT
 started=$(date +%s)
 
 test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-system-arm
-	ovmf qemu-efi-aarch64 qemu-guest-agent"
+	qemu-guest-agent ovmf qemu-efi-aarch64"
 # No GLib slices or caches, so that every block is seen by itself; and no library's own log handler is fatal.
 export G_SLICE=always-malloc
 

@@ -3,6 +3,36 @@
  * @file qmp.h
  * A connection to a QEMU monitor: commands as JSON, replies, events. It needs no #UtmVm: any QEMU's monitor socket
  * will do.
+ *
+ * ## Events, a guided tour
+ *
+ * QEMU tells what happens in events: the guest was reset, a disk could not be written, a job is done. A program hears
+ * of them in one of three ways, and any number of its parts may do so side by side.
+ *
+ * *One place for all of them*: utm_qmp_set_event_handler(). Your function runs in dispatch.
+ *
+ * *Each part its own*: utm_qmp_subscribe() with the names that this part wants, and a function. It ends with the last
+ * utm_qmp_subscription_unref().
+ *
+ *     static const char *const names[] = { "BLOCK_IO_ERROR", "DEVICE_DELETED", NULL };
+ *     utm_qmp_subscribe(qmp, names, on_disk_event, disks, NULL, &subscription, &error);
+ *
+ * *Arm, then command, then wait*: a subscription without a function collects its events until somebody asks for them.
+ * Made before the command, it has the event however fast QEMU was; nothing needs to dispatch meanwhile.
+ *
+ *     static const char *const names[] = { "DEVICE_DELETED", NULL };
+ *     utm_qmp_subscribe(qmp, names, NULL, NULL, NULL, &gone, &error);               // arm
+ *     utm_qmp_execute(qmp, "device_del", "{\"id\":\"usb1\"}", NULL, NULL, &error);  // command
+ *     utm_qmp_subscription_wait(gone, is_usb1, NULL, NULL, &event, &error);         // wait
+ *     utm_qmp_event_unref(event);
+ *     utm_qmp_subscription_unref(gone);
+ *
+ * An event that a program cannot do without is worth a check that it is still to come: QEMU sends `STOP` when a
+ * machine stops, not when one is told to that had stopped before.
+ *
+ * Each subscription is bounded on its own. One that does not keep up loses the newest events and is told how many
+ * (UtmQmpEvent.dropped); the others lose nothing, and QEMU is never held up. The end of the connection always arrives,
+ * as the last event of all.
  */
 #ifndef UTM_QMP_H
 #define UTM_QMP_H
@@ -43,7 +73,10 @@ typedef struct UtmQmpCallOptions {
 		sizeof(UtmQmpCallOptions), 0, NULL                                                                   \
 	}
 
-/** An event of QEMU. Valid during the callback. */
+/**
+ * An event of QEMU. It never changes, is made by the library alone and shared by all who get it; it is valid during
+ * the callback, and longer with a reference, also beyond the connection and the context.
+ */
 typedef struct UtmQmpEvent {
 	/** sizeof(UtmQmpEvent) of the library */
 	size_t size;
@@ -51,16 +84,41 @@ typedef struct UtmQmpEvent {
 	const char *name;
 	/** Its data as JSON, or NULL when it has none. */
 	const char *data;
-	/** When QEMU sent it, wall clock, microseconds since 1970; -1 when QEMU's clock failed. */
+	/** When QEMU sent it, wall clock, microseconds since 1970; -1 when QEMU's clock failed, and for the end. */
 	int64_t timestamp_us;
-	/** Events that were dropped since the one delivered last, because the application did not dispatch. */
+	/** Events that this subscriber lost since it got the last one, because too many waited for it. They were newer
+	 * than those that wait still. */
 	uint64_t dropped;
-	/** At the end of the connection: why it ended. */
+	/** For the end of the connection: why it ended. For an event whose data is not what its name promises: the
+	 * reason; then there is no @a payload. Else NULL. */
 	const UtmError *error;
+	/** Which event it is as a number; -1 when this library does not know its name, and for the end. */
+	int32_t id;
+	/** Zero. */
+	uint32_t reserved;
+	/** Its data as the struct that belongs to @a id, or NULL. */
+	const void *payload;
 } UtmQmpEvent;
 
-/** Runs inside dispatch. */
+/** An event; runs inside dispatch. */
 typedef void (*UtmQmpEventFunc)(UtmQmp *qmp, const UtmQmpEvent *event, void *user_data);
+/** Whether this is the event that was waited for. Runs on the thread that waits; may call anything. */
+typedef bool (*UtmQmpEventMatchFunc)(const UtmQmpEvent *event, void *user_data);
+
+/** Options of utm_qmp_subscription_wait(). Initialise with #UTM_QMP_WAIT_OPTIONS_INIT. */
+typedef struct UtmQmpWaitOptions {
+	/** sizeof(UtmQmpWaitOptions) */
+	size_t size;
+	/** Until the event, milliseconds; 0 for 30 s, -1 for ever. */
+	int64_t timeout_ms;
+	/** (nullable) */
+	UtmCancel *cancel;
+} UtmQmpWaitOptions;
+
+#define UTM_QMP_WAIT_OPTIONS_INIT                                                                                    \
+	{                                                                                                            \
+		sizeof(UtmQmpWaitOptions), 0, NULL                                                                   \
+	}
 
 /**
  * The end of an asynchronous command; runs inside dispatch, exactly once, unless the last reference to @a qmp goes
@@ -130,14 +188,90 @@ UTM_API int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *
                                   const UtmQmpCallOptions *options, UtmQmpReplyFunc fn, void *user_data,
                                   UtmFreeFunc free_fn, UtmError **error);
 /**
- * Sets who hears of events and of the connection's end. Events that came earlier are not repeated; the end is, to a
- * handler that is set after it. At most 1024 events wait for dispatch; further ones are dropped and counted.
+ * Sets who hears of all events and of the connection's end: a subscription of the connection's own, of which there is
+ * one. It hears of what comes from now on, and of the end also when that is over. Events that still wait for the former
+ * handler go with it.
  *
  * @param[in] fn  (nullable) none
- * @return 0
- * @thread any; does not block
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any but the wakeup callback; does not block
  */
 UTM_API int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, UtmFreeFunc free_fn);
+
+/* --- typed commands: qmp-commands.h --- */
+
+/**
+ * The end of an asynchronous typed command; runs inside dispatch, exactly once, unless the last reference to the
+ * connection goes first: then only the `free_fn` runs. Call the command's own `_finish` in it.
+ *
+ * @param[in] result  Valid during the call.
+ */
+typedef void (*UtmCallFunc)(UtmCallResult *result, void *user_data);
+
+/**
+ * What the `_finish` of each command calls.
+ *
+ * @param[in]  command     The number of the command.
+ * @param[out] ret_result  (transfer full) (nullable) where the result goes, by its type. It can be taken once.
+ * @return 0; what went wrong with the command; #UTM_ERROR_INVALID_ARGUMENT when it is another command's;
+ *         #UTM_ERROR_INVALID_STATE when the result was taken already
+ * @thread dispatch
+ */
+UTM_API int utm_call_result_finish(UtmCallResult *result, uint32_t command, void *ret_result, UtmError **error);
+/**
+ * Subscribes to events by name. It is in force when this returns: an event that a command brings about which is sent
+ * afterwards is never missed. An event that QEMU sent just before may be among the first.
+ *
+ * The end of the connection is told to every subscription, once; to one that is made after it, too.
+ *
+ * A subscription holds a reference to its connection, which stays open as long: use utm_qmp_close() to close it for
+ * everybody.
+ *
+ * @param[in]  names             Ends with NULL; copied. Names that this QEMU does not know are fine. An empty list means
+ *                               the end only. (nullable) every event
+ * @param[in]  fn                Gets the events in dispatch, in the order in which QEMU sent them. (nullable) they are
+ *                               collected for utm_qmp_subscription_wait(), and @a free_fn runs when the subscription ends
+ * @param[out] ret_subscription  (transfer full) release with utm_qmp_subscription_unref()
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; #UTM_ERROR_LIMIT for too many names, or subscriptions of one connection
+ * @thread any but the wakeup callback; does not block
+ */
+UTM_API int utm_qmp_subscribe(UtmQmp *qmp, const char *const *names, UtmQmpEventFunc fn, void *user_data,
+                              UtmFreeFunc free_fn, UtmQmpSubscription **ret_subscription, UtmError **error);
+/** Takes another reference. @return @a subscription @thread any */
+UTM_API UtmQmpSubscription *utm_qmp_subscription_ref(UtmQmpSubscription *subscription);
+/**
+ * Gives a reference back. The last one ends the subscription: events that still wait for it are dropped, and its
+ * function is not called again. In that function itself this takes effect when it returns.
+ *
+ * @param[in] subscription  (nullable)
+ * @thread any
+ */
+UTM_API void utm_qmp_subscription_unref(UtmQmpSubscription *subscription);
+/**
+ * Waits for an event of a subscription that has no function. What came since the subscription was made counts, oldest
+ * first. *Events that do not match are consumed*: neither this wait nor a later one sees them again. The event that is
+ * returned tells in UtmQmpEvent.dropped how many were lost since the last one that was returned.
+ *
+ * Several threads may wait at once; each event goes to one of them. It works inside callbacks and without anybody
+ * dispatching, and keeps the subscription while it lasts.
+ *
+ * @param[in]  match       (nullable) any event does
+ * @param[in]  match_data  (nullable) for @a match
+ * @param[in]  options     (nullable)
+ * @param[out] ret_event   (transfer full) (nullable) release with utm_qmp_event_unref()
+ * @return 0; #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED, also when events wait; #UTM_ERROR_QMP_DISCONNECTED when the
+ *         connection has ended and none of the events before its end matched; #UTM_ERROR_INVALID_STATE when the
+ *         subscription has a function; #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API int utm_qmp_subscription_wait(UtmQmpSubscription *subscription, UtmQmpEventMatchFunc match, void *match_data,
+                                      const UtmQmpWaitOptions *options, const UtmQmpEvent **ret_event,
+                                      UtmError **error);
+
+/** Takes another reference. @param[in] event (nullable) one of the library's @return @a event @thread any */
+UTM_API const UtmQmpEvent *utm_qmp_event_ref(const UtmQmpEvent *event);
+/** Gives a reference back. @param[in] event (nullable) @thread any */
+UTM_API void utm_qmp_event_unref(const UtmQmpEvent *event);
 
 UTM_END_DECLS
 

@@ -39,12 +39,18 @@ typedef struct UtmHost UtmHost;
 typedef struct UtmArgv UtmArgv;
 /** Controller of one virtual machine. */
 typedef struct UtmVm UtmVm;
+/** A free-form value: null, a boolean, a number, a string, an array or an object. */
+typedef struct UtmValue UtmValue;
 /** Why a machine ended. */
 typedef struct UtmEndReason UtmEndReason;
 /** A connection to a QEMU monitor. */
 typedef struct UtmQmp UtmQmp;
 /** A connection to the agent inside a guest. */
 typedef struct UtmGuest UtmGuest;
+/** What came of an asynchronous typed command. */
+typedef struct UtmCallResult UtmCallResult;
+/** Who hears of some events of a monitor, until its last reference goes. */
+typedef struct UtmQmpSubscription UtmQmpSubscription;
 /** A connection to a machine's screens and input devices. */
 typedef struct UtmConsole UtmConsole;
 /** One screen of a console. */

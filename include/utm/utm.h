@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file utm.h
- * Everything. The tour of the library starts in context.h; frames are explained in display.h.
+ * What most programs need. The tour of the library starts in context.h; frames are explained in display.h, typed values in
+ * struct.h. The commands and events of QEMU are many, and apart: `utm/qmp-commands.h`, `utm/qmp-events.h`.
  */
 #ifndef UTM_UTM_H
 #define UTM_UTM_H
@@ -16,7 +17,9 @@
 #include <utm/guest.h>
 #include <utm/macros.h>
 #include <utm/qmp.h>
+#include <utm/struct.h>
 #include <utm/types.h>
+#include <utm/value.h>
 #include <utm/version.h>
 #include <utm/vm.h>
 

@@ -165,7 +165,7 @@ class Tables:
         self.sorted += order
         return (f"\t{{ .name = {self.strings.add(type_.name)}, .doc = {self.strings.add(type_.doc)}, .kind = {kind}, "
                 f".has_old_names = {int(has_old_names(type_))},\n\t  .first = {first}, .count = {len(entries)}, "
-                f".by_name = {by_name}, .size = {size} }},")
+                f".by_name = {by_name}, .named_count = {len(entries)}, .size = {size}, .tag = {NONE} }},")
 
     def add_enum(self, enum):
         first = len(self.values)
@@ -195,14 +195,14 @@ class Tables:
                 f".doc = {self.strings.add(member.doc)}, .kind = {kind}, .type = {type_},\n"
                 f"\t  .flags = {' | '.join('UTM_SCHEMA_' + f for f in flags) or '0'}, "
                 f".offset = offsetof({c_type}, {member.c_name}), .flag_offset = {flag},\n"
-                f"\t  .first_fact = {first_fact}, .fact_count = {len(member.facts)} }},")
+                f"\t  .first_fact = {first_fact}, .fact_count = {len(member.facts)}, .span = UTM_SCHEMA_SPAN_ALL }},")
 
     def kind_of(self, type_):
         if isinstance(type_, Enum):
             return "UTM_SCHEMA_ENUM", self.names.index(type_)
         if isinstance(type_, Struct):
             return "UTM_SCHEMA_STRUCT", self.names.index(type_)
-        return KINDS[type_], NONE
+        return KINDS[type_], "sizeof(int64_t)" if type_ == "int" else NONE
 
     def fact_row(self, struct, member, fact):
         value = self.strings.add(fact.value) if isinstance(fact.value, str) else self.add_number(fact.value)
@@ -240,7 +240,9 @@ class Tables:
         out += ["", f"const UtmSchema {self.names.lower}_schema = {{",
                 *(f"\t.{name} = {name}," for name in ("strings", "numbers", "values", "sorted", "conditions", "facts",
                                                      "members", "types")),
-                f"\t.type_count = {len(self.types)},", "};", ""]
+                f"\t.type_count = {len(self.types)},", "\t.malformed = UTM_ERROR_CONFIG_MALFORMED,",
+                "\t.not_allowed = UTM_ERROR_CONFIG_INVALID_VALUE,", "\t.unwritable = UTM_ERROR_CONFIG_INVALID_VALUE,",
+                "};", ""]
         return "\n".join(out)
 
 

@@ -68,7 +68,7 @@ guint32 utm__qmp_client_get_qemu_version(UtmQmpClient *client);
 
 /* Wraps a client that is ready; events and the end are to be passed on by the owner. (transfer full) */
 UtmQmp *utm__qmp_new_wrapping(UtmContext *context, UtmQmpClient *client);
-/* I/O thread: passes an event on to the handle's own event handler. */
+/* I/O thread: passes an event on to those who subscribed to the handle's. */
 void utm__qmp_emit(UtmQmp *qmp, const char *name, const char *data_json, gint64 timestamp_us);
 /* I/O thread: the client goes away; the handle answers further calls with QMP_DISCONNECTED. */
 void utm__qmp_detach(UtmQmp *qmp, const UtmError *error);

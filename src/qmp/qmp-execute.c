@@ -7,6 +7,7 @@
 #include "qmp/framer.h"
 #include "qmp/qmp-private.h"
 #include "qmp/shortcut.h"
+#include "qmp/typed.h"
 #include "schema/json-reader.h"
 
 #include <string.h>
@@ -21,6 +22,7 @@ typedef struct Call {
 	char *arguments;
 	UtmCancel *cancel;    /* borrowed from the options; the request has a reference */
 	UtmQmpClient *client; /* a reference; the one that was tried, and must adopt when it handed the call back */
+	UtmTypedCall typed;   /* without a schema: the reply stays JSON */
 	GList link;           /* in UtmQmp.calls while under way */
 	bool handed;          /* back by the shortcut: sent already */
 	guint ticket; /* 0: not in UtmQmp.calls */
@@ -70,18 +72,18 @@ static int compact_arguments(const char *text, char **ret, UtmError **error)
 	return 0;
 }
 
-static Call *call_new(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
-                      UtmError **error)
+/* `arguments_taken` is compact JSON already. */
+static Call *call_new_checked(UtmQmp *qmp, const char *command, char *arguments_taken, const UtmQmpCallOptions *options,
+                              UtmError **error)
 {
 	UtmQmpCallOptions checked = UTM_QMP_CALL_OPTIONS_INIT;
 	g_autoptr(Call) call = g_new0(Call, 1);
+	call->arguments = arguments_taken;
 	if (!qmp) {
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no QMP connection");
 		return NULL;
 	}
-	if (check_command(command, error) < 0 ||
-	    utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmQmpCallOptions", error) < 0 ||
-	    (arguments && compact_arguments(arguments, &call->arguments, error) < 0))
+	if (utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmQmpCallOptions", error) < 0)
 		return NULL;
 	if (checked.timeout_ms < -1) {
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
@@ -94,6 +96,20 @@ static Call *call_new(UtmQmp *qmp, const char *command, const char *arguments, c
 	call->call.arguments_json = call->arguments;
 	call->call.timeout_ms = checked.timeout_ms == 0 ? CALL_TIMEOUT_MS : checked.timeout_ms;
 	return g_steal_pointer(&call);
+}
+
+static Call *call_new(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                      UtmError **error)
+{
+	char *compact = NULL;
+	if (check_command(command, error) < 0 || (arguments && compact_arguments(arguments, &compact, error) < 0))
+		return NULL;
+	return call_new_checked(qmp, command, compact, options, error);
+}
+
+static void free_struct(gpointer data)
+{
+	utm_struct_free(data);
 }
 
 /* The client knows neither the command's name nor its limit; a route does. */
@@ -113,6 +129,16 @@ static UtmQmpClient *ref_client(UtmQmp *qmp)
 	return client;
 }
 
+/* Here, so that the application's thread is spared the reading of a large answer. */
+static void finish_typed(UtmQmp *qmp, UtmRequest *request, Call *call, const char *reply_json, const UtmError *error)
+{
+	void *object = NULL;
+	UtmError *failure = error ? refine_error(qmp, call, error) : NULL;
+	if (!failure)
+		utm__typed_decode(call->typed, reply_json, &object, &failure);
+	utm__request_finish(request, failure ? utm__typed_refine(call->typed, failure) : NULL, object, free_struct);
+}
+
 static void on_reply(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
 {
 	UtmRequest *request = data;
@@ -120,7 +146,10 @@ static void on_reply(UtmQmpClient *client, const char *reply_json, const UtmErro
 	Call *call = utm__request_get_input(request);
 	if (call->ticket)
 		g_queue_unlink(&qmp->calls, &call->link);
-	utm__request_finish(request, error ? refine_error(qmp, call, error) : NULL, g_strdup(reply_json), g_free);
+	if (call->typed.schema)
+		finish_typed(qmp, request, call, reply_json, error);
+	else
+		utm__request_finish(request, error ? refine_error(qmp, call, error) : NULL, g_strdup(reply_json), g_free);
 }
 
 /* 0 when it was refused, or taken but cannot be abandoned. */
@@ -245,4 +274,61 @@ int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *argument
                           UtmQmpReplyFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
 {
 	return utm__qmp_submit(qmp, command, arguments, options, deliver_reply, (UtmAnyFunc)fn, user_data, free_fn, error);
+}
+
+/* --- typed --- */
+
+static Call *call_new_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken, const UtmQmpCallOptions *options,
+                            UtmError **error)
+{
+	const char *command = utm__schema_string(typed.schema, utm__typed_row(typed)->name);
+	Call *call = call_new_checked(qmp, command, arguments_taken, options, error);
+	if (call)
+		call->typed = typed;
+	return call;
+}
+
+UtmTypedCall utm__qmp_request_get_typed(UtmRequest *request)
+{
+	return ((Call *)utm__request_get_input(request))->typed;
+}
+
+static int decode_result(UtmQmp *qmp, Call *call, void **ret_object, UtmError **error)
+{
+	UtmError *failure = NULL;
+	if (call->call.error)
+		failure = refine_error(qmp, call, call->call.error);
+	else
+		utm__typed_decode(call->typed, call->call.reply, ret_object, &failure);
+	return failure ? utm__fail_take(error, utm__typed_refine(call->typed, failure)) : 0;
+}
+
+int utm__qmp_run_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken, bool varies,
+                       const UtmQmpCallOptions *options, void **ret_object, UtmError **error)
+{
+	UtmError *failure = NULL;
+	g_autoptr(Call) call = call_new_typed(qmp, typed, arguments_taken, options, &failure);
+	if (!call || utm__context_check_blocking(qmp->object.context, &failure) < 0)
+		return utm__fail_take(error, failure);
+	if (try_shortcut(qmp, call) == UTM_QMP_CALL_DONE)
+		return decode_result(qmp, call, ret_object, error);
+	g_autoptr(UtmRequest) request = request_new(qmp, g_steal_pointer(&call));
+	int failed = utm__request_run(request, start_call, error);
+	if (!failed)
+		*ret_object = utm__request_steal_result(request);
+	return failed;
+}
+
+int utm__qmp_submit_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken, bool varies,
+                          const UtmQmpCallOptions *options, UtmRequestDeliverFunc deliver, UtmCallback *callback_taken,
+                          UtmError **error)
+{
+	Call *call = call_new_typed(qmp, typed, arguments_taken, options, error);
+	if (!call) {
+		utm__callback_unref(callback_taken);
+		return UTM_ERROR_INVALID_ARGUMENT;
+	}
+	g_autoptr(UtmRequest) request = request_new(qmp, call);
+	utm__request_submit(request, start_call, deliver, callback_taken);
+	return 0;
 }

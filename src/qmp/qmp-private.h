@@ -4,6 +4,7 @@
 
 #include "core/request.h"
 #include "qmp/client-private.h"
+#include "qmp/subscription.h"
 
 /*
  * Where commands go, when not straight to the client: a guest agent has its own queue in front of it. All on the I/O
@@ -22,8 +23,7 @@ typedef struct UtmQmpRoute {
 struct UtmQmp {
 	UtmObject object;
 	const UtmQmpRoute *route; /* NULL: the client */
-	UtmHandlerSlot handler;
-	UtmQueueEvent end_event;
+	UtmQmpSubscribers subscribers;
 	bool owns_client;
 	/* Fixed once connected. */
 	char *greeting;
@@ -44,7 +44,7 @@ UtmQmp *utm__qmp_new_sized(gsize size, const UtmQmpRoute *route, UtmContext *con
 /* I/O thread: the client of a new handle, which takes a reference, and what it learnt from the greeting. */
 void utm__qmp_set_client(UtmQmp *qmp, UtmQmpClient *client);
 void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client);
-/* I/O thread: the handle is of no more use. Its calls end, and its handler is told. error NULL: closed on this side. */
+/* I/O thread: the handle is of no more use. Its calls end, and its subscribers are told. error NULL: closed on this side. */
 void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
 
 /* A socket connected to the path, within the time; or a negative code. Blocks. */

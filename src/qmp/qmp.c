@@ -5,14 +5,12 @@
  */
 #include "qmp/qmp-private.h"
 
-#define EVENTS_MAX 1024
-
 /* ---------------------------------------------------------------- life and end */
 
 static void qmp_free(UtmObject *object)
 {
 	UtmQmp *qmp = (UtmQmp *)object;
-	utm__slot_clear(&qmp->handler);
+	utm__qmp_subscribers_clear(&qmp->subscribers);
 	pthread_mutex_destroy(&qmp->lock);
 	utm_error_unref(qmp->end_error);
 	g_free(qmp->greeting);
@@ -42,7 +40,7 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);
-	utm__context_post(qmp->object.context, &qmp->end_event);
+	utm__qmp_subscribers_end(&qmp->subscribers, qmp->end_error);
 }
 
 static void close_on_io(void *data)
@@ -62,25 +60,21 @@ static void close_soon(UtmQmp *qmp)
 static void qmp_close(UtmObject *object)
 {
 	UtmQmp *qmp = (UtmQmp *)object;
-	utm__slot_set(&qmp->handler, NULL);
+	utm__qmp_subscribers_close(&qmp->subscribers);
 	close_soon(qmp);
 }
 
 static const UtmObjectClass qmp_class = { .name = "UtmQmp", .close = qmp_close, .free = qmp_free };
-
-static void run_end_event(UtmQueueEvent *event);
 
 UtmQmp *utm__qmp_new_sized(gsize size, const UtmQmpRoute *route, UtmContext *context, bool owns_client)
 {
 	UtmQmp *qmp = g_malloc0(size);
 	qmp->route = route;
 	utm__object_init(&qmp->object, &qmp_class, context);
-	utm__slot_init(&qmp->handler);
+	utm__qmp_subscribers_init(&qmp->subscribers);
 	pthread_mutex_init(&qmp->lock, NULL);
 	g_queue_init(&qmp->calls);
 	qmp->owns_client = owns_client;
-	qmp->end_event.object = &qmp->object;
-	qmp->end_event.run = run_end_event;
 	return qmp;
 }
 
@@ -139,83 +133,9 @@ UtmQmp *utm__qmp_new_wrapping(UtmContext *context, UtmQmpClient *client)
 	return qmp;
 }
 
-/* ---------------------------------------------------------------- events */
-
-typedef struct Event {
-	UtmQueueEvent event;
-	bool counted; /* among those that wait in the slot */
-	char *name;
-	char *data;
-	gint64 timestamp_us;
-} Event;
-
-static void call_handler(UtmQmp *qmp, const UtmQmpEvent *event)
-{
-	UtmCallback *callback = utm__slot_get(&qmp->handler);
-	if (callback)
-		((UtmQmpEventFunc)callback->fn)(qmp, event, callback->user_data);
-	utm__callback_unref(callback);
-}
-
-static void run_event(UtmQueueEvent *event)
-{
-	Event *self = (Event *)event;
-	UtmQmp *qmp = (UtmQmp *)event->object;
-	UtmQmpEvent public_event = { .size = sizeof public_event,
-		                     .name = self->name,
-		                     .data = self->data,
-		                     .timestamp_us = self->timestamp_us,
-		                     .dropped = utm__slot_leave(&qmp->handler) };
-	self->counted = false;
-	call_handler(qmp, &public_event);
-}
-
-static void free_event(UtmQueueEvent *event)
-{
-	Event *self = (Event *)event;
-	if (self->counted)
-		utm__slot_leave(&((UtmQmp *)event->object)->handler);
-	g_free(self->name);
-	g_free(self->data);
-	g_free(self);
-}
-
 void utm__qmp_emit(UtmQmp *qmp, const char *name, const char *data_json, gint64 timestamp_us)
 {
-	if (!utm__slot_is_set(&qmp->handler) || !utm__slot_admit(&qmp->handler, EVENTS_MAX))
-		return;
-	Event *self = g_new0(Event, 1);
-	self->event.object = &qmp->object;
-	self->event.run = run_event;
-	self->event.free = free_event;
-	self->counted = true;
-	self->name = g_strdup(name);
-	self->data = g_strdup(data_json);
-	self->timestamp_us = timestamp_us;
-	utm__context_post(qmp->object.context, &self->event);
-}
-
-static void run_end_event(UtmQueueEvent *event)
-{
-	UtmQmp *qmp = (UtmQmp *)event->object;
-	UtmQmpEvent public_event = { .size = sizeof public_event, .timestamp_us = -1, .error = qmp->end_error };
-	call_handler(qmp, &public_event);
-}
-
-int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, UtmFreeFunc free_fn)
-{
-	if (!qmp) {
-		if (free_fn)
-			free_fn(user_data);
-		return UTM_ERROR_INVALID_ARGUMENT;
-	}
-	utm__slot_set(&qmp->handler, utm__callback_new_handler(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn));
-	pthread_mutex_lock(&qmp->lock);
-	bool ended = qmp->end_error != NULL;
-	pthread_mutex_unlock(&qmp->lock);
-	if (ended && fn)
-		utm__context_post(qmp->object.context, &qmp->end_event);
-	return 0;
+	utm__qmp_subscribers_emit(&qmp->subscribers, name, data_json, timestamp_us);
 }
 
 void utm__qmp_detach(UtmQmp *qmp, const UtmError *error)

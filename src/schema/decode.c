@@ -9,6 +9,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Elements for which a list has room from the beginning. */
+#define ROOM_FIRST 4
+
 typedef UtmSchemaStep Step;
 
 typedef struct Decoder {
@@ -16,9 +19,17 @@ typedef struct Decoder {
 	UtmSource *source;
 	guint flags;
 	const char *base_path;
+	guint depth;
 } Decoder;
 
-static int decode_struct(Decoder *d, const Step *at, guint type, void **ret_object, UtmError **error);
+/* An object whose keys are being read, and the unions that read theirs from the same braces. */
+typedef struct Flat {
+	const struct Flat *above;
+	guint type;
+} Flat;
+
+static int decode_object(Decoder *d, const Step *at, guint type, const UtmToken *token, void **ret_object,
+                         UtmError **error);
 
 /* --- errors --- */
 
@@ -31,7 +42,7 @@ void utm__schema_append_path(GString *path, const UtmSchemaStep *step)
 		g_string_append_printf(path, "[%" G_GSIZE_FORMAT "]", step->index);
 		return;
 	}
-	if (path->len)
+	if (path->len && step->length)
 		g_string_append_c(path, '.');
 	g_string_append_len(path, step->name, (gssize)step->length);
 }
@@ -50,15 +61,14 @@ static void set_path(const Decoder *d, const Step *at, UtmError **error)
 
 static int malformed(const Decoder *d, const Step *at, UtmError **error, const char *message)
 {
-	FAIL(d, at, error, UTM_ERROR_CONFIG_MALFORMED, "%s", message);
-	return UTM_ERROR_CONFIG_MALFORMED;
+	FAIL(d, at, error, d->schema->malformed, "%s", message);
+	return d->schema->malformed;
 }
 
 static int wrong_type(const Decoder *d, const Step *at, const char *expected, const UtmToken *token, UtmError **error)
 {
-	FAIL(d, at, error, UTM_ERROR_CONFIG_MALFORMED, "must be %s, not %s", expected,
-	     utm__token_kind_get_text(token->kind));
-	return UTM_ERROR_CONFIG_MALFORMED;
+	FAIL(d, at, error, d->schema->malformed, "must be %s, not %s", expected, utm__token_kind_get_text(token->kind));
+	return d->schema->malformed;
 }
 
 /* For messages: strings from strangers may be long. */
@@ -76,10 +86,10 @@ static int not_allowed(const Decoder *d, const Step *at, const UtmSchemaMember *
 	g_autofree char *value = shortened(token->text, token->length);
 	if (member->kind == UTM_SCHEMA_ENUM) {
 		g_autofree char *list = utm__schema_enum_dup_list(d->schema, member->type);
-		FAIL(d, at, error, UTM_ERROR_CONFIG_INVALID_VALUE, "\"%s\" is not allowed; use %s", value, list);
-		return UTM_ERROR_CONFIG_INVALID_VALUE;
+		FAIL(d, at, error, d->schema->not_allowed, "\"%s\" is not allowed; use %s", value, list);
+		return d->schema->not_allowed;
 	}
-	int code = d->flags & UTM_SCHEMA_STRICT ? UTM_ERROR_CONFIG_INVALID_VALUE : UTM_ERROR_CONFIG_MALFORMED;
+	int code = d->flags & UTM_SCHEMA_STRICT ? d->schema->not_allowed : d->schema->malformed;
 	FAIL(d, at, error, code, "\"%s\" is not a UUID", value);
 	return code;
 }
@@ -94,20 +104,33 @@ static int next(Decoder *d, const Step *at, UtmToken *ret_token, UtmError **erro
 
 /* --- one value --- */
 
-static int decode_int(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, int64_t *field,
+static int wrong_int(const Decoder *d, const Step *at, const UtmSchemaMember *member, UtmError **error)
+{
+	g_autofree char *message = g_strdup_printf("must be an integer of %u bits%s",
+	                                           (member->type & UTM_SCHEMA_INT_BYTES) * 8u,
+	                                           member->type & UTM_SCHEMA_INT_UNSIGNED ? " without sign" : "");
+	return malformed(d, at, error, message);
+}
+
+static int decode_int(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, void *field,
                       UtmError **error)
 {
+	guint64 bits;
 	if (token->kind == UTM_TOKEN_INT)
-		*field = token->integer;
+		bits = (guint64)token->integer;
+	else if (token->kind == UTM_TOKEN_UINT)
+		bits = token->uinteger;
 	else if (token->kind == UTM_TOKEN_REAL && token->number == floor(token->number) && fabs(token->number) < 0x1p63)
-		*field = (int64_t)token->number;
-	else if (token->kind == UTM_TOKEN_REAL || token->kind == UTM_TOKEN_UINT)
-		return malformed(d, at, error, "must be an integer of 64 bits");
+		bits = (guint64)(gint64)token->number;
+	else if (token->kind == UTM_TOKEN_REAL)
+		return wrong_int(d, at, member, error);
 	else
 		return wrong_type(d, at, "an integer", token, error);
+	if (!utm__schema_set_int(member, field, bits, token->kind == UTM_TOKEN_UINT))
+		return wrong_int(d, at, member, error);
 	if (!(d->flags & UTM_SCHEMA_STRICT))
 		return 0;
-	int result = utm__schema_check_int(d->schema, member, NULL, *field, error);
+	int result = utm__schema_check_int(d->schema, member, NULL, (gint64)bits, error);
 	if (result < 0)
 		set_path(d, at, error);
 	return result;
@@ -131,21 +154,61 @@ static int decode_text(Decoder *d, const Step *at, const UtmSchemaMember *member
 {
 	if (token->kind != UTM_TOKEN_STRING)
 		return wrong_type(d, at, "a string", token, error);
-	bool good;
-	if (member->kind == UTM_SCHEMA_ENUM) {
-		int32_t value = utm__schema_enum_from_text(d->schema, member->type, token->text, token->length);
-		*(int32_t *)field = value;
-		good = value >= 0;
-	} else {
-		*(char **)field = utm__schema_dup_string(member, token->text, token->length);
-		good = *(char **)field != NULL;
+	*(char **)field = utm__schema_dup_string(member, token->text, token->length);
+	return *(char **)field ? 0 : not_allowed(d, at, member, token, error);
+}
+
+static void keep_extra(UtmSchemaHeader *object, const char *name, gsize length, UtmValue *value_taken)
+{
+	if (!object->extras)
+		object->extras = utm__value_new_object();
+	utm__value_append(object->extras, name, length, value_taken);
+}
+
+/*
+ * The text of a value that no enumeration here has, beside its -1. `list` is where those of an array go, which is made
+ * with the first; NULL for a scalar.
+ */
+static void keep_text(const Step *at, const UtmToken *token, UtmSchemaHeader *object, UtmValue **list)
+{
+	UtmValue *text = utm__value_new_string(token->text, token->length);
+	const Step *named = at && at->name ? at : at ? at->above : NULL;
+	if (!list) {
+		keep_extra(object, named->name, named->length, text);
+		return;
 	}
-	return good ? 0 : not_allowed(d, at, member, token, error);
+	if (!*list) {
+		*list = utm__value_new_array();
+		keep_extra(object, named->name, named->length, *list);
+	}
+	while ((*list)->as.children.count < at->index)
+		utm__value_push(*list, utm__value_new_null());
+	utm__value_push(*list, text);
+}
+
+/* What is being filled: an object of a schema, and when it is one of its arrays, the unknown texts in that. */
+typedef struct Target {
+	UtmSchemaHeader *object;
+	UtmValue **list;
+} Target;
+
+static int decode_enum(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, int32_t *field,
+                       const Target *target, UtmError **error)
+{
+	if (token->kind != UTM_TOKEN_STRING)
+		return wrong_type(d, at, "a string", token, error);
+	*field = utm__schema_enum_from_text(d->schema, member->type, token->text, token->length);
+	if (*field >= 0)
+		return 0;
+	if (!(d->flags & UTM_SCHEMA_TOLERANT) || !at)
+		return not_allowed(d, at, member, token, error);
+	keep_text(at, token, target->object, target->list);
+	return 0;
 }
 
 /* `token` is the first of the value; the rest comes from the source. */
 static int decode_field(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, void *field,
-                        UtmError **error)
+                        const Target *target, UtmError **error)
 {
 	switch (member->kind) {
 	case UTM_SCHEMA_BOOL:
@@ -158,9 +221,11 @@ static int decode_field(Decoder *d, const Step *at, const UtmSchemaMember *membe
 	case UTM_SCHEMA_ANY:
 		return utm__value_read(d->source, token, field, error);
 	case UTM_SCHEMA_STRUCT:
-		if (token->kind != UTM_TOKEN_BEGIN_OBJECT)
-			return wrong_type(d, at, "a dictionary", token, error);
-		return decode_struct(d, at, member->type, field, error);
+		return decode_object(d, at, member->type, token, field, error);
+	case UTM_SCHEMA_ENUM:
+		return decode_enum(d, at, member, token, field, target, error);
+	case UTM_SCHEMA_NULL:
+		return token->kind == UTM_TOKEN_NULL ? 0 : wrong_type(d, at, "null", token, error);
 	default:
 		return decode_text(d, at, member, token, field, error);
 	}
@@ -169,10 +234,12 @@ static int decode_field(Decoder *d, const Step *at, const UtmSchemaMember *membe
 /* Room doubles here and only here: elsewhere arrays may have been allocated to size by anybody. */
 static int decode_array(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object, UtmError **error)
 {
-	gsize size = utm__schema_element_size(member), room = 1;
+	UtmValue *list = NULL;
+	const Target target = { .object = object, .list = &list };
+	gsize size = utm__schema_element_size(member), room = ROOM_FIRST;
 	void **array = utm__schema_at(object, member->offset);
 	size_t *count = utm__schema_at(object, member->flag_offset);
-	*array = g_malloc0(size);
+	*array = g_malloc0_n(room, size);
 	for (;;) {
 		UtmToken token;
 		Step element = { .above = at, .index = *count };
@@ -183,7 +250,7 @@ static int decode_array(Decoder *d, const Step *at, const UtmSchemaMember *membe
 			*array = g_realloc_n(*array, room *= 2, size);
 		void *field = (char *)*array + (*count)++ * size;
 		memset(field, 0, size);
-		if ((result = decode_field(d, &element, member, &token, field, error)) < 0)
+		if ((result = decode_field(d, &element, member, &token, field, &target, error)) < 0)
 			return result;
 	}
 }
@@ -193,15 +260,47 @@ static int decode_array(Decoder *d, const Step *at, const UtmSchemaMember *membe
 static int decode_member(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, void *object,
                          UtmError **error)
 {
+	const Target target = { .object = object };
 	if (member->flags & UTM_SCHEMA_ARRAY) {
 		if (token->kind != UTM_TOKEN_BEGIN_ARRAY)
 			return wrong_type(d, at, "an array", token, error);
 		return decode_array(d, at, member, object, error);
 	}
-	int result = decode_field(d, at, member, token, utm__schema_at(object, member->offset), error);
-	if (result == 0 && member->flag_offset)
-		*(bool *)utm__schema_at(object, member->flag_offset) = true;
+	int result = decode_field(d, at, member, token, utm__schema_at(object, member->offset), &target, error);
+	if (result == 0)
+		utm__schema_set_present(member, object);
 	return result;
+}
+
+/*
+ * A member whose type changed between releases has several forms in C. Each that the value fits is filled, so that a
+ * program reads the one it was made for; it is an error when none fits.
+ */
+static int decode_forms(Decoder *d, const Step *at, const UtmSchemaMember *member, UtmToken *token,
+                        UtmSchemaHeader *object, UtmError **error)
+{
+	bool container = token->kind == UTM_TOKEN_BEGIN_OBJECT || token->kind == UTM_TOKEN_BEGIN_ARRAY;
+	UtmSourceMark mark = container ? d->source->mark(d->source) : (UtmSourceMark){ 0 };
+	bool fits = false;
+	for (;; member += member->next_form) {
+		g_autoptr(UtmError) problem = NULL;
+		bool last = member->next_form == 0;
+		guint depth = d->depth;
+		int result = decode_member(d, at, member, token, object, &problem);
+		fits |= result == 0;
+		if (result < 0) {
+			utm__schema_clear(d->schema, member, object);
+			d->depth = depth;
+		}
+		if (last && result < 0 && !fits)
+			return utm__fail_take(error, g_steal_pointer(&problem));
+		if (last && result == 0)
+			return 0;
+		if (container)
+			d->source->rewind(d->source, mark);
+		if (last)
+			return container ? d->source->skip(d->source, error) : 0;
+	}
 }
 
 static int skip(Decoder *d, const Step *at, const UtmToken *token, UtmError **error)
@@ -209,6 +308,17 @@ static int skip(Decoder *d, const Step *at, const UtmToken *token, UtmError **er
 	if (token->kind != UTM_TOKEN_BEGIN_OBJECT && token->kind != UTM_TOKEN_BEGIN_ARRAY)
 		return 0;
 	int result = d->source->skip(d->source, error);
+	if (result < 0)
+		set_path(d, at, error);
+	return result;
+}
+
+/* For what another pass has read, or will. */
+static int pass_over(Decoder *d, const Step *at, const UtmToken *token, UtmError **error)
+{
+	if (token->kind != UTM_TOKEN_BEGIN_OBJECT && token->kind != UTM_TOKEN_BEGIN_ARRAY)
+		return 0;
+	int result = d->source->pass(d->source, error);
 	if (result < 0)
 		set_path(d, at, error);
 	return result;
@@ -233,7 +343,7 @@ static int decode_unknown(Decoder *d, const Step *at, const UtmToken *token, Utm
 {
 	UtmValue *value;
 	if (d->flags & UTM_SCHEMA_REFUSE_UNKNOWN)
-		return unknown_key(d, at, object->type, error);
+		return unknown_key(d, at, utm__schema_type_of(object), error);
 	if (!(d->flags & UTM_SCHEMA_KEEP_UNKNOWN))
 		return skip(d, at, token, error);
 	int result = utm__value_read(d->source, token, &value, error);
@@ -241,18 +351,25 @@ static int decode_unknown(Decoder *d, const Step *at, const UtmToken *token, Utm
 		set_path(d, at, error);
 		return result;
 	}
-	if (!object->extras)
-		object->extras = utm__value_new_object();
-	utm__value_append(object->extras, at->name, at->length, value);
+	keep_extra(object, at->name, at->length, value);
 	return 0;
 }
 
 /* What one pass over an object has met. */
 typedef struct Pass {
 	bool old_names;
+	bool is_union;   /* keys that are not its own may be those of a branch, which reads them in a pass of its own */
+	bool extras_only; /* of a union without a branch: its own keys have been read */
+	bool met_unknown;
 	guint known;
-	guint8 seen[UTM_SCHEMA_MEMBERS_MAX];
+	const Flat *above;
+	guint8 seen[UTM_SCHEMA_MEMBERS_MAX / 8 + 1];
 } Pass;
+
+static bool was_seen(const Pass *pass, guint index)
+{
+	return pass->seen[index / 8] >> index % 8 & 1;
+}
 
 static const UtmSchemaMember *find_by_old_name(const UtmSchema *schema, const UtmSchemaType *row, const char *name,
                                                gsize length)
@@ -266,25 +383,46 @@ static const UtmSchemaMember *find_by_old_name(const UtmSchema *schema, const Ut
 	return NULL;
 }
 
-static int decode_key(Decoder *d, const Step *at, Pass *pass, const UtmToken *token, UtmSchemaHeader *object,
+static bool is_known_above(const Decoder *d, const Step *at, const Flat *above)
+{
+	for (; above; above = above->above)
+		if (utm__schema_find_member(d->schema, &d->schema->types[above->type], at->name, at->length))
+			return true;
+	return false;
+}
+
+static int decode_foreign_key(Decoder *d, const Step *at, Pass *pass, const UtmToken *token, UtmSchemaHeader *object,
+                              UtmError **error)
+{
+	if (is_known_above(d, at, pass->above))
+		return pass_over(d, at, token, error);
+	pass->met_unknown = true;
+	return pass->is_union && !pass->extras_only ? pass_over(d, at, token, error)
+	                                            : decode_unknown(d, at, token, object, error);
+}
+
+static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, UtmSchemaHeader *object,
                       UtmError **error)
 {
-	const UtmSchemaType *row = &d->schema->types[object->type];
+	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
 	const UtmSchemaMember *member = utm__schema_find_member(d->schema, row, at->name, at->length);
+	if (pass->extras_only && member)
+		return pass_over(d, at, token, error);
 	if (pass->old_names && member && member->old_name)
 		return skip(d, at, token, error); /* the other spelling does not count, and is not kept beside this one */
 	if (pass->old_names && !member)
 		member = find_by_old_name(d->schema, row, at->name, at->length);
 	if (!member)
-		return decode_unknown(d, at, token, object, error);
-	guint8 *seen = &pass->seen[member - utm__schema_member(d->schema, row, 0)];
-	if (*seen)
+		return decode_foreign_key(d, at, pass, token, object, error);
+	guint index = (guint)(member - utm__schema_member(d->schema, row, 0));
+	if (was_seen(pass, index))
 		return malformed(d, at, error, "stands twice");
 	pass->known++;
-	if (token->kind == UTM_TOKEN_NULL)
+	if (token->kind == UTM_TOKEN_NULL && !(d->flags & UTM_SCHEMA_NULL_COUNTS))
 		return 0; /* as if it were not there */
-	*seen = true;
-	return decode_member(d, at, member, token, object, error);
+	pass->seen[index / 8] |= (guint8)(1u << index % 8);
+	return member->next_form ? decode_forms(d, at, member, token, object, error)
+	                         : decode_member(d, at, member, token, object, error);
 }
 
 static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
@@ -322,15 +460,26 @@ static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember
 	return 0;
 }
 
+static bool is_form_of_earlier(const UtmSchema *schema, const UtmSchemaType *row, guint index)
+{
+	for (guint i = 0; row->named_count < row->count && i < index; i++) {
+		const UtmSchemaMember *member = utm__schema_member(schema, row, i);
+		if (member->next_form && i + member->next_form == index)
+			return true;
+	}
+	return false;
+}
+
 static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
-	const UtmSchemaType *row = &d->schema->types[object->type];
+	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
 	for (guint i = 0; i < row->count; i++) {
 		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
 		guint16 spelling = pass->old_names && member->old_name ? member->old_name : member->name;
 		const char *name = utm__schema_string(d->schema, spelling);
 		Step step = { .above = at, .name = name, .length = strlen(name) };
-		int result = pass->seen[i] ? 0 : fill_missing_member(d, &step, member, object, error);
+		bool is_later_form = i > 0 && is_form_of_earlier(d->schema, row, i);
+		int result = was_seen(pass, i) || is_later_form ? 0 : fill_missing_member(d, &step, member, object, error);
 		if (result < 0)
 			return result;
 	}
@@ -340,7 +489,7 @@ static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaH
 static int decode_pass(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
 	int result = decode_members(d, at, pass, object, error);
-	if (result == 0)
+	if (result == 0 && !pass->extras_only)
 		result = fill_missing(d, at, pass, object, error);
 	if (result == 0 && object->extras)
 		utm__value_sort(object->extras);
@@ -363,18 +512,124 @@ static int decode_old_names(Decoder *d, const Step *at, UtmSourceMark mark, cons
 	return result;
 }
 
-static int decode_struct(Decoder *d, const Step *at, guint type, void **ret_object, UtmError **error)
+static int decode_flat(Decoder *d, const Step *at, guint type, const Flat *above, void **ret_object, UtmError **error);
+
+/* Keys of a union that nobody knows: with a branch they became its extras, without one they become the union's. */
+static int decode_union_extras(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
-	Pass pass = { .old_names = false };
+	if (!pass->met_unknown)
+		return 0;
+	pass->extras_only = true;
+	return decode_pass(d, at, pass, object, error);
+}
+
+/*
+ * The tag may stand anywhere among the keys, and a branch be a union itself, so a union is read in passes over the same
+ * text: its own keys first, then those of the branch that the tag chose.
+ */
+static int decode_branches(Decoder *d, const Step *at, UtmSourceMark mark, Pass *pass, UtmSchemaHeader *object,
+                           UtmError **error)
+{
+	Flat flat = { .above = pass->above, .type = utm__schema_type_of(object) };
+	const UtmSchemaBranch *branch = utm__schema_next_branch(d->schema, object, NULL);
+	int result = 0;
+	if (!branch) {
+		d->source->rewind(d->source, mark);
+		return decode_union_extras(d, at, pass, object, error);
+	}
+	for (; result == 0 && branch; branch = utm__schema_next_branch(d->schema, object, branch)) {
+		void **place = utm__schema_at(object, branch->offset);
+		d->source->rewind(d->source, mark);
+		result = decode_flat(d, at, branch->type, &flat, place, error);
+	}
+	return result;
+}
+
+static int decode_flat(Decoder *d, const Step *at, guint type, const Flat *above, void **ret_object, UtmError **error)
+{
+	const UtmSchemaType *row = &d->schema->types[type];
+	Pass pass = { .above = above, .is_union = row->branch_count > 0 };
 	UtmSourceMark mark = d->source->mark(d->source);
 	void *object = utm__schema_alloc(d->schema, type);
 	int result = decode_pass(d, at, &pass, object, error);
-	if (result == UTM_ERROR_CONFIG_MALFORMED && d->schema->types[type].has_old_names)
+	if (result < 0 && result == d->schema->malformed && row->has_old_names)
 		result = decode_old_names(d, at, mark, &pass, object, error);
+	if (result == 0 && pass.is_union)
+		result = decode_branches(d, at, mark, &pass, object, error);
 	if (result < 0)
 		utm__schema_free(d->schema, object);
 	else
 		*ret_object = object;
+	return result;
+}
+
+/* What kinds of token a branch of an alternate takes. */
+static bool branch_takes(const UtmSchema *schema, const UtmSchemaMember *branch, const UtmToken *token)
+{
+	static const guint16 takes[] = {
+		[UTM_SCHEMA_BOOL] = 1 << UTM_TOKEN_BOOL,
+		[UTM_SCHEMA_INT] = 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_UINT | 1 << UTM_TOKEN_REAL,
+		[UTM_SCHEMA_NUMBER] = 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_UINT | 1 << UTM_TOKEN_REAL,
+		[UTM_SCHEMA_STRING] = 1 << UTM_TOKEN_STRING,
+		[UTM_SCHEMA_ENUM] = 1 << UTM_TOKEN_STRING,
+		[UTM_SCHEMA_STRUCT] = 1 << UTM_TOKEN_BEGIN_OBJECT,
+		[UTM_SCHEMA_NULL] = 1 << UTM_TOKEN_NULL,
+	};
+	guint kinds = branch->flags & UTM_SCHEMA_ARRAY ? 1 << UTM_TOKEN_BEGIN_ARRAY : takes[branch->kind];
+	return kinds >> token->kind & 1;
+}
+
+static int decode_alternate(Decoder *d, const Step *at, guint type, const UtmToken *token, void **ret_object,
+                            UtmError **error)
+{
+	const UtmSchemaType *row = &d->schema->types[type];
+	guint index = 0;
+	while (index < row->count && !branch_takes(d->schema, utm__schema_member(d->schema, row, index), token))
+		index++;
+	if (index == row->count)
+		return wrong_type(d, at, "of another kind", token, error);
+	const UtmSchemaMember *branch = utm__schema_member(d->schema, row, index);
+	const char *name = utm__schema_string(d->schema, branch->name);
+	/* Errors are told of the place; what is kept, of the branch. */
+	Step kept = { .above = at, .name = name, .length = strlen(name) };
+	void *object = utm__schema_alloc(d->schema, type);
+	int result = decode_member(d, branch->kind == UTM_SCHEMA_ENUM ? &kept : at, branch, token, object, error);
+	*(int32_t *)utm__schema_at(object, row->tag) = (int32_t)index + 1;
+	if (result < 0)
+		utm__schema_free(d->schema, object);
+	else
+		*ret_object = object;
+	return result;
+}
+
+static int decode_wrapper(Decoder *d, const Step *at, guint type, const UtmToken *token, void **ret_object,
+                          UtmError **error)
+{
+	/* Without a name the texts of unknown values have a place all the same: that of the member, which has none. */
+	const Step unnamed = { .above = at, .name = "" };
+	const UtmSchemaMember *member = utm__schema_member(d->schema, &d->schema->types[type], 0);
+	void *object = utm__schema_alloc(d->schema, type);
+	int result = decode_member(d, &unnamed, member, token, object, error);
+	if (result < 0)
+		utm__schema_free(d->schema, object);
+	else
+		*ret_object = object;
+	return result;
+}
+
+/* `token` is the first of the value. */
+static int decode_object(Decoder *d, const Step *at, guint type, const UtmToken *token, void **ret_object,
+                         UtmError **error)
+{
+	guint kind = d->schema->types[type].kind;
+	if (kind == UTM_SCHEMA_STRUCT && token->kind != UTM_TOKEN_BEGIN_OBJECT)
+		return wrong_type(d, at, "a dictionary", token, error);
+	if (++d->depth > UTM_SCHEMA_DEPTH_MAX)
+		return malformed(d, at, error, "is nested too deeply");
+	int result = kind == UTM_SCHEMA_STRUCT    ? decode_flat(d, at, type, NULL, ret_object, error)
+	             : kind == UTM_SCHEMA_WRAPPER ? decode_wrapper(d, at, type, token, ret_object, error)
+	                                          : decode_alternate(d, at, type, token, ret_object, error);
+	d->depth--;
 	return result;
 }
 
@@ -387,10 +642,8 @@ int utm__schema_decode(const UtmSchema *schema, guint type, UtmSource *source, g
 	UtmToken token;
 	void *object = NULL;
 	int result = next(&d, NULL, &token, error);
-	if (result == 0 && token.kind != UTM_TOKEN_BEGIN_OBJECT)
-		result = wrong_type(&d, NULL, "a dictionary", &token, error);
 	if (result == 0)
-		result = decode_struct(&d, NULL, type, &object, error);
+		result = decode_object(&d, NULL, type, &token, &object, error);
 	if (result == 0)
 		result = next(&d, NULL, &token, error);
 	if (result == 0)
@@ -405,7 +658,7 @@ int utm__schema_decode_member(const UtmSchema *schema, const UtmSchemaMember *me
                               const char *path, void *object, UtmError **error)
 {
 	Decoder d = { .schema = schema, .source = source, .flags = flags, .base_path = path };
-	void *spare = utm__schema_alloc(schema, ((UtmSchemaHeader *)object)->type);
+	void *spare = utm__schema_alloc(schema, utm__schema_type_of(object));
 	UtmToken token;
 	int result = next(&d, NULL, &token, error);
 	if (result == 0)
@@ -422,12 +675,13 @@ int utm__schema_decode_element(const UtmSchema *schema, const UtmSchemaMember *m
                                const char *path, void *object, gsize index, UtmError **error)
 {
 	Decoder d = { .schema = schema, .source = source, .flags = flags, .base_path = path };
-	void *spare = utm__schema_alloc(schema, ((UtmSchemaHeader *)object)->type);
+	void *spare = utm__schema_alloc(schema, utm__schema_type_of(object));
 	void *field = utm__schema_insert_element(member, spare, 0);
+	const Target target = { .object = spare };
 	UtmToken token;
 	int result = next(&d, NULL, &token, error);
 	if (result == 0)
-		result = decode_field(&d, NULL, member, &token, field, error);
+		result = decode_field(&d, NULL, member, &token, field, &target, error);
 	if (result == 0)
 		result = next(&d, NULL, &token, error);
 	if (result == 0)

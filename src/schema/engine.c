@@ -5,21 +5,28 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define MAGIC 0x55544d53u
+/* Differs with the address, so that a struct that was copied by value is told from one of ours. */
+static guint32 magic_of(const void *object)
+{
+	return 0x55544d53u ^ (guint32)((guintptr)object >> 4);
+}
 
 /* --- what the tables say --- */
+
+static int compare_name(const char *candidate, const char *name, gsize length)
+{
+	int order = strncmp(candidate, name, length);
+	return order == 0 && candidate[length] ? 1 : order;
+}
 
 const UtmSchemaMember *utm__schema_find_member(const UtmSchema *schema, const UtmSchemaType *type, const char *name,
                                                gsize length)
 {
-	guint low = 0, high = type->count;
+	guint low = 0, high = type->named_count;
 	while (low < high) {
 		guint middle = (low + high) / 2;
 		const UtmSchemaMember *member = utm__schema_member(schema, type, schema->sorted[type->by_name + middle]);
-		const char *candidate = utm__schema_string(schema, member->name);
-		int order = strncmp(candidate, name, length);
-		if (order == 0 && candidate[length])
-			order = 1;
+		int order = compare_name(utm__schema_string(schema, member->name), name, length);
 		if (order == 0)
 			return member;
 		if (order < 0)
@@ -50,12 +57,23 @@ const char *utm__schema_enum_get_text(const UtmSchema *schema, guint type, int32
 int32_t utm__schema_enum_from_text(const UtmSchema *schema, guint type, const char *text, gsize length)
 {
 	const UtmSchemaType *row = &schema->types[type];
-	for (int32_t value = 0; value < row->count; value++) {
-		const char *name = utm__schema_string(schema, schema->values[row->first + value]);
-		if (strlen(name) == length && memcmp(name, text, length) == 0)
-			return value;
+	guint low = 0, high = row->named_count;
+	while (low < high) {
+		guint middle = (low + high) / 2, value = schema->sorted[row->by_name + middle];
+		int order = compare_name(utm__schema_string(schema, schema->values[row->first + value]), text, length);
+		if (order == 0)
+			return (int32_t)value;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return -1;
+}
+
+bool utm__schema_is_everywhere(const UtmSchema *schema, guint enum_type, int32_t value)
+{
+	return !schema->value_spans || schema->value_spans[schema->types[enum_type].first + value] == UTM_SCHEMA_SPAN_ALL;
 }
 
 char *utm__schema_enum_dup_list(const UtmSchema *schema, guint type)
@@ -75,11 +93,63 @@ char *utm__schema_enum_dup_list(const UtmSchema *schema, guint type)
 gsize utm__schema_element_size(const UtmSchemaMember *member)
 {
 	static const guint8 sizes[] = {
-		[UTM_SCHEMA_BOOL] = sizeof(bool),     [UTM_SCHEMA_INT] = sizeof(int64_t), [UTM_SCHEMA_NUMBER] = sizeof(double),
-		[UTM_SCHEMA_STRING] = sizeof(char *), [UTM_SCHEMA_ANY] = sizeof(void *),  [UTM_SCHEMA_ENUM] = sizeof(int32_t),
-		[UTM_SCHEMA_STRUCT] = sizeof(void *),
+		[UTM_SCHEMA_BOOL] = sizeof(bool),     [UTM_SCHEMA_INT] = 0,              [UTM_SCHEMA_NUMBER] = sizeof(double),
+		[UTM_SCHEMA_STRING] = sizeof(char *), [UTM_SCHEMA_ANY] = sizeof(void *), [UTM_SCHEMA_ENUM] = sizeof(int32_t),
+		[UTM_SCHEMA_STRUCT] = sizeof(void *), [UTM_SCHEMA_NULL] = 0,
 	};
-	return sizes[member->kind];
+	return member->kind == UTM_SCHEMA_INT ? member->type & UTM_SCHEMA_INT_BYTES : sizes[member->kind];
+}
+
+void utm__schema_get_int(const UtmSchemaMember *member, const void *field, int64_t *ret_signed, uint64_t *ret_unsigned)
+{
+	switch (member->type) {
+	case 1:
+		*ret_signed = *(const int8_t *)field;
+		break;
+	case 2:
+		*ret_signed = *(const int16_t *)field;
+		break;
+	case 4:
+		*ret_signed = *(const int32_t *)field;
+		break;
+	case UTM_SCHEMA_INT_UNSIGNED | 1:
+		*ret_signed = *(const uint8_t *)field;
+		break;
+	case UTM_SCHEMA_INT_UNSIGNED | 2:
+		*ret_signed = *(const uint16_t *)field;
+		break;
+	case UTM_SCHEMA_INT_UNSIGNED | 4:
+		*ret_signed = *(const uint32_t *)field;
+		break;
+	default:
+		*ret_signed = *(const int64_t *)field;
+	}
+	*ret_unsigned = (uint64_t)*ret_signed;
+}
+
+bool utm__schema_set_int(const UtmSchemaMember *member, void *field, uint64_t bits, bool is_large)
+{
+	guint width = (member->type & UTM_SCHEMA_INT_BYTES) * 8u;
+	bool is_unsigned = member->type & UTM_SCHEMA_INT_UNSIGNED, negative = !is_large && (int64_t)bits < 0;
+	/* What is left above the bits of the type, the sign included: nothing, or nothing but signs. */
+	uint64_t above = width == 64 ? 0 : bits >> (is_unsigned ? width : width - 1);
+	uint64_t signs = width == 64 ? 0 : UINT64_MAX >> (width - 1);
+	if ((is_unsigned && (negative || above)) || (!is_unsigned && (is_large || (above && above != signs))))
+		return false;
+	switch (width) {
+	case 8:
+		*(uint8_t *)field = (uint8_t)bits;
+		break;
+	case 16:
+		*(uint16_t *)field = (uint16_t)bits;
+		break;
+	case 32:
+		*(uint32_t *)field = (uint32_t)bits;
+		break;
+	default:
+		*(uint64_t *)field = bits;
+	}
+	return true;
 }
 
 static void clear_field(const UtmSchema *schema, const UtmSchemaMember *member, void *field)
@@ -210,10 +280,22 @@ static bool has_presence_flag(const UtmSchemaMember *member)
 	return member->flag_offset && !(member->flags & UTM_SCHEMA_ARRAY);
 }
 
+/* Whether the flag says that the member is there. */
+static void set_flag(const UtmSchemaMember *member, void *object, bool present)
+{
+	if (has_presence_flag(member))
+		*(bool *)utm__schema_at(object, member->flag_offset) = present == !(member->flags & UTM_SCHEMA_OMIT);
+}
+
+void utm__schema_set_present(const UtmSchemaMember *member, void *object)
+{
+	set_flag(member, object, true);
+}
+
 bool utm__schema_is_present(const UtmSchemaMember *member, const void *object)
 {
 	if (has_presence_flag(member))
-		return *(bool *)utm__schema_at(object, member->flag_offset);
+		return *(bool *)utm__schema_at(object, member->flag_offset) == !(member->flags & UTM_SCHEMA_OMIT);
 	if (member->flags & UTM_SCHEMA_ARRAY)
 		return !(member->flags & UTM_SCHEMA_OPTIONAL) || *array_of(member, object);
 	if (member->kind == UTM_SCHEMA_STRING || member->kind == UTM_SCHEMA_ANY || member->kind == UTM_SCHEMA_STRUCT)
@@ -228,8 +310,7 @@ void utm__schema_clear(const UtmSchema *schema, const UtmSchemaMember *member, v
 		return;
 	}
 	clear_field(schema, member, utm__schema_at(object, member->offset));
-	if (has_presence_flag(member))
-		*(bool *)utm__schema_at(object, member->flag_offset) = false;
+	set_flag(member, object, member->flags & UTM_SCHEMA_OMIT);
 }
 
 /* A member that conditions may ask about as a number. */
@@ -250,9 +331,9 @@ bool utm__schema_holds(const UtmSchema *schema, const UtmSchemaFact *fact, const
 {
 	if (fact->condition == UTM_SCHEMA_NONE)
 		return true;
-	const UtmSchemaHeader *header = object;
 	const UtmSchemaCondition *condition = &schema->conditions[fact->condition];
-	const UtmSchemaMember *member = utm__schema_member(schema, &schema->types[header->type], condition->member);
+	const UtmSchemaType *row = &schema->types[utm__schema_type_of(object)];
+	const UtmSchemaMember *member = utm__schema_member(schema, row, condition->member);
 	bool present = utm__schema_is_present(member, object);
 	if (condition->op == UTM_SCHEMA_IF_ABSENT || condition->op == UTM_SCHEMA_IF_PRESENT)
 		return present == (condition->op == UTM_SCHEMA_IF_PRESENT);
@@ -277,8 +358,7 @@ static void set_from_fact(const UtmSchema *schema, const UtmSchemaMember *member
 		*(int32_t *)field = (int32_t)schema->numbers[fact->value];
 	else
 		*(int64_t *)field = schema->numbers[fact->value];
-	if (has_presence_flag(member))
-		*(bool *)utm__schema_at(object, member->flag_offset) = true;
+	set_flag(member, object, true);
 }
 
 void utm__schema_set_default(const UtmSchema *schema, const UtmSchemaMember *member, void *object)
@@ -348,8 +428,8 @@ void utm__schema_set_new(const UtmSchema *schema, const UtmSchemaMember *member,
 void *utm__schema_alloc(const UtmSchema *schema, guint type)
 {
 	UtmSchemaHeader *header = g_malloc0(schema->types[type].size);
-	header->magic = MAGIC;
-	header->type = type;
+	header->magic = magic_of(header);
+	header->type = (guint32)schema->number << 16 | type;
 	return header;
 }
 
@@ -362,11 +442,85 @@ void *utm__schema_new(const UtmSchema *schema, guint type)
 	return object;
 }
 
-static const UtmSchemaType *type_of(const UtmSchema *schema, const void *object)
+bool utm__schema_made(const void *object, guint schema_number)
 {
 	const UtmSchemaHeader *header = object;
-	g_assert(header->magic == MAGIC && header->type < schema->type_count);
-	return &schema->types[header->type];
+	return header && header->magic == magic_of(object) && header->type >> 16 == schema_number;
+}
+
+guint utm__schema_type_of(const void *object)
+{
+	return ((const UtmSchemaHeader *)object)->type & 0xffff;
+}
+
+static const UtmSchemaType *type_of(const UtmSchema *schema, const void *object)
+{
+	g_assert(utm__schema_made(object, schema->number) && utm__schema_type_of(object) < schema->type_count);
+	return &schema->types[utm__schema_type_of(object)];
+}
+
+/* --- unions --- */
+
+const UtmSchemaBranch *utm__schema_next_branch(const UtmSchema *schema, const void *object,
+                                               const UtmSchemaBranch *before)
+{
+	const UtmSchemaType *row = type_of(schema, object);
+	if (row->branch_count == 0)
+		return NULL;
+	const UtmSchemaMember *tag = utm__schema_member(schema, row, row->tag);
+	const UtmSchemaBranch *end = &schema->branches[row->first_branch + row->branch_count];
+	int32_t value = *(const int32_t *)utm__schema_at(object, tag->offset);
+	if (!utm__schema_is_present(tag, object))
+		return NULL;
+	for (const UtmSchemaBranch *branch = before ? before + 1 : end - row->branch_count; branch < end; branch++)
+		if (branch->value == value)
+			return branch;
+	return NULL;
+}
+
+static void **branch_of(const UtmSchemaBranch *branch, const void *object)
+{
+	return utm__schema_at(object, branch->offset);
+}
+
+/*
+ * Where a branch pointer is depends on the table alone, and branches share a place: whatever stands there is freed, be
+ * it of this branch or, after the tag was changed by hand, of another one.
+ */
+static void clear_branches(const UtmSchema *schema, const UtmSchemaType *row, void *object)
+{
+	for (guint i = 0; i < row->branch_count; i++) {
+		void **place = branch_of(&schema->branches[row->first_branch + i], object);
+		utm__schema_free(schema, *place);
+		*place = NULL;
+	}
+}
+
+static void copy_branches(const UtmSchema *schema, const UtmSchemaType *row, void *to, const void *from)
+{
+	for (guint i = 0; i < row->branch_count; i++) {
+		const UtmSchemaBranch *branch = &schema->branches[row->first_branch + i];
+		if (!*branch_of(branch, to))
+			*branch_of(branch, to) = utm__schema_copy(schema, *branch_of(branch, from));
+	}
+}
+
+static bool branches_equal(const UtmSchema *schema, const UtmSchemaType *row, const void *a, const void *b)
+{
+	for (guint i = 0; i < row->branch_count; i++) {
+		const UtmSchemaBranch *branch = &schema->branches[row->first_branch + i];
+		bool first = i == 0 || branch->offset != branch[-1].offset;
+		if (first && !utm__schema_equal(schema, *branch_of(branch, a), *branch_of(branch, b)))
+			return false;
+	}
+	return true;
+}
+
+/* --- life --- */
+
+static int32_t *choice_of(const UtmSchemaType *row, const void *object)
+{
+	return utm__schema_at(object, row->tag);
 }
 
 void utm__schema_reset(const UtmSchema *schema, void *object)
@@ -375,6 +529,9 @@ void utm__schema_reset(const UtmSchema *schema, void *object)
 	const UtmSchemaType *row = type_of(schema, object);
 	for (guint i = 0; i < row->count; i++)
 		utm__schema_clear(schema, utm__schema_member(schema, row, i), object);
+	clear_branches(schema, row, object);
+	if (row->kind == UTM_SCHEMA_ALTERNATE)
+		*choice_of(row, object) = 0;
 	g_clear_pointer(&header->extras, utm__value_free);
 }
 
@@ -393,7 +550,7 @@ void *utm__schema_copy(const UtmSchema *schema, const void *object)
 		return NULL;
 	const UtmSchemaHeader *header = object;
 	const UtmSchemaType *row = type_of(schema, object);
-	UtmSchemaHeader *copy = utm__schema_alloc(schema, header->type);
+	UtmSchemaHeader *copy = utm__schema_alloc(schema, utm__schema_type_of(object));
 	copy->extras = utm__value_copy(header->extras);
 	for (guint i = 0; i < row->count; i++) {
 		const UtmSchemaMember *member = utm__schema_member(schema, row, i);
@@ -401,9 +558,11 @@ void *utm__schema_copy(const UtmSchema *schema, const void *object)
 			copy_array(schema, member, copy, object);
 		else
 			copy_field(schema, member, utm__schema_at(copy, member->offset), utm__schema_at(object, member->offset));
-		if (has_presence_flag(member))
-			*(bool *)utm__schema_at(copy, member->flag_offset) = utm__schema_is_present(member, object);
+		set_flag(member, copy, utm__schema_is_present(member, object));
 	}
+	copy_branches(schema, row, copy, object);
+	if (row->kind == UTM_SCHEMA_ALTERNATE)
+		*choice_of(row, copy) = *choice_of(row, object);
 	return copy;
 }
 
@@ -427,10 +586,24 @@ bool utm__schema_equal(const UtmSchema *schema, const void *a, const void *b)
 	const UtmSchemaType *row = type_of(schema, a);
 	if (left->type != right->type || !utm__value_equal(left->extras, right->extras))
 		return false;
+	if (row->kind == UTM_SCHEMA_ALTERNATE && *choice_of(row, a) != *choice_of(row, b))
+		return false;
 	for (guint i = 0; i < row->count; i++)
 		if (!member_equal(schema, utm__schema_member(schema, row, i), a, b))
 			return false;
-	return true;
+	return branches_equal(schema, row, a, b);
+}
+
+guint utm__schema_find_list(const UtmSchema *schema, guint element_type)
+{
+	for (guint type = 0; type < schema->type_count; type++) {
+		const UtmSchemaType *row = &schema->types[type];
+		const UtmSchemaMember *member = &schema->members[row->first];
+		if (row->kind == UTM_SCHEMA_WRAPPER && (member->flags & UTM_SCHEMA_ARRAY) && member->type == element_type &&
+		    (member->kind == UTM_SCHEMA_STRUCT || member->kind == UTM_SCHEMA_ENUM))
+			return type;
+	}
+	return UTM_SCHEMA_NONE;
 }
 
 void utm__schema_move(const UtmSchema *schema, const UtmSchemaMember *member, void *object, void *from)
@@ -470,7 +643,7 @@ int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member
 	const UtmSchemaFact *unit = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_UNIT);
 	const char *unit_text = unit ? utm__schema_string(schema, unit->value) : NULL;
 	UtmError *made =
-		utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE,
+		utm__error_new(schema->not_allowed,
 	                   "%" G_GINT64_FORMAT " is out of range: %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT "%s%s", value,
 	                   low, high, unit_text ? " " : "", unit_text ? unit_text : "");
 	return utm__fail_take(error, utm__error_set_key_path(made, path));

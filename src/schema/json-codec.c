@@ -4,9 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-/* What people and programs hand over as JSON is one machine at most. */
-#define SIZE_MAX_JSON ((gsize)16 << 20)
-#define DEPTH_MAX 128
+/* One machine at most. */
+const UtmJsonDialect utm__json_of_files = {
+	.limits = { .size = (gsize)16 << 20, .depth = 128, .single_quotes = true }, .wraps = true
+};
+/* The longest answer, of a guest agent, holds 64 MiB of text and a little around it. */
+const UtmJsonDialect utm__json_of_peers = { .limits = { .size = (gsize)65 << 20, .depth = UTM_JSON_DEPTH_MAX } };
 
 /* --- source --- */
 
@@ -27,20 +30,24 @@ static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
 		[UTM_JSON_END_ARRAY] = UTM_TOKEN_END_ARRAY,
 	};
 	UtmJsonReader *reader = &((UtmJsonSource *)base)->reader;
+	int code = ((UtmJsonSource *)base)->code;
 	UtmJsonToken token = utm__json_next(reader);
 	if (token == UTM_JSON_ERROR)
-		return utm__json_fail(reader, UTM_ERROR_CONFIG_MALFORMED, error);
+		return utm__json_fail(reader, code, error);
 	if (token == UTM_JSON_BIG)
-		return utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "a number beyond 64 bits");
+		return utm__fail(error, code, "a number beyond 64 bits");
 	if ((token == UTM_JSON_STRING || token == UTM_JSON_KEY) && reader->has_nul)
-		return utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "a string with U+0000");
-	*ret_token = (UtmToken){ .kind = kinds[token],
-		                     .boolean = reader->boolean,
-		                     .integer = reader->integer,
-		                     .uinteger = reader->uinteger,
-		                     .number = reader->number,
-		                     .text = reader->text,
-		                     .length = reader->length };
+		return utm__fail(error, code, "a string with U+0000");
+	/* Field by field, as few as matter: this runs for each token of large answers. */
+	ret_token->kind = kinds[token];
+	ret_token->text = reader->text;
+	ret_token->length = reader->length;
+	ret_token->boolean = reader->boolean;
+	if (token < UTM_JSON_STRING) {
+		ret_token->integer = reader->integer;
+		ret_token->uinteger = reader->uinteger;
+		ret_token->number = reader->number;
+	}
 	return 0;
 }
 
@@ -59,16 +66,23 @@ static void source_rewind(UtmSource *base, UtmSourceMark mark)
 static int source_skip(UtmSource *base, UtmError **error)
 {
 	UtmJsonReader *reader = &((UtmJsonSource *)base)->reader;
-	return utm__json_skip_rest(reader) ? 0 : utm__json_fail(reader, UTM_ERROR_CONFIG_MALFORMED, error);
+	return utm__json_skip_rest(reader) ? 0 : utm__json_fail(reader, ((UtmJsonSource *)base)->code, error);
 }
 
-void utm__json_source_init(UtmJsonSource *source, const char *text, gsize size)
+static int source_pass(UtmSource *base, UtmError **error)
 {
-	UtmJsonLimits limits = { .size = SIZE_MAX_JSON, .depth = DEPTH_MAX, .single_quotes = true };
+	UtmJsonReader *reader = &((UtmJsonSource *)base)->reader;
+	return utm__json_pass_rest(reader) ? 0 : utm__json_fail(reader, ((UtmJsonSource *)base)->code, error);
+}
+
+void utm__json_source_init(UtmJsonSource *source, const char *text, gsize size, const UtmJsonDialect *dialect, int code)
+{
 	source->source = (UtmSource){
-		.next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip, .wraps = true
+		.next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip,
+		.pass = source_pass, .wraps = dialect->wraps
 	};
-	utm__json_reader_init(&source->reader, text, size, &limits);
+	source->code = code;
+	utm__json_reader_init(&source->reader, text, size, &dialect->limits);
 }
 
 /* --- sink --- */
@@ -210,6 +224,10 @@ static const char *sink_put(UtmSink *base, const UtmToken *token)
 	if ((token->kind == UTM_TOKEN_STRING || token->kind == UTM_TOKEN_KEY) &&
 	    !g_utf8_validate_len(token->text, token->length, NULL))
 		return "is not valid UTF-8";
+	bool odd = token->kind == UTM_TOKEN_DATA || token->kind == UTM_TOKEN_DATE ||
+	           (token->kind == UTM_TOKEN_REAL && !isfinite(token->number));
+	if (odd && !sink->wraps)
+		return "is nothing that JSON can say";
 	switch (token->kind) {
 	case UTM_TOKEN_KEY:
 		put_key(sink, token->text, token->length);
@@ -237,9 +255,9 @@ static const char *sink_put(UtmSink *base, const UtmToken *token)
 	return NULL;
 }
 
-void utm__json_sink_init(UtmJsonSink *sink, GString *text, bool indent)
+void utm__json_sink_init(UtmJsonSink *sink, GString *text, bool indent, bool wraps)
 {
-	*sink = (UtmJsonSink){ .sink.put = sink_put, .text = text, .indent = indent, .is_empty = true };
+	*sink = (UtmJsonSink){ .sink.put = sink_put, .text = text, .indent = indent, .wraps = wraps, .is_empty = true };
 }
 
 /* --- whole objects --- */
@@ -248,7 +266,7 @@ int utm__json_decode(const UtmSchema *schema, guint type, const char *text, gsiz
                      UtmError **error)
 {
 	UtmJsonSource source;
-	utm__json_source_init(&source, text, size);
+	utm__json_source_init(&source, text, size, &utm__json_of_files, schema->malformed);
 	int result = utm__schema_decode(schema, type, &source.source, flags, NULL, ret_object, error);
 	utm__json_reader_clear(&source.reader);
 	return result;
@@ -259,8 +277,8 @@ int utm__json_encode(const UtmSchema *schema, const void *object, guint flags, b
 {
 	UtmJsonSink sink;
 	GString *text = g_string_new(NULL);
-	utm__json_sink_init(&sink, text, indent);
-	int result = utm__schema_encode(schema, object, &sink.sink, flags, NULL, error);
+	utm__json_sink_init(&sink, text, indent, true);
+	int result = utm__schema_encode(schema, object, &sink.sink, flags, NULL, NULL, error);
 	char *taken = g_string_free(text, result < 0);
 	if (result == 0)
 		*ret_text = taken;

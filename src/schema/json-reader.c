@@ -234,21 +234,34 @@ static bool append_escape(UtmJsonReader *reader)
 	return true;
 }
 
-/* The first character from `p` on that ends a run of plain ones: the quote, a backslash or a control character. */
-static const char *plain_run(const char *p, const char *end, char quote)
+/* What a byte is in a string. */
+enum { STOP = 1, DOUBLE_QUOTE = 2, SINGLE_QUOTE = 4, BEYOND_ASCII = 8 };
+
+static const guint8 in_string[256] = {
+	[0 ... 0x1f] = STOP, ['"'] = DOUBLE_QUOTE, ['\\'] = STOP, ['\''] = SINGLE_QUOTE, [0x80 ... 0xff] = BEYOND_ASCII,
+};
+
+/*
+ * The first character from `p` on that ends a run of plain ones: the quote, a backslash or a control character. Most
+ * text is ASCII, and need not be looked at once more.
+ */
+static const char *plain_run(const char *p, const char *end, char quote, bool *ret_ascii)
 {
-	while (p < end && *p != quote && *p != '\\' && (guchar)*p >= ' ')
-		p++;
+	guint8 stop = STOP | (quote == '"' ? DOUBLE_QUOTE : SINGLE_QUOTE), met = 0;
+	for (; p < end && !(in_string[(guchar)*p] & stop); p++)
+		met |= in_string[(guchar)*p];
+	*ret_ascii = !(met & BEYOND_ASCII);
 	return p;
 }
 
 /* A run of plain characters from reader->at, which then stands on what ends it. */
 static bool read_run(UtmJsonReader *reader, char quote, const char **ret_run, gsize *ret_length)
 {
+	bool ascii;
 	*ret_run = reader->at;
-	reader->at = plain_run(reader->at, reader->end, quote);
+	reader->at = plain_run(reader->at, reader->end, quote, &ascii);
 	*ret_length = (gsize)(reader->at - *ret_run);
-	if (!g_utf8_validate_len(*ret_run, *ret_length, NULL))
+	if (!ascii && !g_utf8_validate_len(*ret_run, *ret_length, NULL))
 		return fail(reader, "invalid UTF-8"), false;
 	if (reader->at == reader->end)
 		return fail(reader, "the string does not end"), false;
@@ -398,12 +411,41 @@ UtmJsonToken utm__json_peek(UtmJsonReader *reader)
 	}
 }
 
+/* The closing quote of the string that begins at `p`, or the last character of the text. */
+static const char *end_of_string(const char *p, const char *end)
+{
+	char quote = *p++;
+	while (p < end && *p != quote)
+		p += *p == '\\' ? 2 : 1;
+	return MIN(p, end - 1);
+}
+
 bool utm__json_skip_rest(UtmJsonReader *reader)
 {
 	guint outside = reader->depth - 1;
 	while (reader->depth > outside)
 		if (utm__json_next(reader) == UTM_JSON_ERROR)
 			return false;
+	return true;
+}
+
+bool utm__json_pass_rest(UtmJsonReader *reader)
+{
+	const char *p = reader->at;
+	gsize depth = 1;
+	for (; p < reader->end && depth > 0; p++) {
+		if (*p == '{' || *p == '[')
+			depth++;
+		else if (*p == '}' || *p == ']')
+			depth--;
+		else if (is_quote(reader, *p))
+			p = end_of_string(p, reader->end);
+	}
+	if (depth > 0)
+		return fail(reader, "the text ends early"), false;
+	reader->at = p;
+	reader->depth--;
+	value_done(reader);
 	return true;
 }
 

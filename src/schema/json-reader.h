@@ -89,6 +89,12 @@ bool utm__json_skip(UtmJsonReader *reader, const char **ret_start, gsize *ret_le
 /* After BEGIN_*: skips to the matching END_*. False on error. */
 bool utm__json_skip_rest(UtmJsonReader *reader);
 
+/*
+ * The same in a hurry: looks for the matching bracket and checks nothing on the way. For what is going to be read again,
+ * and checked then.
+ */
+bool utm__json_pass_rest(UtmJsonReader *reader);
+
 /* Whether the last token is a key or a string equal to `text`. */
 bool utm__json_text_is(const UtmJsonReader *reader, const char *text);
 

@@ -112,7 +112,7 @@ static int descend(PathParser *parser, UtmPlace *place, const UtmSchemaType **ty
 int utm__path_find(const UtmSchema *schema, const void *root, const char *path, UtmPlace *ret_place, UtmError **error)
 {
 	PathParser parser = { .path = path, .at = path, .error = error };
-	const UtmSchemaType *type = &schema->types[((const UtmSchemaHeader *)root)->type];
+	const UtmSchemaType *type = &schema->types[utm__schema_type_of(root)];
 	UtmPlace place = { .schema = schema, .path = path, .object = (void *)root };
 	if (path && strlen(path) > PATH_LENGTH_MAX)
 		return utm__fail(error, UTM_ERROR_KEY_PATH, "a key path of more than %d characters", PATH_LENGTH_MAX);
@@ -213,9 +213,9 @@ int utm__path_to_json(const UtmPlace *place, bool indent, char **ret_json, UtmEr
 		return absent(place, error);
 	UtmJsonSink sink;
 	GString *text = g_string_new(NULL);
-	utm__json_sink_init(&sink, text, indent);
+	utm__json_sink_init(&sink, text, indent, true);
 	if (!place->member)
-		result = utm__schema_encode(place->schema, place->object, &sink.sink, 0, NULL, error);
+		result = utm__schema_encode(place->schema, place->object, &sink.sink, 0, NULL, NULL, error);
 	else if (place->is_element)
 		result = utm__schema_encode_element(place->schema, place->member, place->object, place->index, &sink.sink, 0,
 		                                    place->path, error);
@@ -310,7 +310,7 @@ int utm__path_set_string(const UtmPlace *place, const char *value, UtmError **er
 static int set_json(const UtmPlace *place, const char *text, UtmError **error)
 {
 	UtmJsonSource source;
-	utm__json_source_init(&source, text, strlen(text));
+	utm__json_source_init(&source, text, strlen(text), &utm__json_of_files, place->schema->malformed);
 	int result = place->is_element
 	                 ? utm__schema_decode_element(place->schema, place->member, &source.source, EDIT_FLAGS, place->path,
 	                                              place->object, place->index, error)

@@ -207,7 +207,8 @@ static int source_skip(UtmSource *base, UtmError **error)
 int utm__plist_decode(const UtmPlist *plist, const UtmSchema *schema, guint type, guint flags, void **ret_object,
                       UtmError **error)
 {
-	PlistSource source = { .source = { source_next, source_mark, source_rewind, source_skip, false },
+	PlistSource source = { .source = { .next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip,
+	                                  .pass = source_skip },
 		                   .value = plist->root };
 	int result = utm__schema_decode(schema, type, &source.source, flags, NULL, ret_object, error);
 	while (source.depth)
@@ -385,7 +386,7 @@ int utm__plist_encode(const UtmSchema *schema, const void *object, char **ret_da
 	                             "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n"
 	                             "<plist version=\"1.0\">\n");
 	XmlSink sink = { .sink.put = sink_put, .text = text };
-	int result = utm__schema_encode(schema, object, &sink.sink, UTM_SCHEMA_FILE, NULL, error);
+	int result = utm__schema_encode(schema, object, &sink.sink, UTM_SCHEMA_FILE, NULL, NULL, error);
 	g_string_append(text, "</plist>\n");
 	if (result == 0)
 		*ret_size = text->len;

@@ -19,13 +19,16 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <utm/struct.h>
 
-/* The first member of every struct; private to the engine. */
-typedef struct UtmSchemaHeader {
-	uint32_t magic; /* says that the engine made it */
-	uint32_t type;
-	UtmValue *extras; /* an object with the keys that the schema does not know; NULL when there are none */
-} UtmSchemaHeader;
+/*
+ * The first member of every struct. `extras` is an object with the keys that the schema does not know, and the texts of
+ * enumerations that it does not know, each under the key of its member; NULL when there are none.
+ */
+typedef UtmStructHeader UtmSchemaHeader;
+
+/* Nesting of structs, in and out: C stack is what bounds it. */
+#define UTM_SCHEMA_DEPTH_MAX 256
 
 /* --- tables, made by qapi/generate; integers only, so that they are shared and need no relocation --- */
 
@@ -34,20 +37,37 @@ typedef struct UtmSchemaHeader {
 
 typedef enum UtmSchemaKind {
 	UTM_SCHEMA_BOOL,   /* bool */
-	UTM_SCHEMA_INT,    /* int64_t */
+	UTM_SCHEMA_INT,    /* an integer; `type` of its member says which */
 	UTM_SCHEMA_NUMBER, /* double */
 	UTM_SCHEMA_STRING, /* char *, NULL for absent */
 	UTM_SCHEMA_ANY,    /* UtmValue *, NULL for absent */
 	UTM_SCHEMA_ENUM,   /* int32_t */
-	UTM_SCHEMA_STRUCT, /* a pointer, NULL for absent */
+	UTM_SCHEMA_STRUCT, /* a pointer, NULL for absent; also to an alternate */
+	UTM_SCHEMA_NULL,   /* nothing in C: a branch of an alternate */
+	/* Of types only: */
+	UTM_SCHEMA_ALTERNATE, /* members are branches, one of which is there; the kind of JSON tells which */
+	UTM_SCHEMA_WRAPPER,   /* one member without a name, a list or a scalar, stands for the whole */
 } UtmSchemaKind;
+
+/* `type` of an integer: its bytes, and whether it lacks a sign. */
+#define UTM_SCHEMA_INT_BYTES 0x0f
+#define UTM_SCHEMA_INT_UNSIGNED 0x10
 
 enum {
 	UTM_SCHEMA_OPTIONAL = 1 << 0,
 	UTM_SCHEMA_ARRAY = 1 << 1, /* a count and a pointer to the elements; objects by pointer */
 	UTM_SCHEMA_UUID = 1 << 2,
-	UTM_SCHEMA_FIXED = 1 << 3, /* never edited */
+	UTM_SCHEMA_FIXED = 1 << 3,       /* never edited */
+	UTM_SCHEMA_CONDITIONAL = 1 << 4, /* the peer's build decides whether it knows it */
+	UTM_SCHEMA_OMIT = 1 << 5,        /* the flag says that it is absent, not that it is there */
+	UTM_SCHEMA_DEPRECATED = 1 << 6,
+	UTM_SCHEMA_UNSTABLE = 1 << 7,
 };
+
+/* First release, and last one or UTM_SCHEMA_SPAN_OPEN, of the protocol that a schema describes. */
+#define UTM_SCHEMA_SPAN(since, until) ((uint8_t)((since) | (until) << 4))
+#define UTM_SCHEMA_SPAN_OPEN 15
+#define UTM_SCHEMA_SPAN_ALL UTM_SCHEMA_SPAN(0, UTM_SCHEMA_SPAN_OPEN)
 
 typedef enum UtmSchemaFactKind {
 	UTM_SCHEMA_FACT_DEFAULT, /* value when absent on reading; the first whose condition holds */
@@ -86,36 +106,76 @@ typedef struct UtmSchemaMember {
 	uint16_t name;
 	uint16_t old_name; /* 0: none */
 	uint16_t doc;
+	uint16_t type; /* of an enum or a struct; for an integer see UTM_SCHEMA_INT_BYTES */
+	uint16_t offset;
+	uint16_t flag_offset; /* of the count of an array, or of has_... or omit_...; 0: none */
+	uint16_t first_fact;
+	uint8_t fact_count;
 	uint8_t kind;
 	uint8_t flags;
-	uint16_t type; /* of an enum or a struct */
-	uint16_t offset;
-	uint16_t flag_offset; /* of the count of an array, or of has_...; 0: none */
-	uint16_t first_fact;
-	uint16_t fact_count;
+	uint8_t span;
+	uint8_t next_form; /* distance to the member that took over the name when its type changed; 0: none */
 } UtmSchemaMember;
 
 typedef struct UtmSchemaType {
-	uint16_t name;
+	uint16_t name; /* 0: nothing is generated for it, its number is only kept */
 	uint16_t doc;
 	uint8_t kind;
 	uint8_t has_old_names;
-	uint16_t first;   /* member, or string offset of an enum's value 0 in `values` */
-	uint16_t count;   /* members or values */
-	uint16_t by_name; /* first of `count` entries in `sorted`: positions in the order of names */
+	uint16_t first;       /* member, or string offset of an enum's value 0 in `values` */
+	uint16_t count;       /* members or values */
+	uint16_t by_name;     /* first of `named_count` entries in `sorted`: positions in the order of names */
+	uint16_t named_count; /* members but later forms, or values */
 	uint16_t size;
+	uint16_t tag; /* of a union: index of a member; of an alternate: offset of `choice`; else UTM_SCHEMA_NONE */
+	uint16_t first_branch;
+	uint16_t branch_count;
 } UtmSchemaType;
+
+/* What an object has besides when its tag has this value. Of several for one value, each is a form of it. */
+typedef struct UtmSchemaBranch {
+	uint16_t value;
+	uint16_t type;
+	uint16_t offset; /* of the pointer */
+} UtmSchemaBranch;
+
+/* A command or an event. */
+typedef struct UtmSchemaCall {
+	uint16_t name;
+	uint16_t args;    /* or UTM_SCHEMA_NONE */
+	uint16_t returns; /* or UTM_SCHEMA_NONE */
+	uint8_t flags;
+	uint8_t span;
+} UtmSchemaCall;
+
+/* Flags of a call, beside UTM_SCHEMA_CONDITIONAL, _DEPRECATED and _UNSTABLE. */
+enum {
+	UTM_SCHEMA_CALL_OOB = 1 << 0,
+	UTM_SCHEMA_CALL_PRECONFIG = 1 << 1,
+	UTM_SCHEMA_CALL_NO_REPLY = 1 << 2,
+	UTM_SCHEMA_CALL_OPEN = 1 << 3, /* takes members beyond the declared ones */
+};
 
 typedef struct UtmSchema {
 	const char *strings;
 	const int64_t *numbers;
 	const uint16_t *values;
+	const uint8_t *value_spans; /* NULL: all are always there */
 	const uint16_t *sorted;
 	const UtmSchemaCondition *conditions;
 	const UtmSchemaFact *facts;
 	const UtmSchemaMember *members;
+	const UtmSchemaBranch *branches;
 	const UtmSchemaType *types;
 	uint16_t type_count;
+	uint16_t number; /* above the type in UtmSchemaHeader.type; 0 for schemas that are private to the library */
+	/* Codes of errors: for what cannot be read, for a value that is not allowed, for what cannot be written. */
+	int malformed, not_allowed, unwritable;
+	/* Of a protocol. */
+	const UtmSchemaCall *commands;
+	const UtmSchemaCall *events;
+	const uint16_t *events_by_name;
+	uint16_t command_count, event_count, release_count;
 } UtmSchema;
 
 /* --- what the tables say --- */
@@ -140,8 +200,16 @@ const UtmSchemaFact *utm__schema_find_fact(const UtmSchema *schema, const UtmSch
 const char *utm__schema_enum_get_text(const UtmSchema *schema, guint type, int32_t value);
 /* -1 for a text that it does not have. */
 int32_t utm__schema_enum_from_text(const UtmSchema *schema, guint type, const char *text, gsize length);
+/* Whether every release has the value. */
+bool utm__schema_is_everywhere(const UtmSchema *schema, guint enum_type, int32_t value);
 /* "A, B or C", for messages. */
 char *utm__schema_enum_dup_list(const UtmSchema *schema, guint type);
+
+/* The branch that the object's tag chooses, after `before` (NULL: the first); NULL when there is no further one. */
+const UtmSchemaBranch *utm__schema_next_branch(const UtmSchema *schema, const void *object,
+                                               const UtmSchemaBranch *before);
+/* The row of a list of objects or enumerations of this type, or of another wrapper; UTM_SCHEMA_NONE: there is none. */
+guint utm__schema_find_list(const UtmSchema *schema, guint element_type);
 
 /* --- objects --- */
 
@@ -149,6 +217,9 @@ char *utm__schema_enum_dup_list(const UtmSchema *schema, guint type);
 void *utm__schema_new(const UtmSchema *schema, guint type);
 void utm__schema_free(const UtmSchema *schema, void *object); /* accepts NULL */
 void *utm__schema_copy(const UtmSchema *schema, const void *object);
+/* Whether the engine made it, by the schema with this number. */
+bool utm__schema_made(const void *object, guint schema_number);
+guint utm__schema_type_of(const void *object);
 /* Unknown keys count. NULL equals NULL. */
 bool utm__schema_equal(const UtmSchema *schema, const void *a, const void *b);
 
@@ -160,6 +231,8 @@ static inline void *utm__schema_at(const void *object, uint16_t offset)
 }
 
 bool utm__schema_is_present(const UtmSchemaMember *member, const void *object);
+/* Sets the flag, if there is one. */
+void utm__schema_set_present(const UtmSchemaMember *member, void *object);
 /* Frees the value and sets it to absent, false, 0 or NULL. */
 void utm__schema_clear(const UtmSchema *schema, const UtmSchemaMember *member, void *object);
 /* What reading gives without the key, and what a new object has. */
@@ -187,17 +260,24 @@ enum {
 	UTM_SCHEMA_STRICT = 1 << 3,
 	/* Writing a file: conditions of writing hold, and values that a file cannot say are refused. */
 	UTM_SCHEMA_FILE = 1 << 4,
+	/* What a newer peer says is kept: an unknown text of an enumeration becomes -1, and the text one of the extras. */
+	UTM_SCHEMA_TOLERANT = 1 << 5,
+	/* null is a value like others, not the same as absent. */
+	UTM_SCHEMA_NULL_COUNTS = 1 << 6,
 };
 
 /*
- * Errors: CONFIG_MALFORMED for wrong types and missing keys, CONFIG_INVALID_VALUE for values that are not allowed,
+ * Errors: the schema's `malformed` for wrong types and missing keys, `not_allowed` for values that are not allowed,
  * KEY_PATH for unknown keys, each with the key path. `base_path` (nullable) is where the object stands.
  */
 int utm__schema_decode(const UtmSchema *schema, guint type, UtmSource *source, guint flags, const char *base_path,
                        void **ret_object, UtmError **error);
-/* Writes members in the order of their keys. `error` has the key path. */
+/*
+ * Writes members in the order of their keys. `error` has the schema's `unwritable` and the key path. `ret_varies`
+ * (nullable): the object has something that not every release and build of the peer knows.
+ */
 int utm__schema_encode(const UtmSchema *schema, const void *object, UtmSink *sink, guint flags, const char *base_path,
-                       UtmError **error);
+                       bool *ret_varies, UtmError **error);
 
 /*
  * One value instead of an object: that of a member, or of one element of an array. Decoding replaces what `object` has;
@@ -212,6 +292,10 @@ int utm__schema_encode_member(const UtmSchema *schema, const UtmSchemaMember *me
 int utm__schema_encode_element(const UtmSchema *schema, const UtmSchemaMember *member, const void *object, gsize index,
                                UtmSink *sink, guint flags, const char *path, UtmError **error);
 
+/* An integer of any width. Both are set; which one holds it is told by UTM_SCHEMA_INT_UNSIGNED. */
+void utm__schema_get_int(const UtmSchemaMember *member, const void *field, int64_t *ret_signed, uint64_t *ret_unsigned);
+/* False when it does not fit. `is_large`: it is above INT64_MAX, and in `bits` without sign. */
+bool utm__schema_set_int(const UtmSchemaMember *member, void *field, uint64_t bits, bool is_large);
 /* Whether an integer is in the member's range. */
 int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member, const char *path, int64_t value,
                           UtmError **error);

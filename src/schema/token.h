@@ -52,6 +52,8 @@ struct UtmSource {
 	void (*rewind)(UtmSource *source, UtmSourceMark mark);
 	/* Right after BEGIN_*: moves behind the matching END_*. */
 	int (*skip)(UtmSource *source, UtmError **error);
+	/* The same for what is read again later: what is wrong in it need not be noticed now. */
+	int (*pass)(UtmSource *source, UtmError **error);
 	/* The format lacks some kinds of token and has objects in their place; see value.h. */
 	bool wraps;
 };

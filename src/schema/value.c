@@ -76,6 +76,16 @@ UtmValue *utm__value_new_object(void)
 	return value_new(UTM_TOKEN_BEGIN_OBJECT);
 }
 
+UtmValue *utm__value_new_array(void)
+{
+	return value_new(UTM_TOKEN_BEGIN_ARRAY);
+}
+
+UtmValue *utm__value_new_null(void)
+{
+	return value_new(UTM_TOKEN_NULL);
+}
+
 static char *dup_bytes(const char *bytes, gsize length)
 {
 	char *copy = g_malloc(length + 1);
@@ -98,6 +108,41 @@ static void append(UtmValue *container, char *key_taken, UtmValue *item_taken)
 	container->as.children.items[count] = item_taken;
 	if (container->kind == UTM_TOKEN_BEGIN_OBJECT)
 		container->as.children.keys[count] = key_taken;
+}
+
+UtmValue *utm__value_new_string(const char *text, gsize length)
+{
+	UtmValue *value = value_new(UTM_TOKEN_STRING);
+	value->as.text.bytes = dup_bytes(text, length);
+	value->as.text.length = length;
+	return value;
+}
+
+void utm__value_push(UtmValue *array, UtmValue *value_taken)
+{
+	append(array, NULL, value_taken);
+}
+
+const UtmValue *utm__value_find(const UtmValue *value, const char *key)
+{
+	gsize low = 0, high = value && value->kind == UTM_TOKEN_BEGIN_OBJECT ? value->as.children.count : 0;
+	while (low < high) {
+		gsize middle = (low + high) / 2;
+		int order = utm__key_compare(value->as.children.keys[middle], key);
+		if (order == 0)
+			return value->as.children.items[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const UtmValue *utm__value_get(const UtmValue *value, gsize index)
+{
+	bool there = value && is_container(value->kind) && index < value->as.children.count;
+	return there ? value->as.children.items[index] : NULL;
 }
 
 UtmValue *utm__value_copy(const UtmValue *value)
@@ -162,6 +207,13 @@ static void remove_at(UtmValue *object, gsize index)
 	utm__value_free(object->as.children.items[index]);
 	memmove(object->as.children.keys + index, object->as.children.keys + index + 1, after * sizeof(char *));
 	memmove(object->as.children.items + index, object->as.children.items + index + 1, after * sizeof(UtmValue *));
+}
+
+void utm__value_remove(UtmValue *object, const char *key)
+{
+	for (gsize i = 0; object && i < object->as.children.count; i++)
+		if (strcmp(object->as.children.keys[i], key) == 0)
+			remove_at(object, i--);
 }
 
 void utm__value_append(UtmValue *object, const char *key, gsize key_length, UtmValue *value_taken)

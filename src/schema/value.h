@@ -4,7 +4,8 @@
 
 #include "schema/token.h"
 
-typedef struct UtmValue UtmValue;
+#include <utm/types.h>
+
 struct UtmValue {
 	UtmTokenKind kind; /* BEGIN_OBJECT and BEGIN_ARRAY for containers */
 	union {
@@ -34,7 +35,18 @@ int utm__value_read(UtmSource *source, const UtmToken *first, UtmValue **ret_val
 /* NULL, or why the sink cannot hold the value. */
 const char *utm__value_write(const UtmValue *value, UtmSink *sink);
 
+/* The member of an object, or the element of an array; NULL when there is none, or `value` is no such container. */
+const UtmValue *utm__value_find(const UtmValue *value, const char *key);
+const UtmValue *utm__value_get(const UtmValue *value, gsize index);
+
 UtmValue *utm__value_new_object(void);
+UtmValue *utm__value_new_array(void);
+UtmValue *utm__value_new_string(const char *text, gsize length);
+UtmValue *utm__value_new_null(void);
+/* Removes the member with this key, if there is one. Accepts NULL. */
+void utm__value_remove(UtmValue *object, const char *key);
+/* Adds an element. */
+void utm__value_push(UtmValue *array, UtmValue *value_taken);
 /* Adds members, and then once puts them into the order of keys; of equal keys the last one stays. */
 void utm__value_append(UtmValue *object, const char *key, gsize key_length, UtmValue *value_taken);
 void utm__value_sort(UtmValue *object);

@@ -51,16 +51,19 @@ def enumerators(text):
 
 
 def structs(text):
-    for name, body in re.findall(r"typedef struct (\w+) \{(.*?)\} \w+;", text, flags=re.S):
+    for name, body in re.findall(r"^(?:typedef )?struct (\w+) \{(.*?)^\}(?: \w+)?;", text, flags=re.S | re.M):
+        body = re.sub(r"union \{.*?\} (\w+);", r"union \1;", body, flags=re.S)
         members = []
         for declaration in filter(str.strip, body.split(";")):
             members.append(re.sub(r"\[.*", "", declaration).replace("*", " ").split()[-1])
         yield name, members
 
 
-def printer(text):
+def printer(text, directories):
     """A C program that prints what the compiler makes of the headers."""
-    lines = ["#include <stdio.h>", "#include <stddef.h>", "#include <utm/utm.h>", "int main(void)", "{"]
+    headers = sorted(path.name for directory in directories for path in pathlib.Path(directory).glob("*.h"))
+    lines = ["#include <stdio.h>", "#include <stddef.h>", *(f"#include <utm/{name}>" for name in headers),
+             "int main(void)", "{"]
     for name in enumerators(text):
         lines.append(f'\tprintf("enum {name} %lld\\n", (long long){name});')
     for name, members in structs(text):
@@ -74,7 +77,7 @@ def printer(text):
 def compiled_facts(text, compiler, directories):
     with tempfile.TemporaryDirectory() as work:
         source = pathlib.Path(work) / "print.c"
-        source.write_text(printer(text), encoding="utf-8")
+        source.write_text(printer(text, directories), encoding="utf-8")
         includes = [f"-I{pathlib.Path(d).parent}" for d in directories]
         subprocess.run(compiler.split() + includes + ["-o", f"{work}/print", str(source)], check=True)
         return subprocess.run([f"{work}/print"], check=True, capture_output=True, text=True).stdout.splitlines()

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Subscriptions: from one event on the I/O thread to everybody who wants it.
+ *
+ * A subscription with a function has its events in the context's queue, one entry each, so that events, replies and all
+ * other callbacks come in the order in which they happened. One without collects them itself. Both are bounded alike:
+ * whoever does not keep up loses the newest and is told how many, and holds up nobody else.
+ */
+#include "qmp/subscription.h"
+
+#include "base/error-private.h"
+#include "qmp/qmp-private.h"
+
+#include <string.h>
+
+#define SUBSCRIPTIONS_MAX 256
+#define NAMES_MAX 256
+#define NAME_LENGTH_MAX 255
+#define EVENTS_MAX 1024
+/* A single event may be larger. */
+#define EVENT_BYTES_MAX ((gsize)16 << 20)
+
+/* ---------------------------------------------------------------- one event, one subscriber */
+
+typedef struct Delivery {
+	UtmQueueEvent event;
+	const UtmQmpEvent *told; /* a reference */
+} Delivery;
+
+/* With the lock. The end has always room. */
+static bool admit(UtmQmpSubscription *subscription, const UtmQmpEvent *event)
+{
+	gsize bytes = utm__qmp_event_get_bytes(event);
+	bool room = subscription->count < EVENTS_MAX && subscription->bytes + bytes <= EVENT_BYTES_MAX;
+	if (!room && subscription->count > 0 && event->name) {
+		subscription->dropped++;
+		return false;
+	}
+	subscription->count++;
+	subscription->bytes += bytes;
+	return true;
+}
+
+const UtmQmpEvent *utm__qmp_subscription_leave(UtmQmpSubscription *subscription, const UtmQmpEvent *event_taken)
+{
+	guint64 dropped = subscription->dropped;
+	subscription->dropped = 0;
+	subscription->count--;
+	subscription->bytes -= utm__qmp_event_get_bytes(event_taken);
+	return utm__qmp_event_add_dropped(event_taken, dropped);
+}
+
+static void run_delivery(UtmQueueEvent *event)
+{
+	Delivery *self = (Delivery *)event;
+	UtmQmpSubscription *subscription = (UtmQmpSubscription *)event->object;
+	pthread_mutex_lock(&subscription->lock);
+	const UtmQmpEvent *told = utm__qmp_subscription_leave(subscription, g_steal_pointer(&self->told));
+	pthread_mutex_unlock(&subscription->lock);
+	/* The handler does not keep its connection. */
+	if (utm__object_try_ref(&subscription->qmp->object)) {
+		UtmCallback *callback = subscription->callback;
+		((UtmQmpEventFunc)callback->fn)(subscription->qmp, told, callback->user_data);
+		utm_qmp_unref(subscription->qmp);
+	}
+	utm_qmp_event_unref(told);
+}
+
+static void free_delivery(UtmQueueEvent *event)
+{
+	Delivery *self = (Delivery *)event;
+	utm_qmp_event_unref(self->told);
+	g_free(self);
+}
+
+static void post(UtmQmpSubscription *subscription, const UtmQmpEvent *event)
+{
+	Delivery *self = g_new0(Delivery, 1);
+	self->event.object = &subscription->object;
+	self->event.run = run_delivery;
+	self->event.free = free_delivery;
+	self->told = utm_qmp_event_ref(event);
+	utm__context_post(subscription->object.context, &self->event);
+}
+
+static void give(UtmQmpSubscription *subscription, const UtmQmpEvent *event)
+{
+	pthread_mutex_lock(&subscription->lock);
+	bool admitted = admit(subscription, event);
+	if (admitted && subscription->collects)
+		g_queue_push_tail(&subscription->queue, (gpointer)utm_qmp_event_ref(event));
+	pthread_mutex_unlock(&subscription->lock);
+	if (admitted && subscription->collects)
+		utm__qmp_subscription_wake(subscription);
+	else if (admitted)
+		post(subscription, event);
+}
+
+/* ---------------------------------------------------------------- the list */
+
+static void release_subscription(gpointer data)
+{
+	utm__object_release(data);
+}
+
+void utm__qmp_subscribers_init(UtmQmpSubscribers *subscribers)
+{
+	pthread_mutex_init(&subscribers->lock, NULL);
+	subscribers->list = g_ptr_array_new_with_free_func(release_subscription);
+}
+
+void utm__qmp_subscribers_clear(UtmQmpSubscribers *subscribers)
+{
+	utm_qmp_event_unref(subscribers->end);
+	g_ptr_array_unref(subscribers->list);
+	pthread_mutex_destroy(&subscribers->lock);
+}
+
+static gpointer hold_subscription(gconstpointer data, gpointer unused)
+{
+	utm__object_hold((UtmObject *)data);
+	return (gpointer)data;
+}
+
+/* With the lock: the list without the one and with the other (NULL: none). The former is to be released without it. */
+static GPtrArray *change_list(UtmQmpSubscribers *subscribers, UtmQmpSubscription *removed, UtmQmpSubscription *added)
+{
+	GPtrArray *former = subscribers->list;
+	subscribers->list = g_ptr_array_copy(former, hold_subscription, NULL);
+	if (removed)
+		g_ptr_array_remove(subscribers->list, removed);
+	if (added)
+		g_ptr_array_add(subscribers->list, hold_subscription(added, NULL));
+	return former;
+}
+
+static bool wants(const UtmQmpSubscription *subscription, const char *name)
+{
+	return !subscription->names || g_hash_table_contains(subscription->names, name);
+}
+
+void utm__qmp_subscribers_emit(UtmQmpSubscribers *subscribers, const char *name, const char *data_json,
+                               gint64 timestamp_us)
+{
+	pthread_mutex_lock(&subscribers->lock);
+	GPtrArray *list = subscribers->end ? NULL : g_ptr_array_ref(subscribers->list);
+	pthread_mutex_unlock(&subscribers->lock);
+	const UtmQmpEvent *event = NULL;
+	for (guint i = 0; list && i < list->len; i++) {
+		if (!wants(list->pdata[i], name))
+			continue;
+		if (!event)
+			event = utm__qmp_event_new(name, data_json, timestamp_us);
+		give(list->pdata[i], event);
+	}
+	utm_qmp_event_unref(event);
+	g_clear_pointer(&list, g_ptr_array_unref);
+}
+
+void utm__qmp_subscribers_end(UtmQmpSubscribers *subscribers, const UtmError *error)
+{
+	const UtmQmpEvent *end = utm__qmp_event_new_end(error);
+	pthread_mutex_lock(&subscribers->lock);
+	subscribers->end = end;
+	GPtrArray *list = g_ptr_array_ref(subscribers->list);
+	pthread_mutex_unlock(&subscribers->lock);
+	for (guint i = 0; i < list->len; i++)
+		give(list->pdata[i], end);
+	g_ptr_array_unref(list);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static void subscription_free(UtmObject *object)
+{
+	UtmQmpSubscription *subscription = (UtmQmpSubscription *)object;
+	g_queue_clear_full(&subscription->queue, (GDestroyNotify)utm_qmp_event_unref);
+	g_clear_pointer(&subscription->names, g_hash_table_unref);
+	pthread_mutex_destroy(&subscription->lock);
+	utm__object_release(&subscription->qmp->object);
+	g_free(subscription);
+}
+
+static void subscription_close(UtmObject *object)
+{
+	UtmQmpSubscription *subscription = (UtmQmpSubscription *)object;
+	UtmQmpSubscribers *subscribers = &subscription->qmp->subscribers;
+	pthread_mutex_lock(&subscribers->lock);
+	GPtrArray *former = change_list(subscribers, subscription, NULL);
+	pthread_mutex_unlock(&subscribers->lock);
+	g_ptr_array_unref(former);
+	utm__callback_unref(g_steal_pointer(&subscription->callback));
+	if (subscription->counted)
+		utm_qmp_unref(subscription->qmp);
+}
+
+static const UtmObjectClass subscription_class = {
+	.name = "UtmQmpSubscription", .close = subscription_close, .free = subscription_free
+};
+
+static UtmQmpSubscription *subscription_new(UtmQmp *qmp, UtmCallback *callback_taken)
+{
+	UtmQmpSubscription *subscription = g_new0(UtmQmpSubscription, 1);
+	utm__object_init(&subscription->object, &subscription_class, qmp->object.context);
+	utm__object_hold(&qmp->object);
+	subscription->qmp = qmp;
+	subscription->callback = callback_taken;
+	subscription->collects = callback_taken->fn == NULL;
+	pthread_mutex_init(&subscription->lock, NULL);
+	g_queue_init(&subscription->queue);
+	g_queue_init(&subscription->waiting);
+	return subscription;
+}
+
+/* After the end nobody enters the list any more, but hears of it. */
+static int enter(UtmQmpSubscribers *subscribers, UtmQmpSubscription *subscription, UtmError **error)
+{
+	pthread_mutex_lock(&subscribers->lock);
+	const UtmQmpEvent *end = utm_qmp_event_ref(subscribers->end);
+	bool room = subscribers->list->len < SUBSCRIPTIONS_MAX;
+	GPtrArray *former = room && !end ? change_list(subscribers, NULL, subscription) : NULL;
+	pthread_mutex_unlock(&subscribers->lock);
+	if (former)
+		g_ptr_array_unref(former);
+	if (end)
+		give(subscription, end);
+	utm_qmp_event_unref(end);
+	return former || end ? 0 : utm__fail(error, UTM_ERROR_LIMIT, "the connection has %d subscriptions already",
+	                                     SUBSCRIPTIONS_MAX);
+}
+
+static int copy_names(const char *const *names, GHashTable **ret, UtmError **error)
+{
+	if (!names)
+		return 0;
+	g_autoptr(GHashTable) set = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (gsize i = 0; names[i]; i++) {
+		if (i == NAMES_MAX)
+			return utm__fail(error, UTM_ERROR_LIMIT, "more than %d names of events", NAMES_MAX);
+		if (!*names[i] || strlen(names[i]) > NAME_LENGTH_MAX)
+			return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "names[%zu] is no name of an event", i);
+		g_hash_table_add(set, g_strdup(names[i]));
+	}
+	*ret = g_steal_pointer(&set);
+	return 0;
+}
+
+int utm_qmp_subscribe(UtmQmp *qmp, const char *const *names, UtmQmpEventFunc fn, void *user_data, UtmFreeFunc free_fn,
+                      UtmQmpSubscription **ret_subscription, UtmError **error)
+{
+	g_autoptr(GHashTable) set = NULL;
+	int failed = 0;
+	if (!qmp || !ret_subscription)
+		failed = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no connection, or nowhere to put the subscription");
+	else
+		failed = copy_names(names, &set, error);
+	if (failed) {
+		if (free_fn)
+			free_fn(user_data);
+		return failed;
+	}
+	UtmCallback *callback = utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn);
+	UtmQmpSubscription *subscription = subscription_new(utm_qmp_ref(qmp), callback);
+	subscription->counted = true;
+	subscription->names = g_steal_pointer(&set);
+	failed = enter(&qmp->subscribers, subscription, error);
+	if (failed)
+		utm_qmp_subscription_unref(subscription);
+	else
+		*ret_subscription = subscription;
+	return failed;
+}
+
+UtmQmpSubscription *utm_qmp_subscription_ref(UtmQmpSubscription *subscription)
+{
+	if (subscription)
+		utm__object_ref(&subscription->object);
+	return subscription;
+}
+
+void utm_qmp_subscription_unref(UtmQmpSubscription *subscription)
+{
+	utm__object_unref((UtmObject *)subscription);
+}
+
+/* ---------------------------------------------------------------- the handler */
+
+/* Takes the subscription (NULL: none) instead of the present one; no event falls between the two, or goes to both. */
+static void set_handler(UtmQmpSubscribers *subscribers, UtmQmpSubscription *handler_taken)
+{
+	pthread_mutex_lock(&subscribers->lock);
+	UtmQmpSubscription *former = subscribers->handler;
+	const UtmQmpEvent *end = utm_qmp_event_ref(subscribers->end);
+	GPtrArray *former_list = change_list(subscribers, former, end ? NULL : handler_taken);
+	subscribers->handler = handler_taken;
+	if (handler_taken)
+		utm__object_hold(&handler_taken->object);
+	pthread_mutex_unlock(&subscribers->lock);
+	g_ptr_array_unref(former_list);
+	utm_qmp_subscription_unref(former);
+	if (handler_taken && end)
+		give(handler_taken, end);
+	utm__object_release((UtmObject *)handler_taken);
+	utm_qmp_event_unref(end);
+}
+
+void utm__qmp_subscribers_close(UtmQmpSubscribers *subscribers)
+{
+	set_handler(subscribers, NULL);
+}
+
+int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, UtmFreeFunc free_fn)
+{
+	if (!qmp) {
+		if (free_fn)
+			free_fn(user_data);
+		return UTM_ERROR_INVALID_ARGUMENT;
+	}
+	UtmCallback *callback = utm__callback_new_handler(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn);
+	set_handler(&qmp->subscribers, callback ? subscription_new(qmp, callback) : NULL);
+	return 0;
+}
