@@ -34,8 +34,11 @@
 
 UTM_BEGIN_DECLS
 
-/** Do not wait for the agent to answer: the connection is there as soon as the socket is, and calls wait instead. */
-#define UTM_GUEST_CONNECT_NO_WAIT 1u
+/** Flags of #UtmGuestConnectOptions. */
+typedef enum UtmGuestConnectFlags {
+	/** Do not wait for the agent to answer: the connection is there as soon as the socket is, and calls wait instead. */
+	UTM_GUEST_CONNECT_NO_WAIT = 1u << 0
+} UtmGuestConnectFlags;
 
 /** Options of the utm_guest_connect functions. Initialise with #UTM_GUEST_CONNECT_OPTIONS_INIT. */
 typedef struct UtmGuestConnectOptions {
@@ -45,13 +48,15 @@ typedef struct UtmGuestConnectOptions {
 	int64_t timeout_ms;
 	/** (nullable) */
 	UtmCancel *cancel;
-	/** 0 or #UTM_GUEST_CONNECT_NO_WAIT */
+	/** #UtmGuestConnectFlags */
 	uint32_t flags;
+	/** Zero. */
+	uint32_t reserved;
 } UtmGuestConnectOptions;
 
 #define UTM_GUEST_CONNECT_OPTIONS_INIT                                                                               \
 	{                                                                                                            \
-		sizeof(UtmGuestConnectOptions), 0, NULL, 0                                                           \
+		sizeof(UtmGuestConnectOptions), 0, NULL, 0, 0                                                        \
 	}
 
 /**

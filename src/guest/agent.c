@@ -3,6 +3,7 @@
 
 #include "base/util.h"
 #include "qmp/client-private.h"
+#include "qmp/outbound.h"
 #include "schema/json-reader.h"
 
 #include <string.h>
@@ -217,13 +218,11 @@ void utm__agent_strayed(UtmAgent *agent, const UtmError *error)
 
 /* ---------------------------------------------------------------- from outside */
 
-static void abandon(AgentCall *call, const UtmError *error)
+static void finish_for(AgentCall *call, const UtmError *reason)
 {
-	UtmAgent *agent = call->agent;
-	if (agent->under_way == call)
-		give_up(agent);
+	g_autoptr(UtmError) error = call->mark_answer ? utm_error_ref((UtmError *)reason)
+	                                              : utm__qmp_command_end_error(call->command, call->sent, reason);
 	finish(call, NULL, error);
-	advance(agent);
 }
 
 /* Tells a command that may take effect from one that will not. */
@@ -244,13 +243,17 @@ static UtmError *timeout_error(const AgentCall *call)
 static void on_deadline(void *data)
 {
 	AgentCall *call = data;
+	UtmAgent *agent = call->agent;
 	call->timer = 0;
-	if (call->agent->under_way == call && call->agent->silence) {
-		succeed_in_silence(call->agent);
+	if (agent->under_way == call && agent->silence) {
+		succeed_in_silence(agent);
 		return;
 	}
 	g_autoptr(UtmError) error = timeout_error(call);
-	abandon(call, error);
+	if (agent->under_way == call)
+		give_up(agent);
+	finish(call, NULL, error);
+	advance(agent);
 }
 
 void utm__agent_abandon(UtmAgent *agent, guint ticket, UtmError *error_taken)
@@ -258,8 +261,13 @@ void utm__agent_abandon(UtmAgent *agent, guint ticket, UtmError *error_taken)
 	GList *link = agent->calls.head;
 	while (link && ((AgentCall *)link->data)->ticket != ticket)
 		link = link->next;
-	if (link)
-		abandon(link->data, error_taken);
+	AgentCall *call = link ? link->data : NULL;
+	if (call && agent->under_way == call)
+		give_up(agent);
+	if (call) {
+		finish_for(call, error_taken);
+		advance(agent);
+	}
 	utm_error_unref(error_taken);
 }
 
@@ -277,12 +285,14 @@ static bool read_mark_answer(const char *arguments, char **ret)
 	return found;
 }
 
-static AgentCall *call_new(const char *command, const char *arguments_json)
+static AgentCall *call_new(UtmAgent *agent, const UtmQmpCommand *command)
 {
 	AgentCall *call = g_new0(AgentCall, 1);
 	call->link.data = call;
-	call->command = g_strdup(command);
-	call->arguments = g_strdup(arguments_json);
+	call->agent = agent;
+	call->command = g_strdup(command->name);
+	call->arguments = g_strdup(command->arguments_json);
+	call->timeout_ms = command->timeout_ms;
 	return call;
 }
 
@@ -297,21 +307,20 @@ static int check_call(UtmAgent *agent, AgentCall *call, UtmError **error)
 	return 0;
 }
 
-guint utm__agent_send(UtmAgent *agent, const char *command, const char *arguments_json, gint64 timeout_ms,
-                      UtmQmpClientReplyFunc fn, void *data, UtmError **error)
+guint utm__agent_send(UtmAgent *agent, const UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data,
+                      UtmError **error)
 {
-	AgentCall *call = call_new(command, arguments_json);
+	AgentCall *call = call_new(agent, command);
 	if (check_call(agent, call, error) < 0) {
 		call_free(call);
 		return 0;
 	}
 	agent->last_ticket += agent->last_ticket == G_MAXUINT ? 2 : 1;
-	call->agent = agent;
 	call->ticket = agent->last_ticket;
-	call->timeout_ms = timeout_ms;
 	call->fn = fn;
 	call->data = data;
-	call->timer = timeout_ms >= 0 ? utm__io_add_timeout(agent->context, timeout_ms, on_deadline, call) : 0;
+	if (call->timeout_ms >= 0)
+		call->timer = utm__io_add_timeout(agent->context, call->timeout_ms, on_deadline, call);
 	agent->bytes += get_size(call);
 	g_queue_push_tail_link(&agent->calls, &call->link);
 	advance(agent);
@@ -333,13 +342,15 @@ UtmAgent *utm__agent_new(UtmContext *context, UtmQmpClient *client)
 	return agent;
 }
 
-void utm__agent_end(UtmAgent *agent, const UtmError *error)
+void utm__agent_end(UtmAgent *agent, const UtmError *reason)
 {
 	AgentCall *silent = agent->silence ? agent->under_way : NULL;
 	if (agent->under_way)
 		give_up(agent);
+	if (silent)
+		finish(silent, "{}", NULL);
 	for (AgentCall *call; (call = g_queue_peek_head(&agent->calls));)
-		finish(call, call == silent ? "{}" : NULL, call == silent ? NULL : error);
+		finish_for(call, reason);
 	utm__io_remove(agent->context, &agent->asking);
 	g_free(agent);
 }

@@ -14,13 +14,13 @@ typedef struct UtmAgent UtmAgent;
 
 /* The client stays the caller's; its strayed and marked are to be passed on. */
 UtmAgent *utm__agent_new(UtmContext *context, UtmQmpClient *client);
-/* Answers everything with the error, and frees. */
-void utm__agent_end(UtmAgent *agent, const UtmError *error);
+/* Answers everything, for this reason, and frees. */
+void utm__agent_end(UtmAgent *agent, const UtmError *reason);
 
-/* Queues a command; -1: no deadline. A ticket to abandon it by; 0 with an error when it is refused, and fn not called. */
-guint utm__agent_send(UtmAgent *agent, const char *command, const char *arguments_json, gint64 timeout_ms,
-                      UtmQmpClientReplyFunc fn, void *data, UtmError **error);
-/* Ends the wait with this error (taken). No effect after the end. */
+/* Queues a command. A ticket to abandon it by; 0 with an error when it is refused, and then fn is not called. */
+guint utm__agent_send(UtmAgent *agent, const UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data,
+                      UtmError **error);
+/* Ends the wait for this reason (taken), to which the error adds whether the command was sent. No effect after the end. */
 void utm__agent_abandon(UtmAgent *agent, guint ticket, UtmError *error_taken);
 
 void utm__agent_strayed(UtmAgent *agent, const UtmError *error);

@@ -26,10 +26,10 @@ static UtmAgent *get_agent(UtmQmp *qmp)
 	return ((UtmGuest *)qmp)->agent;
 }
 
-static guint route_send(UtmQmp *qmp, const char *command, const char *arguments_json, gint64 timeout_ms,
-                        UtmQmpClientReplyFunc fn, void *data, UtmError **error)
+static guint route_send(UtmQmp *qmp, const UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data,
+                        UtmError **error)
 {
-	return utm__agent_send(get_agent(qmp), command, arguments_json, timeout_ms, fn, data, error);
+	return utm__agent_send(get_agent(qmp), command, fn, data, error);
 }
 
 static void route_abandon(UtmQmp *qmp, guint ticket, UtmError *error_taken)
@@ -89,8 +89,8 @@ static int check_connect(UtmContext *context, const UtmGuestConnectOptions *opti
 		return failed;
 	if (ret->timeout_ms < -1)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
-	if (ret->flags & ~UTM_GUEST_CONNECT_NO_WAIT)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "flags %#x are unknown", ret->flags);
+	if (ret->flags & ~(uint32_t)UTM_GUEST_CONNECT_NO_WAIT)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist", ret->flags);
 	if (ret->timeout_ms == 0)
 		ret->timeout_ms = CONNECT_TIMEOUT_MS;
 	return utm__context_check_blocking(context, error);

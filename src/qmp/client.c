@@ -10,6 +10,7 @@
 #include "qmp/client-private.h"
 
 #include "base/util.h"
+#include "qmp/outbound.h"
 
 #include <string.h>
 
@@ -29,9 +30,9 @@ void utm__qmp_client_unref(UtmQmpClient *client)
 {
 	if (!client || !g_atomic_int_dec_and_test(&client->refs))
 		return;
+	utm__qmp_outbound_clear(client);
 	utm__qmp_transport_free(client->transport);
 	utm__qmp_slots_clear(&client->slots);
-	g_string_free(client->held, TRUE);
 	g_string_free(client->command, TRUE);
 	utm_error_unref(client->end_error);
 	pthread_mutex_destroy(&client->lock);
@@ -49,6 +50,21 @@ guint32 utm__qmp_client_get_qemu_version(UtmQmpClient *client)
 	return client->version;
 }
 
+void utm__qmp_client_want_oob(UtmQmpClient *client)
+{
+	client->oob_wanted = true;
+}
+
+bool utm__qmp_client_has_oob(UtmQmpClient *client)
+{
+	return client->oob;
+}
+
+bool utm__qmp_client_passes_fds(UtmQmpClient *client)
+{
+	return utm__qmp_transport_passes_fds(client->transport);
+}
+
 /* ---------------------------------------------------------------- answers */
 
 /* Ends the wait of a slot with `next` as its state, and hands the answer on. False when nobody waited. */
@@ -60,7 +76,7 @@ static bool answer(UtmQmpClient *client, guint id, UtmQmpSlotState next, const c
 	UtmQmpClientReplyFunc fn = waited ? (UtmQmpClientReplyFunc)slot->fn : NULL;
 	void *data = slot->data;
 	if (waited)
-		utm__qmp_slots_set(&client->slots, id, next);
+		utm__qmp_slots_set(&client->slots, id, utm__qmp_outbound_remove(client, id) ? UTM_QMP_SLOT_FREE : next);
 	pthread_mutex_unlock(&client->lock);
 	if (fn)
 		fn(client, reply, error, data);
@@ -84,10 +100,28 @@ static void answer_refused(UtmQmpClient *client)
 	g_slist_free_full(refused, g_free);
 }
 
+/* `quit` is done when the server is gone: nothing promises that its reply is out before. */
+static bool is_done_by_end(UtmQmpClient *client, guint id)
+{
+	return client->hung_up && utm__qmp_outbound_is_sent(client, id) &&
+	       strcmp(utm__qmp_slots_get(&client->slots, id)->name, "quit") == 0;
+}
+
+static void answer_end(UtmQmpClient *client, guint id)
+{
+	pthread_mutex_lock(&client->lock);
+	bool waits = utm__qmp_slots_get(&client->slots, id)->state == UTM_QMP_SLOT_WAITING;
+	g_autoptr(UtmError) error = waits && !is_done_by_end(client, id)
+	                                ? utm__qmp_outbound_end_error(client, id, client->end_error)
+	                                : NULL;
+	pthread_mutex_unlock(&client->lock);
+	answer(client, id, UTM_QMP_SLOT_FREE, error ? NULL : "{}", error);
+}
+
 static void answer_all(UtmQmpClient *client)
 {
 	for (guint id = 0; id < utm__qmp_slots_get_count(&client->slots); id++)
-		answer(client, id, UTM_QMP_SLOT_FREE, NULL, client->end_error);
+		answer_end(client, id);
 	answer_refused(client);
 }
 
@@ -147,50 +181,11 @@ void utm__qmp_client_free(UtmQmpClient *client)
 
 /* ---------------------------------------------------------------- commands */
 
-/* printf() would be the dearest part of a command. */
-static void append_number(GString *text, guint number)
-{
-	char digits[10], *first = digits + sizeof digits;
-	do
-		*--first = (char)('0' + number % 10);
-	while (number /= 10);
-	g_string_append_len(text, first, digits + sizeof digits - first);
-}
-
-static void compose(GString *text, int id, const char *command, const char *arguments_json)
-{
-	g_string_assign(text, "{\"execute\":\"");
-	g_string_append(text, command);
-	g_string_append_c(text, '"');
-	if (arguments_json) {
-		g_string_append(text, ",\"arguments\":");
-		g_string_append(text, arguments_json);
-	}
-	if (id >= 0) {
-		g_string_append(text, ",\"id\":");
-		append_number(text, (guint)id);
-	}
-	g_string_append_c(text, '}');
-}
-
-bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json)
-{
-	compose(client->command, client->echoes ? (int)id : -1, command, arguments_json);
-	if (!client->holding)
-		return utm__qmp_transport_write(client->transport, client->command->str, client->command->len);
-	if (client->held->len > UTM_QMP_QUEUE_MAX)
-		return false;
-	g_string_append_len(client->held, client->command->str, (gssize)client->command->len);
-	return true;
-}
-
 /* A slot for the command, or -1; with the lock. In an ended client it waits for the sweep. */
-static int submit(UtmQmpClient *client, const char *command, const char *arguments_json)
+static int take_slot(UtmQmpClient *client, UtmQmpCommand *command)
 {
 	int id = utm__qmp_slots_take(&client->slots, UTM_QMP_SLOT_WAITING);
-	if (id < 0 || client->state == UTM_QMP_CLIENT_ENDED)
-		return id;
-	if (utm__qmp_client_queue(client, (guint)id, command, arguments_json))
+	if (id < 0 || utm__qmp_outbound_add(client, (guint)id, command))
 		return id;
 	utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
 	return -1;
@@ -211,12 +206,11 @@ guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, Ut
 	return utm__qmp_slots_get_ticket(&client->slots, id);
 }
 
-guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
-                           UtmQmpClientReplyFunc fn, void *data)
+guint utm__qmp_client_submit(UtmQmpClient *client, UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data)
 {
-	gint64 deadline_us = utm__qmp_deadline(timeout_ms);
+	gint64 deadline_us = utm__qmp_deadline(command->timeout_ms);
 	pthread_mutex_lock(&client->lock);
-	int id = submit(client, command, arguments_json);
+	int id = take_slot(client, command);
 	guint ticket = id >= 0 ? utm__qmp_client_arm(client, (guint)id, deadline_us, fn, data) : 0;
 	pthread_mutex_unlock(&client->lock);
 	if (id < 0) {
@@ -230,14 +224,22 @@ guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char
 	return ticket;
 }
 
-void utm__qmp_client_abandon(UtmQmpClient *client, guint ticket, UtmError *error_taken)
+guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
+                           UtmQmpClientReplyFunc fn, void *data)
+{
+	UtmQmpCommand plain = { .name = command, .arguments_json = arguments_json, .timeout_ms = timeout_ms, .fd = -1 };
+	return utm__qmp_client_submit(client, &plain, fn, data);
+}
+
+void utm__qmp_client_abandon(UtmQmpClient *client, guint ticket, UtmError *reason_taken)
 {
 	pthread_mutex_lock(&client->lock);
 	int id = utm__qmp_slots_find_ticket(&client->slots, ticket);
+	g_autoptr(UtmError) error = id >= 0 ? utm__qmp_outbound_end_error(client, (guint)id, reason_taken) : NULL;
 	pthread_mutex_unlock(&client->lock);
 	if (id >= 0)
-		answer(client, (guint)id, UTM_QMP_SLOT_ABANDONED, NULL, error_taken);
-	utm_error_unref(error_taken);
+		answer(client, (guint)id, UTM_QMP_SLOT_ABANDONED, NULL, error);
+	utm_error_unref(reason_taken);
 }
 
 /* ---------------------------------------------------------------- messages */
@@ -253,9 +255,7 @@ static void on_negotiated(UtmQmpClient *client, const char *reply, const UtmErro
 	}
 	pthread_mutex_lock(&client->lock);
 	client->state = UTM_QMP_CLIENT_READY;
-	client->holding = false;
-	utm__qmp_transport_write(client->transport, client->held->str, client->held->len);
-	g_string_truncate(client->held, 0);
+	client->oob = client->oob_wanted;
 	pthread_mutex_unlock(&client->lock);
 	if (client->funcs)
 		client->funcs->ready(client, NULL, client->data);
@@ -268,15 +268,17 @@ static void handle_greeting(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		return;
 	}
 	client->version = utm__qmp_greeting_get_version(envelope->body, envelope->body_length);
+	client->oob_wanted &= utm__qmp_greeting_offers(envelope->body, envelope->body_length, "oob");
 	client->greeting = g_strdup(utm__qmp_envelope_close_body(envelope));
 	pthread_mutex_lock(&client->lock);
 	client->state = UTM_QMP_CLIENT_NEGOTIATION;
-	client->holding = false;
 	pthread_mutex_unlock(&client->lock);
-	utm__qmp_client_send(client, NEGOTIATION, NULL, -1, on_negotiated, NULL);
-	pthread_mutex_lock(&client->lock);
-	client->holding = true;
-	pthread_mutex_unlock(&client->lock);
+	UtmQmpCommand command = { .name = NEGOTIATION,
+		                  .arguments_json = client->oob_wanted ? "{\"enable\":[\"oob\"]}" : NULL,
+		                  .timeout_ms = -1,
+		                  .urgent = true,
+		                  .fd = -1 };
+	utm__qmp_client_submit(client, &command, on_negotiated, NULL);
 }
 
 /* What came cannot be: a monitor is left, an agent's stream is passed over. */
@@ -307,7 +309,7 @@ static bool claim_reply(UtmQmpClient *client, gint64 id)
 {
 	pthread_mutex_lock(&client->lock);
 	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
-	UtmQmpSlotState state = slot ? slot->state : UTM_QMP_SLOT_FREE;
+	UtmQmpSlotState state = slot && slot->sent ? slot->state : UTM_QMP_SLOT_FREE;
 	if (state == UTM_QMP_SLOT_ABANDONED)
 		utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
 	pthread_mutex_unlock(&client->lock);
@@ -456,6 +458,7 @@ static bool step(UtmQmpClient *client)
 		refuse(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
 		return true;
 	case UTM_QMP_INPUT_END:
+		client->hung_up = utm_error_get_code(utm__qmp_transport_get_end(client->transport)) == UTM_ERROR_QMP_DISCONNECTED;
 		end(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
 		return false;
 	default:
@@ -474,35 +477,43 @@ static void pump(UtmQmpClient *client)
 	end_reading(client);
 }
 
-static gint64 get_deadline(UtmQmpClient *client, guint id)
+/* The time to answer this command, or G_MAXINT64; when it is over, it is answered. */
+static gint64 expire_one(UtmQmpClient *client, guint id, gint64 now_us, const UtmQmpSlot *oldest)
 {
 	pthread_mutex_lock(&client->lock);
 	const UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
 	gint64 deadline_us = slot->state == UTM_QMP_SLOT_WAITING ? slot->deadline_us : G_MAXINT64;
+	bool over = deadline_us <= now_us;
+	g_autoptr(UtmError) error = over ? utm__qmp_outbound_timeout_error(client, id, oldest) : NULL;
 	pthread_mutex_unlock(&client->lock);
-	return deadline_us;
+	if (over)
+		answer(client, id, UTM_QMP_SLOT_ABANDONED, NULL, error);
+	return over ? G_MAXINT64 : deadline_us;
+}
+
+static bool expire_negotiation(UtmQmpClient *client, gint64 now_us)
+{
+	if (client->state >= UTM_QMP_CLIENT_READY || now_us < client->ready_deadline_us)
+		return false;
+	end(client, utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
+	                           client->state == UTM_QMP_CLIENT_GREETING ? "send its greeting" : "negotiate",
+	                           client->ready_timeout_ms));
+	return true;
 }
 
 /* Answers the commands whose time is up, and finds the next deadline. */
 static void expire(UtmQmpClient *client)
 {
 	gint64 now_us = utm__now_us();
-	if (now_us < client->next_deadline_us)
+	if (now_us < client->next_deadline_us || expire_negotiation(client, now_us))
 		return;
 	client->next_deadline_us = client->state < UTM_QMP_CLIENT_READY ? client->ready_deadline_us : G_MAXINT64;
-	if (now_us >= client->next_deadline_us) {
-		end(client, utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
-		                           client->state == UTM_QMP_CLIENT_GREETING ? "send its greeting" : "negotiate",
-		                           client->ready_timeout_ms));
-		return;
-	}
-	g_autoptr(UtmError) error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
+	pthread_mutex_lock(&client->lock);
+	UtmQmpSlot oldest = utm__qmp_slots_get_oldest(&client->slots);
+	pthread_mutex_unlock(&client->lock);
 	for (guint id = 0; id < utm__qmp_slots_get_count(&client->slots); id++) {
-		gint64 deadline_us = get_deadline(client, id);
-		if (deadline_us <= now_us)
-			answer(client, id, UTM_QMP_SLOT_ABANDONED, NULL, error);
-		else
-			client->next_deadline_us = MIN(client->next_deadline_us, deadline_us);
+		gint64 deadline_us = expire_one(client, id, now_us, &oldest);
+		client->next_deadline_us = MIN(client->next_deadline_us, deadline_us);
 	}
 }
 
@@ -518,6 +529,7 @@ static gboolean source_prepare(GSource *source, gint *timeout)
 {
 	UtmQmpClient *client = ((ClientSource *)source)->client;
 	pthread_mutex_lock(&client->lock);
+	utm__qmp_outbound_advance(client);
 	bool broken = !utm__qmp_transport_flush(client->transport) || !client->tag;
 	bool free_to_read = client->reader == UTM_QMP_READER_NONE;
 	pthread_mutex_unlock(&client->lock);
@@ -568,7 +580,7 @@ static UtmQmpClient *client_new(UtmContext *context, int fd_taken, const UtmQmpD
 	client->funcs = funcs;
 	client->data = data;
 	client->transport = utm__qmp_transport_new(fd_taken, dialect);
-	client->held = g_string_new(NULL);
+	g_queue_init(&client->deferred);
 	client->command = g_string_new(NULL);
 	client->next_deadline_us = G_MAXINT64;
 	utm__qmp_slots_init(&client->slots);
@@ -583,7 +595,6 @@ UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 time
 	client->echoes = true;
 	client->ready_timeout_ms = timeout_ms;
 	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
-	client->holding = true;
 	attach(client);
 	return client;
 }
@@ -618,7 +629,7 @@ void utm__qmp_client_ask_mark(UtmQmpClient *client, gint64 number)
 	client->echoes = false;
 	pthread_mutex_lock(&client->lock);
 	utm__qmp_transport_drop_queue(client->transport);
-	utm__qmp_transport_write(client->transport, question, strlen(question));
+	utm__qmp_transport_write(client->transport, question, strlen(question), -1);
 	pthread_mutex_unlock(&client->lock);
 }
 

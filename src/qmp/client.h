@@ -41,13 +41,33 @@ UtmQmpClient *utm__qmp_client_new_agent(UtmContext *context, int fd_taken, const
 /* Answers everything pending with QMP_DISCONNECTED, closes, calls no func again and frees. NULL is fine. */
 void utm__qmp_client_free(UtmQmpClient *client);
 
+/* Before the greeting: out-of-band execution is asked for where it is offered. */
+void utm__qmp_client_want_oob(UtmQmpClient *client);
+/* Once ready: whether it was granted, and whether descriptors can be passed. */
+bool utm__qmp_client_has_oob(UtmQmpClient *client);
+bool utm__qmp_client_passes_fds(UtmQmpClient *client);
+
+typedef struct UtmQmpCommand {
+	const char *name;
+	const char *arguments_json; /* a JSON object or NULL, validated by the caller when foreign */
+	gint64 timeout_ms;          /* -1: none */
+	bool oob;                   /* only where utm__qmp_client_has_oob() */
+	bool urgent;                /* does not wait for the negotiation */
+	int fd; /* goes along, -1: none. Only where utm__qmp_client_passes_fds(). When it was taken, -1 stands here. */
+} UtmQmpCommand;
+
 /*
- * Sends a command: arguments_json is a JSON object or NULL, validated by the caller when foreign. Commands may be sent
- * as soon as the client exists; they wait for the negotiation. timeout_ms -1: none. Returns an id to abandon it by.
+ * Sends a command. Commands may be sent as soon as the client exists; they wait for the negotiation, and for others where
+ * outbound.h says so. Returns an id to abandon it by.
  */
+guint utm__qmp_client_submit(UtmQmpClient *client, UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data);
+/* The usual case of it. */
 guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
                            UtmQmpClientReplyFunc fn, void *data);
-/* Ends the wait with this error (taken); a reply that comes later is dropped. No effect after the end. */
+/*
+ * Ends the wait for this reason (taken), to which the error adds whether the command was sent. A reply that comes later is
+ * dropped. No effect after the end.
+ */
 void utm__qmp_client_abandon(UtmQmpClient *client, guint id, UtmError *error_taken);
 
 /* --- the guest agent's stream; I/O thread --- */
@@ -75,3 +95,5 @@ void utm__qmp_detach(UtmQmp *qmp, const UtmError *error);
 
 /* Connects without blocking the I/O thread to a unix socket of any path length. A descriptor or a negative code. */
 int utm__unix_connect(const char *path, UtmError **error);
+/* Connects to a TCP port, on the calling thread, which waits. A descriptor or a negative code. */
+int utm__tcp_connect(const char *host, guint16 port, gint64 deadline_us, UtmCancel *cancel, UtmError **error);

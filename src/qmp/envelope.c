@@ -245,3 +245,35 @@ guint32 utm__qmp_greeting_get_version(const char *greeting, gsize length)
 	            version.micro >= 0 && version.micro < 1000;
 	return sane ? (guint32)(version.major * 1000000 + version.minor * 1000 + version.micro) : 0;
 }
+
+/* --- its capabilities --- */
+
+typedef struct Search {
+	const char *capability;
+	bool found;
+} Search;
+
+static bool capabilities_member(UtmJsonReader *reader, void *data)
+{
+	Search *search = data;
+	if (!utm__json_text_is(reader, "capabilities") || utm__json_peek(reader) != UTM_JSON_BEGIN_ARRAY)
+		return utm__json_skip(reader, NULL, NULL);
+	utm__json_next(reader);
+	while (utm__json_peek(reader) != UTM_JSON_END_ARRAY) {
+		bool text = utm__json_peek(reader) == UTM_JSON_STRING;
+		if (text ? utm__json_next(reader) == UTM_JSON_ERROR : !utm__json_skip(reader, NULL, NULL))
+			return false;
+		search->found |= text && utm__json_text_is(reader, search->capability);
+	}
+	return utm__json_next(reader) == UTM_JSON_END_ARRAY;
+}
+
+bool utm__qmp_greeting_offers(const char *greeting, gsize length, const char *capability)
+{
+	Search search = { .capability = capability };
+	UtmJsonReader reader;
+	utm__json_reader_init(&reader, greeting, length, NULL);
+	bool read = read_members(&reader, capabilities_member, &search);
+	utm__json_reader_clear(&reader);
+	return read && search.found;
+}

@@ -40,3 +40,5 @@ UtmError *utm__qmp_envelope_to_error(const UtmQmpEnvelope *envelope);
 
 /* From the body of a greeting: major * 1000000 + minor * 1000 + micro, or 0. */
 guint32 utm__qmp_greeting_get_version(const char *greeting, gsize length);
+/* Whether a greeting's capabilities have this one; unknown ones and what is no text are no matter. */
+bool utm__qmp_greeting_offers(const char *greeting, gsize length, const char *capability);

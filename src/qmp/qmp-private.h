@@ -12,9 +12,8 @@
  */
 typedef struct UtmQmpRoute {
 	const UtmQmpDialect *dialect;
-	/* As utm__qmp_client_send(); 0 with an error when it is refused, and then fn is not called. */
-	guint (*send)(UtmQmp *qmp, const char *command, const char *arguments_json, gint64 timeout_ms,
-	              UtmQmpClientReplyFunc fn, void *data, UtmError **error);
+	/* As utm__qmp_client_submit(); 0 with an error when it is refused, and then fn is not called. */
+	guint (*send)(UtmQmp *qmp, const UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data, UtmError **error);
 	void (*abandon)(UtmQmp *qmp, guint ticket, UtmError *error_taken);
 	/* Everything that waits is answered; nothing is asked of the route any more. */
 	void (*end)(UtmQmp *qmp, const UtmError *error);
@@ -28,10 +27,13 @@ struct UtmQmp {
 	/* Fixed once connected. */
 	char *greeting;
 	guint32 version;
+	bool has_oob, passes_fds;
 
 	pthread_mutex_t lock; /* guards the next two; they change on the I/O thread only */
 	UtmQmpClient *client; /* a reference; NULL after the end */
 	UtmError *end_error;
+
+	gint on_their_way; /* atomic: calls that the I/O thread has not begun */
 
 	/* I/O thread only */
 	GQueue calls; /* sent and not answered; qmp-execute.c knows of what */

@@ -111,10 +111,17 @@ uint32_t utm_qmp_get_qemu_version(UtmQmp *qmp)
 	return qmp ? qmp->version : 0;
 }
 
+bool utm_qmp_has_oob(UtmQmp *qmp)
+{
+	return qmp && qmp->has_oob;
+}
+
 void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client)
 {
 	qmp->greeting = g_strdup(utm__qmp_client_get_greeting(client));
 	qmp->version = utm__qmp_client_get_qemu_version(client);
+	qmp->has_oob = utm__qmp_client_has_oob(client);
+	qmp->passes_fds = utm__qmp_client_passes_fds(client);
 }
 
 void utm__qmp_set_client(UtmQmp *qmp, UtmQmpClient *client)

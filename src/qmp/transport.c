@@ -49,11 +49,16 @@ struct UtmQmpTransport {
 	Passing passing;
 	bool strayed; /* `ended` does not end it */
 	UtmError *ended;
+	guint64 received; /* bytes so far; atomic */
 
 	GByteArray *queue;
 	gsize sent; /* of the queue */
+	guint64 sent_ever;
 	bool full; /* the socket took no more */
 	bool broken;
+	bool passes_fds;
+	int fd_out;        /* a descriptor on its way; -1: none */
+	guint64 fd_out_at; /* the position of the byte that it goes with */
 
 	int watch;
 	guint32 watched; /* EPOLL* bits set at the moment */
@@ -67,12 +72,21 @@ static void reset_framer(UtmQmpTransport *transport)
 	transport->framer = (UtmQmpFramer){ .depth_max = transport->dialect->depth_max };
 }
 
+static bool is_unix_socket(int fd)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof address;
+	return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
+}
+
 UtmQmpTransport *utm__qmp_transport_new(int fd_taken, const UtmQmpDialect *dialect)
 {
 	UtmQmpTransport *transport = g_new0(UtmQmpTransport, 1);
 	transport->fd = fd_taken;
 	transport->dialect = dialect;
 	reset_framer(transport);
+	transport->passes_fds = is_unix_socket(fd_taken);
+	transport->fd_out = -1;
 	transport->queue = g_byte_array_new();
 	transport->listening = true;
 	transport->watched = EPOLLIN;
@@ -92,6 +106,7 @@ void utm__qmp_transport_free(UtmQmpTransport *transport)
 {
 	utm__close_fd(&transport->watch);
 	utm__close_fd(&transport->fd);
+	utm__close_fd(&transport->fd_out);
 	utm_error_unref(transport->ended);
 	g_byte_array_unref(transport->queue);
 	g_free(transport->buffer);
@@ -152,6 +167,7 @@ static UtmQmpInput receive(UtmQmpTransport *transport, int flags)
 	ssize_t count = recv(transport->fd, transport->buffer + transport->end, room, flags);
 	if (count > 0) {
 		transport->end += (gsize)count;
+		__atomic_store_n(&transport->received, transport->received + (gsize)count, __ATOMIC_RELAXED);
 		transport->emptied = transport->end < transport->capacity;
 		return UTM_QMP_INPUT_MESSAGE;
 	}
@@ -292,6 +308,11 @@ bool utm__qmp_transport_is_idle(UtmQmpTransport *transport)
 	return !transport->whole && transport->scan == transport->end && !transport->ended;
 }
 
+guint64 utm__qmp_transport_get_received(UtmQmpTransport *transport)
+{
+	return __atomic_load_n(&transport->received, __ATOMIC_RELAXED);
+}
+
 /* ---------------------------------------------------------------- out and watch */
 
 static void update_watch(UtmQmpTransport *transport)
@@ -303,10 +324,31 @@ static void update_watch(UtmQmpTransport *transport)
 	epoll_ctl(transport->watch, EPOLL_CTL_MOD, transport->fd, &event);
 }
 
-bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length)
+bool utm__qmp_transport_passes_fds(UtmQmpTransport *transport)
+{
+	return transport->passes_fds;
+}
+
+guint64 utm__qmp_transport_get_queued(UtmQmpTransport *transport)
+{
+	return transport->sent_ever + transport->queue->len - transport->sent;
+}
+
+guint64 utm__qmp_transport_get_sent(UtmQmpTransport *transport)
+{
+	return transport->sent_ever;
+}
+
+bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length, int fd_taken)
 {
 	if (transport->queue->len - transport->sent + length > UTM_QMP_QUEUE_MAX)
 		return false;
+	if (fd_taken >= 0 && transport->fd_out >= 0)
+		return false;
+	if (fd_taken >= 0) {
+		transport->fd_out = fd_taken;
+		transport->fd_out_at = utm__qmp_transport_get_queued(transport);
+	}
 	g_byte_array_append(transport->queue, (const guint8 *)text, (guint)length);
 	return true;
 }
@@ -335,19 +377,51 @@ static void forget_sent(UtmQmpTransport *transport)
 	transport->sent = 0;
 }
 
+/* A part of the queue that begins with the byte the descriptor belongs to. */
+static ssize_t send_with_fd(UtmQmpTransport *transport, struct iovec *part)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr aligned;
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &transport->fd_out, sizeof(int));
+	ssize_t count = sendmsg(transport->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (count > 0)
+		utm__close_fd(&transport->fd_out);
+	return count;
+}
+
+static ssize_t send_some(UtmQmpTransport *transport)
+{
+	struct iovec part = { transport->queue->data + transport->sent, transport->queue->len - transport->sent };
+	if (transport->fd_out >= 0 && transport->fd_out_at == transport->sent_ever)
+		return send_with_fd(transport, &part);
+	if (transport->fd_out >= 0)
+		part.iov_len = transport->fd_out_at - transport->sent_ever;
+	return send(transport->fd, part.iov_base, part.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 bool utm__qmp_transport_flush(UtmQmpTransport *transport)
 {
 	GByteArray *queue = transport->queue;
 	transport->full = false;
 	while (transport->sent < queue->len && !transport->full && !transport->broken) {
-		ssize_t count = send(transport->fd, queue->data + transport->sent, queue->len - transport->sent,
-		                     MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (count > 0)
+		ssize_t count = send_some(transport);
+		if (count > 0) {
 			transport->sent += (gsize)count;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			transport->sent_ever += (gsize)count;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			transport->full = true;
-		else if (errno != EINTR)
+		} else if (errno != EINTR) {
 			transport->broken = true;
+		}
 	}
 	forget_sent(transport);
 	update_watch(transport);

@@ -58,15 +58,25 @@ void utm__qmp_transport_pass_over(UtmQmpTransport *transport);
 /* The message that is there is the answer: what follows it is to be read in full again. */
 void utm__qmp_transport_trust(UtmQmpTransport *transport);
 bool utm__qmp_transport_is_passing_over(UtmQmpTransport *transport);
+/* How many bytes have come so far. Any thread. */
+guint64 utm__qmp_transport_get_received(UtmQmpTransport *transport);
 
 /* --- out --- */
 
 #define UTM_QMP_QUEUE_MAX ((gsize)64 << 20)
 
-/* Queues. False when the peer has left so much unread that no more is taken. */
-bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length);
+/*
+ * Queues, with a descriptor that travels with the first byte of the text; -1: none. The descriptor is taken unless this
+ * returns false: when the peer has left so much unread that no more is taken, or when another descriptor waits.
+ */
+bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length, int fd_taken);
 /* Forgets what was queued and not sent; a command may have been cut by it. */
 void utm__qmp_transport_drop_queue(UtmQmpTransport *transport);
+/* Whether descriptors can travel at all. */
+bool utm__qmp_transport_passes_fds(UtmQmpTransport *transport);
+/* Positions in the stream: the end of what was queued, and the end of what the socket took. */
+guint64 utm__qmp_transport_get_queued(UtmQmpTransport *transport);
+guint64 utm__qmp_transport_get_sent(UtmQmpTransport *transport);
 /* Sends what the socket takes. False when it is broken; then the input will end. */
 bool utm__qmp_transport_flush(UtmQmpTransport *transport);
 bool utm__qmp_transport_is_drained(UtmQmpTransport *transport);
