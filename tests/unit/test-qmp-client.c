@@ -55,7 +55,7 @@ static void on_closed(UtmQmpClient *client, const UtmError *error, void *data)
 	g_atomic_int_inc(&owner->closed);
 }
 
-static const UtmQmpClientFuncs funcs = { on_ready, on_event, on_closed };
+static const UtmQmpClientFuncs funcs = { .ready = on_ready, .event = on_event, .closed = on_closed };
 
 static void on_reply(UtmQmpClient *client, const char *reply, const UtmError *error, void *data)
 {
@@ -160,6 +160,29 @@ static void test_send_before_ready(void)
 	g_assert_cmpint(owner.failures, ==, 0);
 	g_assert_cmpint(owner.ready, ==, 1);
 	owner_close(&owner, fake);
+}
+
+/* Answers a command that is still held back on the other side: nobody's answer. */
+static void answer_early(FakeQmp *fake, void *data)
+{
+	fake_qmp_expect_silence(fake, 30);
+	fake_qmp_greet(fake);
+	int id = fake_qmp_expect(fake, "qmp_capabilities");
+	g_assert_cmpint(id, ==, 1);
+	fake_qmp_reply_error(fake, 0, "GenericError", "early");
+	fake_qmp_reply(fake, id, "{}");
+	fake_qmp_reply(fake, fake_qmp_expect(fake, "slow"), "{}");
+	fake_qmp_ignore_all(fake);
+}
+
+static void test_early_answer(void)
+{
+	Owner owner = { 0 };
+	FakeQmp *fake = owner_open_with(&owner, answer_early, create_and_send);
+	wait_until(&owner, &owner.replies, 1);
+	g_assert_cmpint(owner.failures, ==, 0);
+	owner_close(&owner, fake);
+	g_assert_cmpint(owner.replies, ==, 1);
 }
 
 static void ignore(FakeQmp *fake, void *data)
@@ -379,6 +402,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/qmp/client/send-before-ready", test_send_before_ready);
+	g_test_add_func("/qmp/client/early-answer", test_early_answer);
 	g_test_add_func("/qmp/client/abandon", test_abandon);
 	g_test_add_func("/qmp/client/free-with-pending", test_free_with_pending);
 	g_test_add_func("/qmp/client/send-after-end", test_send_after_end);
