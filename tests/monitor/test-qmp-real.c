@@ -353,10 +353,9 @@ static void test_descriptor_sets(void)
 static guint16 tcp_port(UtmQmp *qmp)
 {
 	g_autofree char *chardevs = execute(qmp, "query-chardev", NULL);
-	const char *place = strstr(chardevs, "tcp:127.0.0.1:");
-	g_assert_nonnull(place);
-	guint16 port = (guint16)g_ascii_strtoull(place + strlen("tcp:127.0.0.1:"), NULL, 10);
-	return port;
+	g_auto(GStrv) parts = g_strsplit(chardevs, "tcp:127.0.0.1:", 2);
+	g_assert_nonnull(parts[1]);
+	return (guint16)g_ascii_strtoull(parts[1], NULL, 10);
 }
 
 static void test_tcp(void)
