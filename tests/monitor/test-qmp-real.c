@@ -1,81 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The client against QEMU itself: a machine without hardware, which needs no firmware. */
-#include <errno.h>
-#include <glib.h>
-#include <glib/gstdio.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <utm/utm.h>
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmError, utm_error_unref)
-
-#define PATIENCE_MS 30000
-#define QEMU "qemu-system-x86_64"
-
-static UtmContext *context;
-
-typedef struct Machine {
-	GPid pid;
-	char *dir;
-	char *path;
-} Machine;
-
-/* A test that fails leaves no QEMU behind. */
-static void die_with_parent(gpointer unused)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static void machine_start(Machine *machine)
-{
-	machine->dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
-	machine->path = g_build_filename(machine->dir, "qmp", NULL);
-	g_autofree char *chardev = g_strdup_printf("socket,id=qmp,path=%s,server=on,wait=off", machine->path);
-	char *argv[] = { QEMU, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
-		         "-mon", "chardev=qmp,mode=control", NULL };
-	g_autoptr(GError) error = NULL;
-	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-	                   die_with_parent, NULL, &machine->pid, &error))
-		g_error("%s", error->message);
-}
-
-static void machine_end(Machine *machine)
-{
-	kill(machine->pid, SIGKILL);
-	waitpid(machine->pid, NULL, 0);
-	g_unlink(machine->path);
-	g_rmdir(machine->dir);
-	g_free(machine->path);
-	g_free(machine->dir);
-}
-
-static UtmQmp *machine_connect(Machine *machine)
-{
-	UtmQmp *qmp = NULL;
-	/* The socket's file is there a little before QEMU listens. */
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		g_autoptr(UtmError) error = NULL;
-		int result = utm_qmp_connect_path(context, machine->path, NULL, &qmp, &error);
-		if (result == 0)
-			break;
-		if (result != UTM_ERROR_NOT_FOUND && result != UTM_ERROR_IO)
-			g_error("%s", utm_error_get_message(error));
-		g_usleep(1000);
-	}
-	g_assert_nonnull(qmp);
-	return qmp;
-}
-
-static char *execute(UtmQmp *qmp, const char *command, const char *arguments)
-{
-	char *reply = NULL;
-	g_autoptr(UtmError) error = NULL;
-	if (utm_qmp_execute(qmp, command, arguments, NULL, &reply, &error) < 0)
-		g_error("%s: %s", command, utm_error_get_message(error));
-	return reply;
-}
+#include "real-qemu.h"
 
 static void assert_reply_contains(UtmQmp *qmp, const char *command, const char *part)
 {
@@ -224,19 +149,13 @@ static void test_stalled(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_autofree char *qemu = g_find_program_in_path(QEMU);
-	if (!qemu) {
-		g_print("1..0 # SKIP there is no " QEMU "\n");
+	if (!have_qemu())
 		return 0;
-	}
 	g_test_add_func("/qmp/real/commands", test_commands);
 	g_test_add_func("/qmp/real/schema", test_schema);
 	g_test_add_func("/qmp/real/events-and-quit", test_events_and_quit);
 	g_test_add_func("/qmp/real/second-client", test_second_client);
 	g_test_add_func("/qmp/real/killed", test_killed);
 	g_test_add_func("/qmp/real/stalled", test_stalled);
-	context = utm_context_new(NULL, NULL);
-	int result = g_test_run();
-	utm_context_unref(context);
-	return result;
+	return real_main();
 }

@@ -346,6 +346,36 @@ static void test_qmp_of_the_machine(void)
 	close_fixture(f);
 }
 
+static void assert_next_event(UtmQmpSubscription *subscription, const char *name)
+{
+	const UtmQmpEvent *event = NULL;
+	g_assert_cmpint(utm_qmp_subscription_wait(subscription, NULL, NULL, NULL, &event, NULL), ==, 0);
+	g_assert_cmpstr(event->name, ==, name);
+	utm_qmp_event_unref(event);
+}
+
+/* Arm, command, wait on the connection that the controller uses itself; it ends with the machine. */
+static void test_events_of_the_machine(void)
+{
+	static const char *const names[] = { "STOP", "RESUME", NULL };
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	UtmQmpSubscription *subscription = NULL;
+	g_assert_cmpint(utm_qmp_subscribe(utm_vm_get_qmp(f->vm), names, NULL, NULL, NULL, &subscription, NULL), ==, 0);
+	for (int i = 0; i < 20; i++) {
+		g_assert_cmpint(utm_vm_pause(f->vm, NULL), ==, 0);
+		assert_next_event(subscription, "STOP");
+		g_assert_cmpint(utm_vm_resume(f->vm, NULL), ==, 0);
+		assert_next_event(subscription, "RESUME");
+	}
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_KILL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_subscription_wait(subscription, NULL, NULL, NULL, NULL, NULL), ==,
+	                UTM_ERROR_QMP_DISCONNECTED);
+	utm_qmp_subscription_unref(subscription);
+	close_fixture(f);
+}
+
 static guint64 get_written_bytes(UtmVm *vm)
 {
 	g_autofree char *path = g_strdup_printf("/proc/%d/io", (int)utm_vm_get_pid(vm));
@@ -926,6 +956,7 @@ int main(int argc, char **argv)
 		g_test_add_func("/vm/escalate", test_escalate);
 		g_test_add_func("/vm/start-paused", test_start_paused);
 		g_test_add_func("/vm/qmp", test_qmp_of_the_machine);
+		g_test_add_func("/vm/qmp-events", test_events_of_the_machine);
 		g_test_add_func("/vm/serial-flood", test_serial_flood_loses_nothing);
 		g_test_add_func("/vm/serial-handler-taken-away", test_serial_handler_taken_away);
 		g_test_add_func("/vm/host-ignores-sigchld", test_host_ignores_sigchld);
