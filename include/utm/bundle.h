@@ -43,7 +43,7 @@ typedef struct UtmBundleFiles UtmBundleFiles;
  *         key path
  * @thread any; reads files
  */
-UTM_API int utm_bundle_open(UtmContext *ctx, const char *path, UtmBundle **ret_bundle, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_bundle_open(UtmContext *ctx, const char *path, UtmBundle **ret_bundle, UtmError **error);
 /** Takes another reference. @return @a bundle @thread any */
 UTM_API UtmBundle *utm_bundle_ref(UtmBundle *bundle);
 /** Gives a reference back. @param[in] bundle (nullable) @thread any */
@@ -65,7 +65,7 @@ UTM_API UtmConfig *utm_bundle_get_config(UtmBundle *bundle);
  *         there is no such file; #UTM_ERROR_IO
  * @thread any; reads directories
  */
-UTM_API int utm_bundle_resolve(UtmBundle *bundle, const char *name, char **ret_path, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_bundle_resolve(UtmBundle *bundle, const char *name, char **ret_path, UtmError **error);
 
 /**
  * Lists the `Data` directory, sorted by name. A bundle without one has an empty list.
@@ -74,7 +74,7 @@ UTM_API int utm_bundle_resolve(UtmBundle *bundle, const char *name, char **ret_p
  * @return 0; #UTM_ERROR_IO; #UTM_ERROR_LIMIT for more than 65536 entries
  * @thread any; reads directories
  */
-UTM_API int utm_bundle_list_files(UtmBundle *bundle, UtmBundleFiles **ret_files, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_bundle_list_files(UtmBundle *bundle, UtmBundleFiles **ret_files, UtmError **error);
 /** Number of entries. @thread any */
 UTM_API size_t utm_bundle_files_get_count(const UtmBundleFiles *files);
 /** Entry @a index, or NULL beyond the end; valid as long as the list. @thread any */
@@ -92,7 +92,7 @@ UTM_API void utm_bundle_files_free(UtmBundleFiles *files);
  *         #UTM_ERROR_BUNDLE_PATH_ESCAPE for a file name that leads out of the package
  * @thread any; writes files
  */
-UTM_API int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError **error);
 
 UTM_END_DECLS
 

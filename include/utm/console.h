@@ -90,8 +90,8 @@ typedef void (*UtmConsoleEventFunc)(UtmConsole *console, const UtmConsoleEvent *
  * @return 0; #UTM_ERROR_CONSOLE_ENGINE, #UTM_ERROR_CONSOLE_CONNECT, #UTM_ERROR_TIMEOUT, #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_console_connect_path(UtmContext *ctx, const char *path, const UtmConsoleOptions *options,
-                                     UtmConsole **ret_console, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_console_connect_path(UtmContext *ctx, const char *path, const UtmConsoleOptions *options,
+                                                    UtmConsole **ret_console, UtmError **error);
 /** Takes another reference. @return @a console @thread any */
 UTM_API UtmConsole *utm_console_ref(UtmConsole *console);
 /** Gives a reference back; the last one closes the console. @param[in] console (nullable) @thread any */

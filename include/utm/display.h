@@ -85,7 +85,7 @@ UTM_API int utm_display_set_frame_handler(UtmDisplay *display, UtmFrameFunc fn, 
  * @return (transfer full) release with utm_frame_unref(); NULL when there is none yet
  * @thread any; does not block
  */
-UTM_API UtmFrame *utm_display_acquire_frame(UtmDisplay *display);
+UTM_API UTM_MUST_CHECK UtmFrame *utm_display_acquire_frame(UtmDisplay *display);
 /**
  * Waits for a picture newer than a given one. A machine that was told to start, with utm_vm_start_async() too, is waited
  * for as well.
@@ -110,7 +110,8 @@ UTM_API int utm_display_wait_frame(UtmDisplay *display, uint64_t after_serial, i
  * @return as utm_display_wait_frame() and utm_frame_save_png()
  * @thread any but the wakeup callback; blocks, writes a file
  */
-UTM_API int utm_display_save_screenshot(UtmDisplay *display, const char *path, int64_t timeout_ms, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_display_save_screenshot(UtmDisplay *display, const char *path, int64_t timeout_ms,
+                                                       UtmError **error);
 
 /** Takes another reference. @return @a frame @thread any */
 UTM_API UtmFrame *utm_frame_ref(UtmFrame *frame);
@@ -128,14 +129,15 @@ UTM_API const void *utm_frame_get_data(const UtmFrame *frame);
  * @return 0; #UTM_ERROR_LIMIT
  * @thread any; takes some milliseconds
  */
-UTM_API int utm_frame_encode_png(const UtmFrame *frame, void **ret_data, size_t *ret_size, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_frame_encode_png(const UtmFrame *frame, void **ret_data, size_t *ret_size,
+                                                UtmError **error);
 /**
  * Writes the frame as a PNG file, beside and renamed: with the mode of the file that was there, else 0666 less the umask.
  *
  * @return 0; #UTM_ERROR_LIMIT, #UTM_ERROR_NOT_FOUND, #UTM_ERROR_IO
  * @thread any; writes a file
  */
-UTM_API int utm_frame_save_png(const UtmFrame *frame, const char *path, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_frame_save_png(const UtmFrame *frame, const char *path, UtmError **error);
 
 UTM_END_DECLS
 

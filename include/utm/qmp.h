@@ -139,8 +139,8 @@ typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *
  *         speak QMP; #UTM_ERROR_QMP_DISCONNECTED; #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
-                                 UtmQmp **ret_qmp, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
+                                                UtmQmp **ret_qmp, UtmError **error);
 /**
  * Negotiates over a connected stream socket.
  *
@@ -148,8 +148,8 @@ UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmp
  * @return as utm_qmp_connect_path()
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
-                               UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options,
+                                              UtmQmp **ret_qmp, UtmError **error);
 /** Takes another reference. @return @a qmp @thread any */
 UTM_API UtmQmp *utm_qmp_ref(UtmQmp *qmp);
 /** Gives a reference back; the last one closes the connection. @param[in] qmp (nullable) @thread any */

@@ -83,7 +83,7 @@ UTM_API void utm_free(void *memory);
  * @return a new token; release with utm_cancel_unref()
  * @thread any
  */
-UTM_API UtmCancel *utm_cancel_new(void);
+UTM_API UTM_MUST_CHECK UtmCancel *utm_cancel_new(void);
 /** Takes another reference. @return @a cancel @thread any */
 UTM_API UtmCancel *utm_cancel_ref(UtmCancel *cancel);
 /** Gives a reference back. @param[in] cancel (nullable) @thread any */

@@ -165,7 +165,7 @@ typedef void (*UtmVmSerialFunc)(UtmVm *vm, uint32_t index, const void *data, siz
  * @return 0; #UTM_ERROR_CONFIG_INVALID_BACKEND
  * @thread any; does not block
  */
-UTM_API int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error);
 /** Takes another reference. @return @a vm @thread any */
 UTM_API UtmVm *utm_vm_ref(UtmVm *vm);
 /**

@@ -124,9 +124,10 @@ static int connect_patiently(const char *path, gint64 deadline_us, UtmCancel *ca
 	}
 }
 
+/* Rounded up: messages tell the limit, and it was given in whole milliseconds. */
 static gint64 remaining_ms(gint64 deadline_us)
 {
-	return deadline_us == G_MAXINT64 ? -1 : MAX(deadline_us - utm__now_us(), 0) / 1000;
+	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
 }
 
 int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,

@@ -67,9 +67,7 @@ static void open_fixture_with(Fixture *f, const TestEdit *edits, const char *qem
 	f->serial = g_string_new(NULL);
 	f->warnings = g_string_new(NULL);
 	f->qmp_events = g_string_new(NULL);
-	UtmError *error = NULL;
-	utm_bundle_open(f->context, f->bundle_path, &f->bundle, &error);
-	g_assert_null(error);
+	g_assert_cmpint(utm_bundle_open(f->context, f->bundle_path, &f->bundle, NULL), ==, 0);
 	g_assert_cmpint(utm_vm_new(f->bundle, &f->vm, NULL), ==, 0);
 	utm_vm_set_event_handler(f->vm, on_event, f, NULL);
 	if (utm_vm_get_serial_count(f->vm))
