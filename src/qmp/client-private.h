@@ -26,6 +26,7 @@ typedef enum UtmQmpReader {
 struct UtmQmpClient {
 	gint refs;
 	UtmContext *context;
+	const UtmQmpDialect *dialect;
 
 	/* --- I/O thread only --- */
 	const UtmQmpClientFuncs *funcs; /* NULL after free */
@@ -41,6 +42,8 @@ struct UtmQmpClient {
 	gint64 next_deadline_us; /* nothing is due before; may be too early */
 	gint64 ready_deadline_us;
 	gint64 ready_timeout_ms;
+	gint64 mark; /* the number asked for last, of an agent */
+	bool echoes; /* the peer repeats ids; an agent before QEMU 4.0 does not and refuses commands that have one */
 
 	/* --- guarded by the lock; `state` changes on the I/O thread only, which may read it without --- */
 	pthread_mutex_t lock;
@@ -68,3 +71,5 @@ void utm__qmp_client_resume(UtmQmpClient *client);
 void utm__qmp_client_sweep_later(UtmQmpClient *client);
 
 gint64 utm__qmp_deadline(gint64 timeout_ms);
+/* Notes when the command was given, and returns its deadline. The clock is read once per command. */
+gint64 utm__qmp_command_begin(UtmQmpCommand *command);

@@ -55,7 +55,7 @@ static void on_closed(UtmQmpClient *client, const UtmError *error, void *data)
 	g_atomic_int_inc(&owner->closed);
 }
 
-static const UtmQmpClientFuncs funcs = { on_ready, on_event, on_closed };
+static const UtmQmpClientFuncs funcs = { .ready = on_ready, .event = on_event, .closed = on_closed };
 
 static void on_reply(UtmQmpClient *client, const char *reply, const UtmError *error, void *data)
 {
