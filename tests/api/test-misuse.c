@@ -19,6 +19,8 @@ static void test_null_is_an_error_or_nothing(void)
 	utm_argv_unref(NULL);
 	utm_qmp_unref(NULL);
 	utm_qmp_close(NULL);
+	utm_guest_unref(NULL);
+	utm_guest_close(NULL);
 	utm_console_unref(NULL);
 	utm_console_close(NULL);
 	utm_display_unref(NULL);
@@ -41,6 +43,8 @@ static void test_null_is_an_error_or_nothing(void)
 	g_assert_cmpint(utm_argv_build(NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_guest_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_guest_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_send_key(NULL, 1, true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(utm_display_acquire_frame(NULL));
