@@ -171,8 +171,8 @@ typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *
  *         speak QMP; #UTM_ERROR_QMP_DISCONNECTED; #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
-                                 UtmQmp **ret_qmp, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
+                                                UtmQmp **ret_qmp, UtmError **error);
 /**
  * Negotiates over a connected stream socket.
  *
@@ -180,8 +180,8 @@ UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmp
  * @return as utm_qmp_connect_path()
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
-                               UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options,
+                                              UtmQmp **ret_qmp, UtmError **error);
 /**
  * Connects to a monitor that listens on a TCP port, and negotiates. A monitor gives full control over QEMU to whoever
  * reaches it: use a port of this host, or a tunnel.
@@ -192,8 +192,8 @@ UTM_API int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptio
  * @return as utm_qmp_connect_path(); #UTM_ERROR_NOT_FOUND when there is no such host; #UTM_ERROR_IO with the errno
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port, const UtmQmpConnectOptions *options,
-                                UtmQmp **ret_qmp, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port,
+                                               const UtmQmpConnectOptions *options, UtmQmp **ret_qmp, UtmError **error);
 /** Takes another reference. @return @a qmp @thread any */
 UTM_API UtmQmp *utm_qmp_ref(UtmQmp *qmp);
 /** Gives a reference back; the last one closes the connection. @param[in] qmp (nullable) @thread any */

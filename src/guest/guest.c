@@ -6,7 +6,9 @@
 #include "base/sized-struct.h"
 #include "base/util.h"
 #include "guest/agent.h"
+#include "guest/typed.h"
 #include "qmp/qmp-private.h"
+#include "qmp/typed.h"
 
 #include <fcntl.h>
 #include <utm/guest.h>
@@ -190,4 +192,20 @@ int utm_guest_execute_async(UtmGuest *guest, const char *command, const char *ar
 {
 	return utm__qmp_submit((UtmQmp *)guest, command, arguments, options, deliver_reply, (UtmAnyFunc)fn, user_data,
 	                       free_fn, error);
+}
+
+/* ---------------------------------------------------------------- typed commands */
+
+int utm__guest_call(UtmGuest *guest, unsigned number, const void *args, const UtmQmpCallOptions *options,
+                    void *ret_result, UtmError **error)
+{
+	UtmTypedCall call = { .schema = &utm__qga_schema, .number = number };
+	return utm__typed_run((UtmQmp *)guest, call, args, options, ret_result, error);
+}
+
+int utm__guest_call_async(UtmGuest *guest, unsigned number, const void *args, const UtmQmpCallOptions *options,
+                          UtmCallFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	UtmTypedCall call = { .schema = &utm__qga_schema, .number = number };
+	return utm__typed_submit((UtmQmp *)guest, call, args, options, fn, user_data, free_fn, error);
 }

@@ -77,9 +77,10 @@ static void free_connecting(gpointer data)
 	g_free(input);
 }
 
+/* Rounded up: messages tell the limit, and it was given in whole milliseconds. */
 static gint64 remaining_ms(gint64 deadline_us)
 {
-	return deadline_us == G_MAXINT64 ? -1 : MAX(deadline_us - utm__now_us(), 0) / 1000;
+	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
 }
 
 /* Options that were checked; their limit counts from the deadline. */

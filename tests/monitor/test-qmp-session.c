@@ -349,7 +349,24 @@ static void test_bad_paths(void)
 	g_assert_cmpstr(utm_error_get_file(error), ==, "/nowhere/qmp");
 	g_assert_cmpint(utm_error_get_errno(error), ==, ENOENT);
 	g_assert_cmpint(utm_qmp_connect_path(context, "/dev/null", NULL, &qmp, NULL), ==, UTM_ERROR_IO);
-	g_assert_cmpint(utm_qmp_connect_path(context, "", NULL, &qmp, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_clear_pointer(&error, utm_error_unref);
+	g_assert_cmpint(utm_qmp_connect_path(context, "", NULL, &qmp, &error), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_null(utm_error_get_file(error));
+}
+
+/* A QEMU that was killed leaves its socket's file behind. */
+static void test_nobody_behind(void)
+{
+	UtmQmp *qmp = NULL;
+	g_autoptr(UtmError) error = NULL;
+	g_autofree char *dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(dir, "qmp", NULL);
+	close(listen_in(dir, "qmp", 0));
+	g_assert_cmpint(utm_qmp_connect_path(context, path, NULL, &qmp, &error), ==, UTM_ERROR_IO);
+	g_assert_cmpint(utm_error_get_errno(error), ==, ECONNREFUSED);
+	g_assert_cmpstr(utm_error_get_file(error), ==, path);
+	g_assert_nonnull(strstr(utm_error_get_remedy(error), "Nobody listens"));
+	remove_dir(dir, dir, path);
 }
 
 /* A server that never accepts: first silent, then, with its backlog full, refusing. Both are a matter of time. */
@@ -479,6 +496,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/session/not-a-socket", test_not_a_socket);
 	g_test_add_func("/qmp/session/long-path", test_long_path);
 	g_test_add_func("/qmp/session/bad-paths", test_bad_paths);
+	g_test_add_func("/qmp/session/nobody-behind", test_nobody_behind);
 	g_test_add_func("/qmp/session/busy-server", test_busy_server);
 	g_test_add_func("/qmp/session/tcp", test_tcp);
 	g_test_add_func("/qmp/session/bad-tcp", test_bad_tcp);

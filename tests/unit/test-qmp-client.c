@@ -301,6 +301,48 @@ static void test_close_wrapping(void)
 	owner_close(&owner, fake);
 }
 
+static void emit_one(void *data)
+{
+	utm__qmp_emit(((Owner *)data)->qmp, "STOP", NULL, -1);
+}
+
+typedef struct Heard {
+	gint events, ends;
+} Heard;
+
+static void hear(UtmQmp *qmp, const UtmQmpEvent *event, void *data)
+{
+	Heard *heard = data;
+	heard->events += event->name != NULL;
+	heard->ends += event->name == NULL;
+}
+
+/* The client of a closed handle goes on and has events, but the end was the last that the handle told. */
+static void test_events_of_a_closed_handle(void)
+{
+	Owner owner = { 0 };
+	Heard handler = { 0 }, subscriber = { 0 };
+	UtmQmpSubscription *subscription = NULL;
+	FakeQmp *fake = owner_open(&owner, serve);
+	wait_until(&owner, &owner.ready, 1);
+	utm_qmp_set_event_handler(owner.qmp, hear, &handler, NULL);
+	g_assert_cmpint(utm_qmp_subscribe(owner.qmp, NULL, hear, &subscriber, NULL, &subscription, NULL), ==, 0);
+	utm__context_call(owner.context, emit_one, &owner);
+	utm_qmp_close(owner.qmp);
+	wait_until(&owner, &subscriber.ends, 1);
+	utm__context_call(owner.context, emit_one, &owner);
+	utm_qmp_set_event_handler(owner.qmp, hear, &handler, NULL);
+	utm__context_call(owner.context, emit_one, &owner);
+	while (utm_context_wait(owner.context, 5) > 0)
+		;
+	g_assert_cmpint(handler.events, ==, 1);
+	g_assert_cmpint(handler.ends, ==, 2);
+	g_assert_cmpint(subscriber.events, ==, 1);
+	g_assert_cmpint(subscriber.ends, ==, 1);
+	utm_qmp_subscription_unref(subscription);
+	owner_close(&owner, fake);
+}
+
 static void *call_until_end(void *data)
 {
 	int result;
@@ -366,6 +408,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/client/send-after-end", test_send_after_end);
 	g_test_add_func("/qmp/client/free-inside-callbacks", test_free_inside_callbacks);
 	g_test_add_func("/qmp/client/close-wrapping", test_close_wrapping);
+	g_test_add_func("/qmp/client/events-of-a-closed-handle", test_events_of_a_closed_handle);
 	g_test_add_func("/qmp/client/detach-under-calls", test_detach_under_calls);
 	g_test_add_func("/qmp/client/shared-connection", test_shared_connection);
 	return g_test_run();
