@@ -305,14 +305,16 @@ static void refuse(UtmQmpClient *client, UtmError *error_taken)
 	utm_error_unref(error_taken);
 }
 
+static UtmError *nonsense(const UtmQmpClient *client, const char *deed)
+{
+	return utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s %s", client->dialect->peer, deed);
+}
+
 /* A peer answers what it could not read without an id: nothing can be matched any more. */
 static void refuse_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
 {
-	const char *peer = client->dialect->peer;
-	if (envelope->kind == UTM_QMP_KIND_ERROR)
-		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s could not read a command: %s", peer, envelope->text));
-	else
-		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent a reply without an id", peer));
+	g_autofree char *unread = g_strconcat("could not read a command: ", envelope->text, NULL);
+	refuse(client, nonsense(client, envelope->kind == UTM_QMP_KIND_ERROR ? unread : "sent a reply without an id"));
 }
 
 /* Whether a reply with this id was to come; an abandoned command's comes late and frees the id. */
@@ -354,7 +356,7 @@ static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 	}
 	if (!claim_reply(client, envelope->id)) {
 		if (client->dialect->marked)
-			refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s answered what was not asked", client->dialect->peer));
+			refuse(client, nonsense(client, "answered what was not asked"));
 		return;
 	}
 	g_autoptr(UtmError) error = envelope->kind == UTM_QMP_KIND_ERROR ? utm__qmp_envelope_to_error(envelope) : NULL;
@@ -406,7 +408,7 @@ static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 		return;
 	}
 	if (client->dialect->marked && envelope.kind != UTM_QMP_KIND_REPLY && envelope.kind != UTM_QMP_KIND_ERROR)
-		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent what only a monitor sends", client->dialect->peer));
+		refuse(client, nonsense(client, "sent what only a monitor sends"));
 	else if (envelope.kind == UTM_QMP_KIND_GREETING)
 		handle_greeting(client, &envelope);
 	else if (envelope.kind == UTM_QMP_KIND_EVENT)

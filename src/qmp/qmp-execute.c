@@ -194,17 +194,20 @@ static guint send_call(UtmQmp *qmp, UtmQmpClient *client, Call *call, UtmRequest
 	return utm__qmp_client_submit(client, &call->call.command, on_reply, request);
 }
 
+static UtmError *ended_error(const UtmQmp *qmp, const Call *call)
+{
+	return utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s; `%s` was not sent",
+	                      qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
+	                      utm_error_get_message(qmp->end_error), call->command);
+}
+
 static void begin_call(UtmRequest *request)
 {
 	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
 	Call *call = utm__request_get_input(request);
 	UtmQmpClient *client = call->handed ? call->client : qmp->client;
 	if (!client) {
-		utm__request_finish(request,
-		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s; `%s` was not sent",
-		                                   qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
-		                                   utm_error_get_message(qmp->end_error), call->command),
-		                    NULL, NULL);
+		utm__request_finish(request, ended_error(qmp, call), NULL, NULL);
 		return;
 	}
 	UtmError *refused = NULL;

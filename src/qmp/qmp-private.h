@@ -54,7 +54,8 @@ void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client);
 void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
 
 /* A socket connected to the path, within the time; or a negative code. Blocks. */
-int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel, UtmError **error);
+int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel,
+                            UtmError **error);
 bool utm__qmp_is_stream_socket(int fd);
 
 /* Submits a command whose answer `deliver` hands to fn. */

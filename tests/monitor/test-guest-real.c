@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guest agent itself, qemu-ga, which runs on the host here: on a socket, and on a serial line that outlives it. Only
- * harmless commands; those that change the host are blocked on top of that.
+ * The guest agent itself, qemu-ga, which runs on the host here: on a socket, and on a serial line that outlives it.
+ * Only harmless commands; those that change the host are blocked on top of that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -283,7 +283,7 @@ static void test_restart(void)
 	g_assert_cmpint(ping_within(guest, 100), ==, UTM_ERROR_TIMEOUT);
 	for (int i = 0; i < 4; i++) {
 		agent_spawn(&agent, "isa-serial");
-		/* An agent that starts throws away what it finds. Only a stream that is not trusted anyway is asked about again. */
+		/* An agent that starts throws away what it finds; only a question for a mark is asked again. */
 		if (i == 1)
 			g_assert_cmpint(utm_guest_sync(guest, NULL, NULL), ==, 0);
 		g_assert_cmpint(ping_within(guest, PATIENCE_MS), ==, 0);
