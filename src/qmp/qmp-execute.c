@@ -302,10 +302,11 @@ int utm__qmp_submit_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken
                           const UtmQmpCallOptions *options, UtmRequestDeliverFunc deliver, UtmCallback *callback_taken,
                           UtmError **error)
 {
-	Call *call = call_new_typed(qmp, typed, arguments_taken, options, error);
+	UtmError *failure = NULL;
+	Call *call = call_new_typed(qmp, typed, arguments_taken, options, &failure);
 	if (!call) {
 		utm__callback_unref(callback_taken);
-		return UTM_ERROR_INVALID_ARGUMENT;
+		return utm__fail_take(error, failure);
 	}
 	g_autoptr(UtmRequest) request = request_new(qmp, call);
 	utm__request_submit(request, start_call, deliver, callback_taken);

@@ -150,12 +150,14 @@ int utm_struct_set_extra(void *value, const char *name, const char *json, UtmErr
 	if (result < 0)
 		return result;
 	utm__value_remove(header->extras, name);
-	if (!parsed)
-		return 0;
-	if (!header->extras)
+	if (parsed && !header->extras)
 		header->extras = utm__value_new_object();
-	utm__value_append(header->extras, name, strlen(name), parsed);
-	utm__value_sort(header->extras);
+	if (parsed)
+		utm__value_append(header->extras, name, strlen(name), parsed);
+	if (header->extras && header->extras->as.children.count == 0)
+		g_clear_pointer(&header->extras, utm__value_free); /* a struct without extras has none, not an empty set */
+	if (parsed)
+		utm__value_sort(header->extras);
 	return 0;
 }
 
