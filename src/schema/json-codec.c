@@ -8,9 +8,12 @@
 const UtmJsonDialect utm__json_of_files = {
 	.limits = { .size = (gsize)16 << 20, .depth = 128, .values = 500000, .single_quotes = true }, .wraps = true
 };
-/* The statistics of a machine with a thousand processors are some hundred thousand values. */
+/*
+ * The longest answer, of a guest agent, holds 64 MiB of text and a little around it. The statistics of a machine with a
+ * thousand processors are some hundred thousand values.
+ */
 const UtmJsonDialect utm__json_of_peers = {
-	.limits = { .size = (gsize)64 << 20, .depth = UTM_JSON_DEPTH_MAX, .values = 2u << 20 }
+	.limits = { .size = (gsize)65 << 20, .depth = UTM_JSON_DEPTH_MAX, .values = 2u << 20 }
 };
 
 /* --- source --- */

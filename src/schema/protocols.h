@@ -5,6 +5,7 @@
 #include "schema/schema.h"
 
 extern const UtmSchema utm__qmp_schema;
+extern const UtmSchema utm__qga_schema;
 
 /* The schema that made a public struct; NULL for what the library did not make. */
 const UtmSchema *utm__protocol_of(const void *value);

@@ -10,7 +10,7 @@
 
 static const UtmSchema *find_schema(guint number)
 {
-	return number == utm__qmp_schema.number ? &utm__qmp_schema : NULL;
+	return number == utm__qmp_schema.number ? &utm__qmp_schema : number == utm__qga_schema.number ? &utm__qga_schema : NULL;
 }
 
 /* The row of a public type number; UTM_SCHEMA_NONE with any schema when there is none. */

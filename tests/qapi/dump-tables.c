@@ -16,6 +16,7 @@ typedef struct Protocol {
 
 static const Protocol protocols[] = {
 	{ "qmp", &utm__qmp_schema },
+	{ "qga", &utm__qga_schema },
 };
 
 static const char *const kinds[] = {
