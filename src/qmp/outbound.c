@@ -120,7 +120,8 @@ void utm__qmp_outbound_advance(UtmQmpClient *client)
 {
 	Deferred *first;
 	while (client->state == UTM_QMP_CLIENT_READY && (first = g_queue_peek_head(&client->deferred)) != NULL) {
-		if (!has_room(client, first->fd >= 0) || !put(client, first->id, first->text, first->length, first->fd, utm__now_us()))
+		if (!has_room(client, first->fd >= 0) ||
+		    !put(client, first->id, first->text, first->length, first->fd, utm__now_us()))
 			break;
 		first->fd = -1;
 		forget(client, first);
@@ -173,7 +174,7 @@ UtmError *utm__qmp_outbound_timeout_error(UtmQmpClient *client, guint id, const 
 		g_string_append(text, " ago");
 	}
 	if (stalled)
-		g_string_append(text, "; nothing at all came from the monitor meanwhile");
+		g_string_append_printf(text, "; nothing at all came from %s meanwhile", client->dialect->peer);
 	return utm__error_new(stalled ? UTM_ERROR_QMP_STALLED : UTM_ERROR_TIMEOUT, "%s", text->str);
 }
 

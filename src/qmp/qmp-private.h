@@ -5,6 +5,7 @@
 #include "core/request.h"
 #include "qmp/client-private.h"
 #include "qmp/subscription.h"
+#include "qmp/support.h"
 
 /*
  * Where commands go, when not straight to the client: a guest agent has its own queue in front of it. All on the I/O
@@ -29,14 +30,17 @@ struct UtmQmp {
 	guint32 version;
 	bool has_oob, passes_fds;
 
-	pthread_mutex_t lock; /* guards the next two; they change on the I/O thread only */
+	pthread_mutex_t lock; /* guards the next two and support.index; they change on the I/O thread only */
 	UtmQmpClient *client; /* a reference; NULL after the end */
 	UtmError *end_error;
+	UtmQmpSupport support;
 
 	gint on_their_way; /* atomic: calls that the I/O thread has not begun */
 
 	/* I/O thread only */
 	GQueue calls; /* sent and not answered; qmp-execute.c knows of what */
+	GQueue held;  /* not sent before it is known what QEMU has, in their order */
+	UtmQmpSupportWait held_wait;
 	UtmRequest *connecting;
 };
 

@@ -11,6 +11,7 @@ static void qmp_free(UtmObject *object)
 {
 	UtmQmp *qmp = (UtmQmp *)object;
 	utm__qmp_subscribers_clear(&qmp->subscribers);
+	utm__qmp_support_clear(&qmp->support);
 	pthread_mutex_destroy(&qmp->lock);
 	utm_error_unref(qmp->end_error);
 	g_free(qmp->greeting);
@@ -37,6 +38,7 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 		qmp->route->end(qmp, qmp->end_error);
 	else
 		utm__qmp_abandon_calls(qmp, client, qmp->end_error);
+	utm__qmp_support_end(qmp, client, qmp->end_error);
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);

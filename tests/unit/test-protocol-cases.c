@@ -134,8 +134,8 @@ static void test_no_branch(void)
 		"{'type':'stream','device':'b','len':1,'offset':0,'busy':true,'paused':false,'speed':0,'io-status':'ok',"
 		"'ready':false,'status':'running','auto-finalize':true,'auto-dismiss':true,'new':1}]");
 	g_assert_cmpuint(jobs->count, ==, 2);
-	g_assert_cmpint(jobs->items[0]->type_2, ==, UTM_QMP_JOB_TYPE_BACKUP);
-	g_assert_cmpint(jobs->items[1]->type_2, ==, UTM_QMP_JOB_TYPE_STREAM);
+	g_assert_cmpint(jobs->items[0]->job_type, ==, UTM_QMP_JOB_TYPE_BACKUP);
+	g_assert_cmpint(jobs->items[1]->job_type, ==, UTM_QMP_JOB_TYPE_STREAM);
 	g_assert_null(jobs->items[0]->u.mirror);
 	g_assert_cmpint(utm_value_get_int(utm_struct_get_extra(jobs->items[1], "new")), ==, 1);
 	utm_qmp_block_job_info_list_free(jobs);
@@ -151,7 +151,7 @@ static void test_late_branch(void)
 	g_autofree char *recent = g_strdup_printf("{%s,'actively-synced':true}", job);
 	g_autofree char *strange = g_strdup_printf("{%s,'zero':1}", job);
 	UtmQmpBlockJobInfo *value = read_value(UTM_QMP_TYPE_BLOCK_JOB_INFO, old);
-	g_assert_cmpint(value->type_2, ==, UTM_QMP_JOB_TYPE_MIRROR);
+	g_assert_cmpint(value->job_type, ==, UTM_QMP_JOB_TYPE_MIRROR);
 	g_assert_null(value->u.mirror);
 	utm_struct_free(value);
 	value = read_value(UTM_QMP_TYPE_BLOCK_JOB_INFO, recent);
@@ -199,18 +199,18 @@ static void test_forms_of_member(void)
 	g_autofree char *wrong = g_strdup_printf("{%s,'type':5}", rest);
 	UtmQmpBlockJobInfo *job = read_value(UTM_QMP_TYPE_BLOCK_JOB_INFO, known);
 	g_assert_cmpstr(job->type, ==, "commit");
-	g_assert_true(job->has_type_2 && job->type_2 == UTM_QMP_JOB_TYPE_COMMIT);
+	g_assert_true(job->has_job_type && job->job_type == UTM_QMP_JOB_TYPE_COMMIT);
 	/* The newest that is set is sent. */
 	utm_set_string(&job->type, "stream");
 	assert_text(job, known);
-	job->has_type_2 = false;
+	job->has_job_type = false;
 	g_autofree char *stream = g_strdup_printf("{%s,'type':'stream'}", rest);
 	assert_text(job, stream);
 	utm_struct_free(job);
 
 	job = read_value(UTM_QMP_TYPE_BLOCK_JOB_INFO, unknown);
 	g_assert_cmpstr(job->type, ==, "teleport");
-	g_assert_true(job->has_type_2 && job->type_2 == UTM_QMP_JOB_TYPE_UNRECOGNIZED);
+	g_assert_true(job->has_job_type && job->job_type == UTM_QMP_JOB_TYPE_UNRECOGNIZED);
 	assert_text(job, unknown);
 	utm_struct_free(job);
 	assert_refused(UTM_QMP_TYPE_BLOCK_JOB_INFO, wrong, "type", "must be a string, not an integer");
@@ -223,9 +223,9 @@ static void test_forms_of_list(void)
 		"{'create-type':'t','cid':1,'parent-cid':2,'extents':[{'filename':'f','format':'FLAT','virtual-size':9,"
 		"'snapshots':[]}]}");
 	g_assert_cmpuint(vmdk->extents_count, ==, 1);
-	g_assert_cmpuint(vmdk->extents_2_count, ==, 1);
+	g_assert_cmpuint(vmdk->extent_infos_count, ==, 1);
 	g_assert_cmpint(vmdk->extents[0]->virtual_size, ==, 9);
-	g_assert_cmpint(vmdk->extents_2[0]->virtual_size, ==, 9);
+	g_assert_cmpint(vmdk->extent_infos[0]->virtual_size, ==, 9);
 	assert_text(vmdk, "{'cid':1,'create-type':'t','extents':[{'filename':'f','format':'FLAT','snapshots':[],"
 	                  "'virtual-size':9}],'parent-cid':2}");
 	utm_struct_free(vmdk);
@@ -235,7 +235,7 @@ static void test_forms_of_list(void)
 	                  "{'create-type':'t','cid':1,'parent-cid':2,'extents':[{'filename':'f','format':'FLAT',"
 	                  "'virtual-size':9,'dirty-flag':3}]}");
 	g_assert_null(vmdk->extents);
-	g_assert_cmpuint(vmdk->extents_2_count, ==, 1);
+	g_assert_cmpuint(vmdk->extent_infos_count, ==, 1);
 	utm_struct_free(vmdk);
 	assert_refused(UTM_QMP_TYPE_IMAGE_INFO_SPECIFIC_VMDK,
 	               "{'create-type':'t','cid':1,'parent-cid':2,'extents':[{'filename':'f'}]}", "extents[0].format",
@@ -248,14 +248,14 @@ static void test_forms_of_branch(void)
 	UtmQmpChardevBackend *backend =
 		read_value(UTM_QMP_TYPE_CHARDEV_BACKEND, "{'type':'pty','data':{'logfile':'l','path':'/p'}}");
 	g_assert_cmpstr(backend->u.pty->data->logfile, ==, "l");
-	g_assert_cmpstr(backend->pty_2->data->path, ==, "/p");
-	utm_struct_free(backend->pty_2);
-	backend->pty_2 = NULL;
+	g_assert_cmpstr(backend->pty_options->data->path, ==, "/p");
+	utm_struct_free(backend->pty_options);
+	backend->pty_options = NULL;
 	assert_text(backend, "{'type':'pty','data':{'logfile':'l','path':'/p'}}");
 	utm_struct_free(backend);
 
 	backend = read_value(UTM_QMP_TYPE_CHARDEV_BACKEND, "{'data':{'path':5},'type':'pty'}");
-	g_assert_null(backend->pty_2);
+	g_assert_null(backend->pty_options);
 	g_assert_nonnull(backend->u.pty);
 	utm_struct_free(backend);
 	assert_refused(UTM_QMP_TYPE_CHARDEV_BACKEND, "{'type':'pty','data':{'logfile':5}}", "data.logfile",
@@ -263,7 +263,7 @@ static void test_forms_of_branch(void)
 
 	backend = utm_qmp_chardev_backend_new();
 	backend->type = UTM_QMP_CHARDEV_BACKEND_KIND_NULL;
-	backend->pty_2 = utm_qmp_chardev_pty_wrapper_new();
+	backend->pty_options = utm_qmp_chardev_pty_wrapper_new();
 	assert_unwritable(backend, NULL, "has another branch than the one that its tag chooses");
 	utm_struct_free(backend);
 }
