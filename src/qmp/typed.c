@@ -37,13 +37,16 @@ static int encode_arguments(UtmTypedCall call, const void *args, char **ret_json
 		return 0;
 	if (!args)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%s needs arguments", name);
+	if (row->args == UTM_SCHEMA_NONE)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%s takes no arguments", name);
 	if (!utm__schema_made(args, call.schema->number) || utm__schema_type_of(args) != row->args)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT,
 		                 "the arguments of %s are no %s that the library made: a copy by value, freed, or of another type",
 		                 name, type_name(call.schema, row->args));
 	GString *text = g_string_new(NULL);
 	int result = utm__protocol_encode(call.schema, args, text, ret_varies, error);
-	char *json = g_string_free(text, result < 0);
+	bool is_empty = text->len <= strlen("{}");
+	char *json = g_string_free(text, result < 0 || is_empty);
 	if (result == 0)
 		*ret_json = json;
 	return result;
