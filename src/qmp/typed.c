@@ -130,7 +130,7 @@ int utm__typed_submit(UtmQmp *qmp, UtmTypedCall call, const void *args, const Ut
 	bool varies;
 	UtmError *failure = NULL;
 	int result = qmp ? encode_arguments(call, args, &json, &varies, &failure)
-	                 : utm__fail(&failure, UTM_ERROR_INVALID_ARGUMENT, "no connection");
+	                 : utm__fail(&failure, UTM_ERROR_INVALID_ARGUMENT, "no QMP connection");
 	if (result == 0)
 		return utm__qmp_submit_typed(qmp, call, json, varies, options, deliver,
 		                             utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn), error);
