@@ -31,6 +31,7 @@ void utm__qmp_client_unref(UtmQmpClient *client)
 	if (!client || !g_atomic_int_dec_and_test(&client->refs))
 		return;
 	utm__qmp_outbound_clear(client);
+	utm__qmp_tap_clear(&client->tap);
 	utm__qmp_transport_free(client->transport);
 	utm__qmp_slots_clear(&client->slots);
 	g_string_free(client->command, TRUE);
@@ -152,6 +153,7 @@ static bool shut(UtmQmpClient *client, UtmError *error_taken)
 	client->end_error = error_taken;
 	utm__qmp_transport_shutdown(client->transport);
 	pthread_mutex_unlock(&client->lock);
+	utm__qmp_tap_end(&client->tap, client->funcs ? client->end_error : NULL);
 	g_source_destroy(client->source);
 	g_source_unref(client->source);
 	answer_all(client);
@@ -344,6 +346,7 @@ static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 		end(client, error);
 		return;
 	}
+	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_MONITOR, message->text, message->length);
 	if (envelope.kind == UTM_QMP_KIND_GREETING)
 		handle_greeting(client, &envelope);
 	else if (envelope.kind == UTM_QMP_KIND_EVENT)
@@ -529,6 +532,7 @@ UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 time
 	client->ready_timeout_ms = timeout_ms;
 	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
 	utm__qmp_slots_init(&client->slots);
+	utm__qmp_tap_init(&client->tap, context);
 	pthread_mutex_init(&client->lock, NULL);
 	attach(client);
 	return client;

@@ -4,6 +4,7 @@
 
 #include "core/request.h"
 #include "qmp/client-private.h"
+#include "qmp/replay.h"
 #include "qmp/subscription.h"
 
 struct UtmQmp {
@@ -14,10 +15,12 @@ struct UtmQmp {
 	char *greeting;
 	guint32 version;
 	bool has_oob, passes_fds;
+	UtmQmpReplay *replay; /* the other end, when that is ours */
 
-	pthread_mutex_t lock; /* guards the next two; they change on the I/O thread only */
+	pthread_mutex_t lock; /* guards the next three; the first two change on the I/O thread only */
 	UtmQmpClient *client; /* a reference; NULL after the end */
 	UtmError *end_error;
+	UtmQmpRecorder *recorder; /* until utm_qmp_record_stop() */
 
 	gint on_their_way; /* atomic: calls that the I/O thread has not begun */
 
@@ -32,6 +35,9 @@ void utm__qmp_set_client(UtmQmp *qmp, UtmQmpClient *client);
 void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client);
 /* I/O thread: the handle is of no more use. Its calls end, and its subscribers are told. error NULL: closed on this side. */
 void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
+
+/* Any thread: somebody listens. Events that waited for that may come. */
+void utm__qmp_open_events(UtmQmp *qmp);
 
 /* I/O thread: ends the calls that are under way. */
 void utm__qmp_abandon_calls(UtmQmp *qmp, UtmQmpClient *client, const UtmError *error);
