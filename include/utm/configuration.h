@@ -29,17 +29,18 @@ UTM_BEGIN_DECLS
  *         #UTM_ERROR_CONFIG_TOO_NEW, #UTM_ERROR_CONFIG_INVALID_BACKEND or #UTM_ERROR_LIMIT, with the key path
  * @thread any; does not block
  */
-UTM_API int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config,
+                                                    UtmError **error);
 /**
  * Reads a property list file. As utm_config_new_from_data(), and the error names the file.
  *
  * @return also #UTM_ERROR_NOT_FOUND and #UTM_ERROR_IO
  * @thread any; reads a file
  */
-UTM_API int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
 /** A copy to edit. @return a new configuration; release with utm_config_unref() @thread any */
-UTM_API UtmConfig *utm_config_copy(const UtmConfig *config);
+UTM_API UTM_MUST_CHECK UtmConfig *utm_config_copy(const UtmConfig *config);
 /** Takes another reference to the same values. @return @a config @thread any */
 UTM_API UtmConfig *utm_config_ref(UtmConfig *config);
 /** Gives a reference back. @param[in] config (nullable) @thread any */
@@ -123,7 +124,8 @@ UTM_API int utm_config_remove(UtmConfig *config, const char *key_path, UtmError 
  * @return 0; #UTM_ERROR_KEY_PATH, #UTM_ERROR_NOT_FOUND
  * @thread any
  */
-UTM_API int utm_config_to_json(const UtmConfig *config, const char *key_path, char **ret_json, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_to_json(const UtmConfig *config, const char *key_path, char **ret_json,
+                                              UtmError **error);
 /**
  * The configuration as UTM writes it: an XML property list.
  *
@@ -132,7 +134,8 @@ UTM_API int utm_config_to_json(const UtmConfig *config, const char *key_path, ch
  * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for a value that cannot be written
  * @thread any
  */
-UTM_API int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t *ret_size, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t *ret_size,
+                                               UtmError **error);
 
 /** The machine's name, `Information.Name`; valid until the configuration changes. @thread any */
 UTM_API const char *utm_config_get_name(const UtmConfig *config);

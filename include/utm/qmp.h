@@ -178,8 +178,8 @@ typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *
  *         speak QMP; #UTM_ERROR_QMP_DISCONNECTED; #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
-                                 UtmQmp **ret_qmp, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
+                                                UtmQmp **ret_qmp, UtmError **error);
 /**
  * Negotiates over a connected stream socket.
  *
@@ -187,8 +187,8 @@ UTM_API int utm_qmp_connect_path(UtmContext *ctx, const char *path, const UtmQmp
  * @return as utm_qmp_connect_path()
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
-                               UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options,
+                                              UtmQmp **ret_qmp, UtmError **error);
 /**
  * Connects to a monitor that listens on a TCP port, and negotiates. A monitor gives full control over QEMU to whoever
  * reaches it: use a port of this host, or a tunnel.
@@ -199,8 +199,8 @@ UTM_API int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptio
  * @return as utm_qmp_connect_path(); #UTM_ERROR_NOT_FOUND when there is no such host; #UTM_ERROR_IO with the errno
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port, const UtmQmpConnectOptions *options,
-                                UtmQmp **ret_qmp, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port,
+                                               const UtmQmpConnectOptions *options, UtmQmp **ret_qmp, UtmError **error);
 /**
  * Connects to a recorded session instead of a QEMU: what utm_qmp_record() wrote, or somebody by hand. It stands in for
  * QEMU in tests of programs, which need to change nothing else: the connection behaves as the recorded one did.
@@ -225,8 +225,9 @@ UTM_API int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port
  *         utm_qmp_connect_path() when the recorded session did not get through its negotiation
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_qmp_connect_replay(UtmContext *ctx, const char *path, const UtmQmpConnectOptions *options,
-                                   UtmQmp **ret_qmp, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_replay(UtmContext *ctx, const char *path,
+                                                  const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
+                                                  UtmError **error);
 /**
  * Whether a replayed session was the recorded one: for the end of a test.
  *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
  * @file utm.h
- * Everything. The tour of the library starts in context.h; frames are explained in display.h.
+ * What most programs need. The tour of the library starts in context.h; frames are explained in display.h, typed values in
+ * struct.h. The commands and events of QEMU are many, and apart: `utm/qmp-commands.h`, `utm/qmp-events.h`.
  */
 #ifndef UTM_UTM_H
 #define UTM_UTM_H
@@ -13,6 +14,7 @@
 #include <utm/context.h>
 #include <utm/display.h>
 #include <utm/error.h>
+#include <utm/guest.h>
 #include <utm/macros.h>
 #include <utm/qmp.h>
 #include <utm/struct.h>

@@ -44,15 +44,15 @@ def rows_of(facts, protocol, ledger):
 
 
 def build(facts, qmp_ledger, qga_ledger):
-    used = set(facts["ordinary"].values()) | set(facts["qmp"]) | set(facts["qga"])
-    unused = sorted(set(facts["class"]) - used)
-    if unused:
-        raise DeadlineError(f"[class.{unused[0]}]: nothing is of this class; take it out")
     rows = rows_of(facts, "qmp", qmp_ledger) | rows_of(facts, "qga", qga_ledger)
     for command in sorted(commands_of(qmp_ledger) | commands_of(qga_ledger)):
         if command.startswith("guest-") != (command in commands_of(qga_ledger)):
             raise DeadlineError(f"{command}: src/qmp/deadline.c tells the agent's commands by `guest-`; teach it this one")
     ordinary = {name: seconds_of(facts, facts["ordinary"][name], "[ordinary]") for name in ("qmp", "qga")}
+    used = set(facts["ordinary"].values()) | set(facts["qmp"]) | set(facts["qga"])
+    unused = sorted(set(facts["class"]) - used)
+    if unused:
+        raise DeadlineError(f"[class.{unused[0]}]: nothing is of this class; take it out")
     return ordinary, sorted(rows.items())
 
 

@@ -323,8 +323,7 @@ def made_by(names):
 
 def functions(names, layout):
     call = f"utm__{names.handle_name}_call"
-    out = [made_by(names), f'#include "{names.handle_name}/typed.h"' if names.stem == "qmp" else
-           '#include "guest/guest-private.h"', "", f"#include <utm/{names.stem}-commands.h>", ""]
+    out = [made_by(names), f'#include "{names.handle_name}/typed.h"', "", f"#include <utm/{names.stem}-commands.h>", ""]
     for number, command in enumerate(names.protocol.commands):
         blocking, asynchronous = signature(names, layout, command)
         result = "ret_result" if layout.result(command) else "NULL"

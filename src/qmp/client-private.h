@@ -27,6 +27,7 @@ typedef enum UtmQmpReader {
 struct UtmQmpClient {
 	gint refs;
 	UtmContext *context;
+	const UtmQmpDialect *dialect;
 
 	/* --- I/O thread only --- */
 	const UtmQmpClientFuncs *funcs; /* NULL after free */
@@ -42,6 +43,8 @@ struct UtmQmpClient {
 	gint64 next_deadline_us; /* nothing is due before; may be too early */
 	gint64 ready_deadline_us;
 	gint64 ready_timeout_ms;
+	gint64 mark; /* the number asked for last, of an agent */
+	bool echoes; /* the peer repeats ids; an agent before QEMU 4.0 does not and refuses commands that have one */
 
 	/* --- guarded by the lock; `state` changes on the I/O thread only, which may read it without --- */
 	pthread_mutex_t lock;

@@ -283,13 +283,27 @@ static void handle_greeting(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 	utm__qmp_client_submit(client, &command, on_negotiated, NULL);
 }
 
-/* QEMU answers what it could not read without an id: nothing can be matched any more. */
-static void handle_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
+/* What came cannot be: a monitor is left, an agent's stream is passed over. */
+static void refuse(UtmQmpClient *client, UtmError *error_taken)
 {
+	if (!client->dialect->marked) {
+		end(client, error_taken);
+		return;
+	}
+	utm__qmp_transport_pass_over(client->transport);
+	if (client->funcs)
+		client->funcs->strayed(client, error_taken, client->data);
+	utm_error_unref(error_taken);
+}
+
+/* A peer answers what it could not read without an id: nothing can be matched any more. */
+static void refuse_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
+{
+	const char *peer = client->dialect->peer;
 	if (envelope->kind == UTM_QMP_KIND_ERROR)
-		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor could not read a command: %s", envelope->text));
+		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s could not read a command: %s", peer, envelope->text));
 	else
-		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent a reply without an id"));
+		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent a reply without an id", peer));
 }
 
 /* Whether a reply with this id was to come; an abandoned command's comes late and frees the id. */
@@ -309,18 +323,31 @@ static bool claim_reply(UtmQmpClient *client, gint64 id)
 	return state == UTM_QMP_SLOT_WAITING;
 }
 
+static int find_only_command(UtmQmpClient *client)
+{
+	pthread_mutex_lock(&client->lock);
+	int id = utm__qmp_slots_find_only(&client->slots);
+	pthread_mutex_unlock(&client->lock);
+	return id;
+}
+
 static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 {
 	if (client->state == UTM_QMP_CLIENT_GREETING) {
 		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor did not begin with a greeting"));
 		return;
 	}
-	if (!envelope->has_id) {
-		handle_reply_without_id(client, envelope);
+	if (!client->echoes && !envelope->has_id)
+		envelope->id = find_only_command(client);
+	else if (!envelope->has_id) {
+		refuse_reply_without_id(client, envelope);
 		return;
 	}
-	if (!claim_reply(client, envelope->id))
+	if (!claim_reply(client, envelope->id)) {
+		if (client->dialect->marked)
+			refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s answered what was not asked", client->dialect->peer));
 		return;
+	}
 	g_autoptr(UtmError) error = envelope->kind == UTM_QMP_KIND_ERROR ? utm__qmp_envelope_to_error(envelope) : NULL;
 	const char *reply = error ? NULL : utm__qmp_envelope_close_body(envelope);
 	answer(client, (guint)envelope->id, UTM_QMP_SLOT_FREE, reply, error);
@@ -338,16 +365,41 @@ static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		client->funcs->event(client, envelope->name, data, envelope->timestamp_us, client->data);
 }
 
+/*
+ * A mark is asked for twice, with and without an id: so what comes in between tells whether the agent repeats ids, and
+ * an agent that refuses them answers once all the same.
+ */
+static void handle_mark(UtmQmpClient *client, const UtmQmpMessage *message)
+{
+	UtmQmpEnvelope envelope;
+	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, NULL) < 0)
+		return;
+	const char *body = envelope.kind == UTM_QMP_KIND_REPLY ? utm__qmp_envelope_close_body(&envelope) : "";
+	gint64 number = 0;
+	g_ascii_string_to_signed(body, 10, 1, G_MAXINT64, &number, NULL);
+	client->echoes |= client->mark && number == client->mark && envelope.has_id;
+	bool marked = client->mark && number == client->mark + 1 && !envelope.has_id;
+	utm__qmp_envelope_clear(&envelope);
+	if (marked && client->funcs)
+		client->funcs->marked(client, client->data);
+}
+
 static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
 	UtmError *error = NULL;
-	if (utm__qmp_envelope_read(&envelope, message->text, message->length, &error) < 0) {
-		end(client, error);
+	if (utm__qmp_transport_is_passing_over(client->transport)) {
+		handle_mark(client, message);
+		return;
+	}
+	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, &error) < 0) {
+		refuse(client, error);
 		return;
 	}
 	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_MONITOR, message->text, message->length);
-	if (envelope.kind == UTM_QMP_KIND_GREETING)
+	if (client->dialect->marked && envelope.kind != UTM_QMP_KIND_REPLY && envelope.kind != UTM_QMP_KIND_ERROR)
+		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent what only a monitor sends", client->dialect->peer));
+	else if (envelope.kind == UTM_QMP_KIND_GREETING)
 		handle_greeting(client, &envelope);
 	else if (envelope.kind == UTM_QMP_KIND_EVENT)
 		handle_event(client, &envelope);
@@ -405,6 +457,9 @@ static bool step(UtmQmpClient *client)
 		handle(client, &message);
 		utm__qmp_transport_pop(client->transport);
 		return client->state != UTM_QMP_CLIENT_ENDED;
+	case UTM_QMP_INPUT_STRAY:
+		refuse(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
+		return true;
 	case UTM_QMP_INPUT_END:
 		client->hung_up = utm_error_get_code(utm__qmp_transport_get_end(client->transport)) == UTM_ERROR_QMP_DISCONNECTED;
 		end(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
@@ -518,22 +573,82 @@ static void attach(UtmQmpClient *client)
 	g_source_attach(client->source, utm__context_get_main(client->context));
 }
 
-UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 timeout_ms, const UtmQmpClientFuncs *funcs,
-                                  void *data)
+static UtmQmpClient *client_new(UtmContext *context, int fd_taken, const UtmQmpDialect *dialect,
+                                const UtmQmpClientFuncs *funcs, void *data)
 {
 	UtmQmpClient *client = g_new0(UtmQmpClient, 1);
 	client->refs = 1;
 	client->context = context;
+	client->dialect = dialect;
 	client->funcs = funcs;
 	client->data = data;
-	client->transport = utm__qmp_transport_new(fd_taken);
+	client->transport = utm__qmp_transport_new(fd_taken, dialect);
 	g_queue_init(&client->deferred);
 	client->command = g_string_new(NULL);
-	client->ready_timeout_ms = timeout_ms;
-	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
+	client->next_deadline_us = G_MAXINT64;
 	utm__qmp_slots_init(&client->slots);
 	utm__qmp_tap_init(&client->tap, context);
 	pthread_mutex_init(&client->lock, NULL);
+	return client;
+}
+
+UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 timeout_ms, const UtmQmpClientFuncs *funcs,
+                                  void *data)
+{
+	UtmQmpClient *client = client_new(context, fd_taken, &utm__qmp_monitor, funcs, data);
+	client->echoes = true;
+	client->ready_timeout_ms = timeout_ms;
+	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
 	attach(client);
 	return client;
+}
+
+/* ---------------------------------------------------------------- the guest agent's stream */
+
+UtmQmpClient *utm__qmp_client_new_agent(UtmContext *context, int fd_taken, const UtmQmpClientFuncs *funcs, void *data)
+{
+	UtmQmpClient *client = client_new(context, fd_taken, &utm__qmp_agent, funcs, data);
+	client->state = UTM_QMP_CLIENT_READY;
+	utm__qmp_transport_pass_over(client->transport);
+	attach(client);
+	return client;
+}
+
+void utm__qmp_client_distrust(UtmQmpClient *client)
+{
+	utm__qmp_transport_pass_over(client->transport);
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_transport_drop_queue(client->transport);
+	pthread_mutex_unlock(&client->lock);
+	client->mark = 0;
+}
+
+void utm__qmp_client_ask_mark(UtmQmpClient *client, gint64 number)
+{
+	g_autofree char *question =
+		g_strdup_printf("%c{\"execute\":\"" UTM_QMP_ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "},\"id\":0}"
+	                        "{\"execute\":\"" UTM_QMP_ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}",
+	                        UTM_QMP_MARK, number, number + 1);
+	client->mark = number;
+	client->echoes = false;
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_transport_drop_queue(client->transport);
+	utm__qmp_transport_write(client->transport, question, strlen(question), -1);
+	pthread_mutex_unlock(&client->lock);
+}
+
+void utm__qmp_client_trust(UtmQmpClient *client)
+{
+	utm__qmp_transport_trust(client->transport);
+	client->mark = 0;
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_slots_free_abandoned(&client->slots);
+	pthread_mutex_unlock(&client->lock);
+}
+
+void utm__qmp_client_listen(UtmQmpClient *client, bool listening)
+{
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_transport_set_listening(client->transport, listening);
+	pthread_mutex_unlock(&client->lock);
 }

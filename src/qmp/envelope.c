@@ -161,19 +161,21 @@ static bool settle_kind(Reading *reading)
 	}
 }
 
-int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, char *message, gsize length, UtmError **error)
+int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, const UtmQmpDialect *dialect, char *message, gsize length,
+                           UtmError **error)
 {
+	const UtmJsonLimits limits = { .size = dialect->message_max, .depth = dialect->depth_max };
 	Reading reading = { .envelope = envelope };
 	*envelope = (UtmQmpEnvelope){ .id = -1, .timestamp_us = -1 };
 	UtmJsonReader reader;
-	utm__json_reader_init(&reader, message, length, NULL);
+	utm__json_reader_init(&reader, message, length, &limits);
 	bool read = read_members(&reader, top_member, &reading) && utm__json_next(&reader) == UTM_JSON_END;
 	bool fine = read && settle_kind(&reading);
 	if (!fine && reader.token == UTM_JSON_ERROR)
-		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent a message that is no JSON: byte %" G_GSIZE_FORMAT
-		          ": %s", reader.problem_offset, reader.problem);
+		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "%s sent a message that is no JSON: byte %" G_GSIZE_FORMAT
+		          ": %s", dialect->peer, reader.problem_offset, reader.problem);
 	else if (!fine)
-		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent an object that is no message of QMP");
+		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "%s sent an object that is no message of QMP", dialect->peer);
 	utm__json_reader_clear(&reader);
 	if (!fine)
 		utm__qmp_envelope_clear(envelope);

@@ -30,7 +30,8 @@ static void append_number(GString *text, guint number)
 	g_string_append_len(text, first, digits + sizeof digits - first);
 }
 
-static void compose(GString *text, guint id, const UtmQmpCommand *command)
+/* id -1: none */
+static void compose(GString *text, int id, const UtmQmpCommand *command)
 {
 	g_string_assign(text, command->oob ? "{\"exec-oob\":\"" : "{\"execute\":\"");
 	g_string_append(text, command->name);
@@ -39,8 +40,10 @@ static void compose(GString *text, guint id, const UtmQmpCommand *command)
 		g_string_append(text, ",\"arguments\":");
 		g_string_append(text, command->arguments_json);
 	}
-	g_string_append(text, ",\"id\":");
-	append_number(text, id);
+	if (id >= 0) {
+		g_string_append(text, ",\"id\":");
+		append_number(text, (guint)id);
+	}
 	g_string_append_c(text, '}');
 }
 
@@ -95,7 +98,7 @@ bool utm__qmp_outbound_add(UtmQmpClient *client, guint id, UtmQmpCommand *comman
 	slot->timeout_ms = command->timeout_ms;
 	slot->beside = command->oob;
 	slot->exclusive = command->fd >= 0;
-	compose(client->command, id, command);
+	compose(client->command, client->echoes ? (int)id : -1, command);
 	bool at_once = command->urgent || (command->oob && client->state == UTM_QMP_CLIENT_READY) ||
 	               utm__qmp_outbound_is_open(client, slot->exclusive);
 	bool taken = at_once ? put(client, id, client->command->str, client->command->len, command->fd)
@@ -175,12 +178,17 @@ UtmError *utm__qmp_outbound_timeout_error(UtmQmpClient *client, guint id, const 
 	return utm__error_new(stalled ? UTM_ERROR_QMP_STALLED : UTM_ERROR_TIMEOUT, "%s", text->str);
 }
 
+UtmError *utm__qmp_command_end_error(const char *name, bool sent, const UtmError *reason)
+{
+	const char *message = utm_error_get_message(reason);
+	UtmError *error = sent ? utm__error_new(utm_error_get_code(reason), "%s; whether `%s` took effect is unknown", message,
+	                                        name)
+	                       : utm__error_new(utm_error_get_code(reason), "%s; `%s` was not sent", message, name);
+	return utm__error_set_errno(error, utm_error_get_errno(reason));
+}
+
 UtmError *utm__qmp_outbound_end_error(UtmQmpClient *client, guint id, const UtmError *reason)
 {
 	const char *name = utm__qmp_slots_get(&client->slots, id)->name;
-	const char *message = utm_error_get_message(reason);
-	UtmError *error = utm__qmp_outbound_is_sent(client, id)
-	                      ? utm__error_new(utm_error_get_code(reason), "%s; whether `%s` took effect is unknown", message, name)
-	                      : utm__error_new(utm_error_get_code(reason), "%s; `%s` was not sent", message, name);
-	return utm__error_set_errno(error, utm_error_get_errno(reason));
+	return utm__qmp_command_end_error(name, utm__qmp_outbound_is_sent(client, id), reason);
 }

@@ -31,5 +31,7 @@ void utm__qmp_outbound_clear(UtmQmpClient *client);
 UtmError *utm__qmp_outbound_timeout_error(UtmQmpClient *client, guint id, const UtmQmpSlot *oldest);
 /* The error of a command that ends for this reason: it adds whether it was sent at all. (transfer full) */
 UtmError *utm__qmp_outbound_end_error(UtmQmpClient *client, guint id, const UtmError *reason);
+/* The same for any command. */
+UtmError *utm__qmp_command_end_error(const char *name, bool sent, const UtmError *reason);
 /* Whether the server has all of the command. */
 bool utm__qmp_outbound_is_sent(UtmQmpClient *client, guint id);

@@ -81,9 +81,10 @@ static void free_connecting(gpointer data)
 	g_free(input);
 }
 
+/* Rounded up: messages tell the limit, and it was given in whole milliseconds. */
 static gint64 remaining_ms(gint64 deadline_us)
 {
-	return deadline_us == G_MAXINT64 ? -1 : MAX(deadline_us - utm__now_us(), 0) / 1000;
+	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
 }
 
 /* Greeting and negotiation of a new handle, which is taken. The limit of the options counts from the deadline. */
@@ -140,7 +141,7 @@ static int check_connect(UtmContext *context, const UtmQmpConnectOptions *option
 }
 
 /* A server that has not yet accepted those before us answers EAGAIN: try again for as long as there is time. */
-static int connect_patiently(const char *path, gint64 deadline_us, UtmCancel *cancel, UtmError **error)
+int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel, UtmError **error)
 {
 	for (;;) {
 		g_autoptr(UtmError) failure = NULL;
@@ -150,9 +151,9 @@ static int connect_patiently(const char *path, gint64 deadline_us, UtmCancel *ca
 		if (utm_error_get_errno(failure) != EAGAIN)
 			return utm__fail_take(error, g_steal_pointer(&failure));
 		if (utm__cancel_is_triggered(cancel))
-			return utm__fail(error, UTM_ERROR_CANCELLED, "connecting to the monitor was cancelled");
+			return utm__fail(error, UTM_ERROR_CANCELLED, "connecting to %s was cancelled", peer);
 		if (utm__now_us() >= deadline_us)
-			return utm__fail(error, UTM_ERROR_TIMEOUT, "the monitor serves others and accepts no connection");
+			return utm__fail(error, UTM_ERROR_TIMEOUT, "%s serves others and accepts no connection", peer);
 		g_usleep(CONNECT_RETRY_MS * 1000);
 	}
 }
@@ -168,7 +169,7 @@ int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConn
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no path");
 	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
 	UtmError *failure = NULL;
-	int fd = connect_patiently(path, deadline_us, checked.cancel, &failure);
+	int fd = utm__qmp_connect_socket(path, utm__qmp_monitor.peer, deadline_us, checked.cancel, &failure);
 	failed = fd < 0 ? fd : negotiate(context, fd, NULL, &checked, deadline_us, ret_qmp, &failure);
 	return failed ? utm__fail_take(error, utm__error_at_file(failure, path)) : 0;
 }
@@ -187,7 +188,7 @@ int utm_qmp_connect_tcp(UtmContext *context, const char *host, uint16_t port, co
 	return fd < 0 ? fd : negotiate(context, fd, NULL, &checked, deadline_us, ret_qmp, error);
 }
 
-static bool is_stream_socket(int fd)
+bool utm__qmp_is_stream_socket(int fd)
 {
 	int type = 0;
 	socklen_t size = sizeof type;
@@ -202,7 +203,7 @@ int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *
 	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
 	if (failed)
 		return failed;
-	if (!is_stream_socket(fd))
+	if (!utm__qmp_is_stream_socket(fd))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	owned = -1;

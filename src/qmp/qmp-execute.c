@@ -96,7 +96,7 @@ static int check_options(UtmQmp *qmp, const UtmQmpCallOptions *options, UtmError
 	if (options->flags & UTM_QMP_CALL_OOB && !qmp->has_oob)
 		return utm__fail(error, UTM_ERROR_NOT_SUPPORTED, "the connection has no out-of-band execution");
 	if (options->fd && !qmp->passes_fds)
-		return utm__fail(error, UTM_ERROR_NOT_SUPPORTED, "only a unix socket can pass a descriptor");
+		return utm__fail(error, UTM_ERROR_NOT_SUPPORTED, "the connection passes no descriptors");
 	return 0;
 }
 
@@ -178,6 +178,16 @@ static void on_reply(UtmQmpClient *client, const char *reply_json, const UtmErro
 		utm__request_finish(request, utm_error_ref((UtmError *)error), g_strdup(reply_json), g_free);
 }
 
+/* 0 when it was refused, or taken but cannot be abandoned. */
+static guint send_call(UtmQmp *qmp, UtmQmpClient *client, Call *call, UtmRequest *request, UtmError **error)
+{
+	if (call->handed)
+		return utm__qmp_client_adopt(client, &call->call, on_reply, request);
+	if (qmp->route)
+		return qmp->route->send(qmp, &call->call.command, on_reply, request, error);
+	return utm__qmp_client_submit(client, &call->call.command, on_reply, request);
+}
+
 static void start_call(UtmRequest *request)
 {
 	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
@@ -185,16 +195,18 @@ static void start_call(UtmRequest *request)
 	UtmQmpClient *client = call->handed ? call->client : qmp->client;
 	if (!client) {
 		utm__request_finish(request,
-		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED,
-		                                   "the connection to the monitor has ended: %s; `%s` was not sent",
+		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s; `%s` was not sent",
+		                                   qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
 		                                   utm_error_get_message(qmp->end_error), call->command),
 		                    NULL, NULL);
 		return;
 	}
-	call->ticket = call->handed ? utm__qmp_client_adopt(client, &call->call, on_reply, request)
-	                            : utm__qmp_client_submit(client, &call->call.command, on_reply, request);
+	UtmError *refused = NULL;
+	call->ticket = send_call(qmp, client, call, request, &refused);
 	arrive(call);
-	if (call->ticket)
+	if (refused)
+		utm__request_finish(request, refused, NULL, NULL);
+	else if (call->ticket)
 		g_queue_push_tail_link(&qmp->calls, &call->link);
 }
 
@@ -203,7 +215,9 @@ static void abort_call(UtmRequest *request, int code)
 	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
 	Call *call = utm__request_get_input(request);
 	UtmError *error = utm__request_abort_error(request, code);
-	if (qmp->client)
+	if (qmp->client && qmp->route)
+		qmp->route->abandon(qmp, call->ticket, error);
+	else if (qmp->client)
 		utm__qmp_client_abandon(qmp->client, call->ticket, error);
 	else
 		utm_error_unref(error);
@@ -232,7 +246,8 @@ void utm__qmp_abandon_calls(UtmQmp *qmp, UtmQmpClient *client, const UtmError *e
  */
 static UtmQmpCallResult try_shortcut(UtmQmp *qmp, Call *call)
 {
-	call->client = call->cancel || g_atomic_int_get(&qmp->on_their_way) ? NULL : ref_client(qmp);
+	bool detour = call->cancel || qmp->route || g_atomic_int_get(&qmp->on_their_way);
+	call->client = detour ? NULL : ref_client(qmp);
 	UtmQmpCallResult result = call->client ? utm__qmp_client_try_call(call->client, &call->call) : UTM_QMP_CALL_BUSY;
 	call->handed = result == UTM_QMP_CALL_HANDED;
 	return result;
@@ -270,8 +285,9 @@ static void deliver_reply(UtmRequest *request, UtmCallback *callback)
 		                                utm__request_get_error(request), callback->user_data);
 }
 
-int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
-                          UtmQmpReplyFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+int utm__qmp_submit(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                    UtmRequestDeliverFunc deliver, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn,
+                    UtmError **error)
 {
 	UtmError *failure = NULL;
 	Call *call = call_new(qmp, command, arguments, options, &failure);
@@ -281,10 +297,15 @@ int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *argument
 		return utm__fail_take(error, failure);
 	}
 	UtmRequest *request = request_new(qmp, call);
-	utm__request_submit(request, start_call, deliver_reply,
-	                    utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn));
+	utm__request_submit(request, start_call, deliver, utm__callback_new(qmp->object.context, fn, user_data, free_fn));
 	utm__request_unref(request);
 	return 0;
+}
+
+int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
+                          UtmQmpReplyFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	return utm__qmp_submit(qmp, command, arguments, options, deliver_reply, (UtmAnyFunc)fn, user_data, free_fn, error);
 }
 
 /* --- typed --- */

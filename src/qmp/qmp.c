@@ -37,7 +37,10 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 	UtmQmpClient *client = steal_client(qmp, error);
 	if (!client)
 		return;
-	utm__qmp_abandon_calls(qmp, client, qmp->end_error);
+	if (qmp->route)
+		qmp->route->end(qmp, qmp->end_error);
+	else
+		utm__qmp_abandon_calls(qmp, client, qmp->end_error);
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);
@@ -69,15 +72,21 @@ static void qmp_close(UtmObject *object)
 
 static const UtmObjectClass qmp_class = { .name = "UtmQmp", .close = qmp_close, .free = qmp_free };
 
-UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
+UtmQmp *utm__qmp_new_sized(gsize size, const UtmQmpRoute *route, UtmContext *context, bool owns_client)
 {
-	UtmQmp *qmp = g_new0(UtmQmp, 1);
+	UtmQmp *qmp = g_malloc0(size);
+	qmp->route = route;
 	utm__object_init(&qmp->object, &qmp_class, context);
 	utm__qmp_subscribers_init(&qmp->subscribers);
 	pthread_mutex_init(&qmp->lock, NULL);
 	g_queue_init(&qmp->calls);
 	qmp->owns_client = owns_client;
 	return qmp;
+}
+
+UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
+{
+	return utm__qmp_new_sized(sizeof(UtmQmp), NULL, context, owns_client);
 }
 
 UtmQmp *utm_qmp_ref(UtmQmp *qmp)

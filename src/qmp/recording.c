@@ -297,7 +297,7 @@ static const char *read_monitor(Loader *loader, const Line *line)
 	UtmQmpEnvelope envelope;
 	UtmQmpStep step = { .text = line->message };
 	/* It only becomes writable where its body is closed, which is not done here. */
-	if (utm__qmp_envelope_read(&envelope, (char *)line->message.text, line->message.length, NULL) < 0)
+	if (utm__qmp_envelope_read(&envelope, &utm__qmp_monitor, (char *)line->message.text, line->message.length, NULL) < 0)
 		return "not a message of QMP";
 	UtmQmpKind kind = envelope.kind;
 	UtmQmpSlice greeting = { envelope.body, envelope.body_length };

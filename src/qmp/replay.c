@@ -338,7 +338,7 @@ UtmQmpReplay *utm__qmp_replay_new(UtmContext *context, const char *path, guint32
 	replay->recording = g_steal_pointer(&recording);
 	replay->unordered = unordered;
 	replay->paced = flags & UTM_QMP_CONNECT_REPLAY_PACED;
-	replay->transport = utm__qmp_transport_new(fds[0]);
+	replay->transport = utm__qmp_transport_new(fds[0], &utm__qmp_monitor);
 	replay->tasks = g_array_new(FALSE, FALSE, sizeof(Task));
 	replay->played = g_new0(Played, replay->recording->commands->len);
 	replay->played[0].sent = true;

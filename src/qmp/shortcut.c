@@ -32,7 +32,7 @@ static bool borrow(UtmQmpClient *client, UtmQmpCall *call)
 static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
-	if (utm__qmp_envelope_read(&envelope, message->text, message->length, NULL) < 0)
+	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, NULL) < 0)
 		return UTM_QMP_CALL_HANDED;
 	bool ours = envelope.id == (gint64)call->id &&
 	            (envelope.kind == UTM_QMP_KIND_REPLY || envelope.kind == UTM_QMP_KIND_ERROR);

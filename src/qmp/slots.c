@@ -32,6 +32,23 @@ static guint length_of(guint id)
 	return length;
 }
 
+void utm__qmp_slots_free_abandoned(UtmQmpSlots *slots)
+{
+	for (guint id = 0; id < slots->slots->len; id++)
+		if (utm__qmp_slots_get(slots, id)->state == UTM_QMP_SLOT_ABANDONED)
+			utm__qmp_slots_set(slots, id, UTM_QMP_SLOT_FREE);
+}
+
+int utm__qmp_slots_find_only(UtmQmpSlots *slots)
+{
+	if (slots->waiting != 1)
+		return -1;
+	guint id = 0;
+	while (utm__qmp_slots_get(slots, id)->state != UTM_QMP_SLOT_WAITING)
+		id++;
+	return (int)id;
+}
+
 /* The next free id of this length behind the one given out last; there is one. */
 static guint next_free(UtmQmpSlots *slots, guint length)
 {

@@ -58,6 +58,10 @@ void utm__qmp_slots_clear(UtmQmpSlots *slots);
 /* A slot in this state; its id, or -1 when all are taken. */
 int utm__qmp_slots_take(UtmQmpSlots *slots, UtmQmpSlotState state);
 void utm__qmp_slots_set(UtmQmpSlots *slots, guint id, UtmQmpSlotState state);
+/* The answers of abandoned commands will not come any more. */
+void utm__qmp_slots_free_abandoned(UtmQmpSlots *slots);
+/* The id of the command that waits, or -1 when none or several do. */
+int utm__qmp_slots_find_only(UtmQmpSlots *slots);
 /* NULL when the id was never given out. Valid until the next take. */
 UtmQmpSlot *utm__qmp_slots_get(UtmQmpSlots *slots, gint64 id);
 guint utm__qmp_slots_get_count(UtmQmpSlots *slots);

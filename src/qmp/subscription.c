@@ -98,15 +98,10 @@ static void give(UtmQmpSubscription *subscription, const UtmQmpEvent *event)
 
 /* ---------------------------------------------------------------- the list */
 
-static void release_subscription(gpointer data)
-{
-	utm__object_release(data);
-}
-
 void utm__qmp_subscribers_init(UtmQmpSubscribers *subscribers)
 {
 	pthread_mutex_init(&subscribers->lock, NULL);
-	subscribers->list = g_ptr_array_new_with_free_func(release_subscription);
+	subscribers->list = g_ptr_array_new();
 }
 
 void utm__qmp_subscribers_clear(UtmQmpSubscribers *subscribers)
@@ -116,57 +111,56 @@ void utm__qmp_subscribers_clear(UtmQmpSubscribers *subscribers)
 	pthread_mutex_destroy(&subscribers->lock);
 }
 
-static gpointer hold_subscription(gconstpointer data, gpointer unused)
+/* The handler comes on top. */
+typedef UtmQmpSubscription *Wanting[SUBSCRIPTIONS_MAX + 1];
+
+/* With the lock: those who want an event of this name (NULL: the end), held. */
+static guint find_wanting(const UtmQmpSubscribers *subscribers, const char *name, Wanting ret)
 {
-	utm__object_hold((UtmObject *)data);
-	return (gpointer)data;
+	guint count = 0;
+	for (guint i = 0; i < subscribers->list->len; i++) {
+		UtmQmpSubscription *subscription = subscribers->list->pdata[i];
+		if (name && subscription->names && !g_hash_table_contains(subscription->names, name))
+			continue;
+		utm__object_hold(&subscription->object);
+		ret[count++] = subscription;
+	}
+	return count;
 }
 
-/* With the lock: the list without the one and with the other (NULL: none). The former is to be released without it. */
-static GPtrArray *change_list(UtmQmpSubscribers *subscribers, UtmQmpSubscription *removed, UtmQmpSubscription *added)
+/* Without the lock: queueing may run the wakeup callback, and that may end a subscription. */
+static void give_all(const Wanting wanting, guint count, const UtmQmpEvent *event)
 {
-	GPtrArray *former = subscribers->list;
-	subscribers->list = g_ptr_array_copy(former, hold_subscription, NULL);
-	if (removed)
-		g_ptr_array_remove(subscribers->list, removed);
-	if (added)
-		g_ptr_array_add(subscribers->list, hold_subscription(added, NULL));
-	return former;
-}
-
-static bool wants(const UtmQmpSubscription *subscription, const char *name)
-{
-	return !subscription->names || g_hash_table_contains(subscription->names, name);
+	for (guint i = 0; i < count; i++) {
+		give(wanting[i], event);
+		utm__object_release(&wanting[i]->object);
+	}
 }
 
 void utm__qmp_subscribers_emit(UtmQmpSubscribers *subscribers, const char *name, const char *data_json,
                                gint64 timestamp_us)
 {
+	Wanting wanting;
 	pthread_mutex_lock(&subscribers->lock);
-	GPtrArray *list = subscribers->end ? NULL : g_ptr_array_ref(subscribers->list);
+	guint count = subscribers->end ? 0 : find_wanting(subscribers, name, wanting);
 	pthread_mutex_unlock(&subscribers->lock);
-	const UtmQmpEvent *event = NULL;
-	for (guint i = 0; list && i < list->len; i++) {
-		if (!wants(list->pdata[i], name))
-			continue;
-		if (!event)
-			event = utm__qmp_event_new(name, data_json, timestamp_us);
-		give(list->pdata[i], event);
-	}
+	if (count == 0)
+		return;
+	const UtmQmpEvent *event = utm__qmp_event_new(name, data_json, timestamp_us);
+	give_all(wanting, count, event);
 	utm_qmp_event_unref(event);
-	g_clear_pointer(&list, g_ptr_array_unref);
 }
 
 void utm__qmp_subscribers_end(UtmQmpSubscribers *subscribers, const UtmError *error)
 {
+	Wanting wanting;
 	const UtmQmpEvent *end = utm__qmp_event_new_end(error);
 	pthread_mutex_lock(&subscribers->lock);
-	subscribers->end = end;
-	GPtrArray *list = g_ptr_array_ref(subscribers->list);
+	subscribers->end = utm_qmp_event_ref(end);
+	guint count = find_wanting(subscribers, NULL, wanting);
 	pthread_mutex_unlock(&subscribers->lock);
-	for (guint i = 0; i < list->len; i++)
-		give(list->pdata[i], end);
-	g_ptr_array_unref(list);
+	give_all(wanting, count, end);
+	utm_qmp_event_unref(end);
 }
 
 /* ---------------------------------------------------------------- life */
@@ -186,16 +180,17 @@ static void subscription_close(UtmObject *object)
 	UtmQmpSubscription *subscription = (UtmQmpSubscription *)object;
 	UtmQmpSubscribers *subscribers = &subscription->qmp->subscribers;
 	pthread_mutex_lock(&subscribers->lock);
-	GPtrArray *former = change_list(subscribers, subscription, NULL);
+	g_ptr_array_remove(subscribers->list, subscription);
 	pthread_mutex_unlock(&subscribers->lock);
-	g_ptr_array_unref(former);
 	utm__callback_unref(g_steal_pointer(&subscription->callback));
 	if (subscription->counted)
 		utm_qmp_unref(subscription->qmp);
 }
 
 static const UtmObjectClass subscription_class = {
-	.name = "UtmQmpSubscription", .close = subscription_close, .free = subscription_free
+	.name = "UtmQmpSubscription",
+	.close = subscription_close,
+	.free = subscription_free,
 };
 
 static UtmQmpSubscription *subscription_new(UtmQmp *qmp, UtmCallback *callback_taken)
@@ -217,16 +212,16 @@ static int enter(UtmQmpSubscribers *subscribers, UtmQmpSubscription *subscriptio
 {
 	pthread_mutex_lock(&subscribers->lock);
 	const UtmQmpEvent *end = utm_qmp_event_ref(subscribers->end);
-	bool room = subscribers->list->len < SUBSCRIPTIONS_MAX;
-	GPtrArray *former = room && !end ? change_list(subscribers, NULL, subscription) : NULL;
+	guint others = subscribers->list->len - (subscribers->handler ? 1 : 0);
+	if (!end && others < SUBSCRIPTIONS_MAX)
+		g_ptr_array_add(subscribers->list, subscription);
 	pthread_mutex_unlock(&subscribers->lock);
-	if (former)
-		g_ptr_array_unref(former);
+	if (!end && others >= SUBSCRIPTIONS_MAX)
+		return utm__fail(error, UTM_ERROR_LIMIT, "the connection has %d subscriptions already", SUBSCRIPTIONS_MAX);
 	if (end)
 		give(subscription, end);
 	utm_qmp_event_unref(end);
-	return former || end ? 0 : utm__fail(error, UTM_ERROR_LIMIT, "the connection has %d subscriptions already",
-	                                     SUBSCRIPTIONS_MAX);
+	return 0;
 }
 
 static int copy_names(const char *const *names, GHashTable **ret, UtmError **error)
@@ -293,12 +288,13 @@ static void set_handler(UtmQmpSubscribers *subscribers, UtmQmpSubscription *hand
 	pthread_mutex_lock(&subscribers->lock);
 	UtmQmpSubscription *former = subscribers->handler;
 	const UtmQmpEvent *end = utm_qmp_event_ref(subscribers->end);
-	GPtrArray *former_list = change_list(subscribers, former, end ? NULL : handler_taken);
 	subscribers->handler = handler_taken;
+	g_ptr_array_remove(subscribers->list, former);
+	if (handler_taken && !end)
+		g_ptr_array_add(subscribers->list, handler_taken);
 	if (handler_taken)
 		utm__object_hold(&handler_taken->object);
 	pthread_mutex_unlock(&subscribers->lock);
-	g_ptr_array_unref(former_list);
 	utm_qmp_subscription_unref(former);
 	if (handler_taken && end)
 		give(handler_taken, end);

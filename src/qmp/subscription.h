@@ -10,9 +10,7 @@
 
 typedef struct UtmQmpSubscribers {
 	pthread_mutex_t lock; /* guards all of this */
-	/* Held internally. Replaced and never changed, so the I/O thread goes through it without the lock, under which it
-	 * must not queue anything: that may run the wakeup callback. */
-	GPtrArray *list;
+	GPtrArray *list; /* not counted: who closes leaves it */
 	const UtmQmpEvent *end; /* once there is one, nothing follows */
 	UtmQmpSubscription *handler; /* of utm_qmp_set_event_handler(); NULL: none */
 } UtmQmpSubscribers;

@@ -8,7 +8,8 @@
 const UtmJsonDialect utm__json_of_files = {
 	.limits = { .size = (gsize)16 << 20, .depth = 128, .single_quotes = true }, .wraps = true
 };
-const UtmJsonDialect utm__json_of_peers = { .limits = { .size = (gsize)64 << 20, .depth = UTM_JSON_DEPTH_MAX } };
+/* The longest answer, of a guest agent, holds 64 MiB of text and a little around it. */
+const UtmJsonDialect utm__json_of_peers = { .limits = { .size = (gsize)65 << 20, .depth = UTM_JSON_DEPTH_MAX } };
 
 /* --- source --- */
 

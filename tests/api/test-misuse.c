@@ -2,6 +2,8 @@
 /* What callers get wrong: NULL, sizes of structs, unknown numbers. Every mistake is an error, none is a crash. */
 #include <glib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utm/utm.h>
 
 static void test_null_is_an_error_or_nothing(void)
@@ -19,6 +21,10 @@ static void test_null_is_an_error_or_nothing(void)
 	utm_argv_unref(NULL);
 	utm_qmp_unref(NULL);
 	utm_qmp_close(NULL);
+	utm_qmp_subscription_unref(NULL);
+	g_assert_null(utm_qmp_subscription_ref(NULL));
+	utm_qmp_event_unref(NULL);
+	g_assert_null(utm_qmp_event_ref(NULL));
 	utm_console_unref(NULL);
 	utm_console_close(NULL);
 	utm_display_unref(NULL);
@@ -41,6 +47,7 @@ static void test_null_is_an_error_or_nothing(void)
 	g_assert_cmpint(utm_argv_build(NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_subscription_wait(NULL, NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_send_key(NULL, 1, true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(utm_display_acquire_frame(NULL));
@@ -84,6 +91,9 @@ static void test_unknown_numbers(void)
 {
 	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
 	options.accel_policy = 99;
+	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
+	options.accel_policy = UTM_ACCEL_POLICY_AUTO;
+	options.reserved = 1;
 	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(utm_vm_state_get_name(99));
 	g_assert_null(utm_end_kind_get_name(99));
@@ -136,6 +146,114 @@ static void test_cancel_outlives_its_calls(void)
 	utm_cancel_unref(cancel);
 }
 
+/* As much of a monitor as connecting needs, said in advance: what the client sends is not looked at. */
+static UtmQmp *connect_to_nobody(UtmContext *context, int *ret_peer)
+{
+	static const char talk[] = "{\"QMP\":{}}{\"return\":{},\"id\":0}";
+	int fds[2];
+	UtmQmp *qmp = NULL;
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+	g_assert_cmpint(write(fds[0], talk, sizeof talk - 1), ==, sizeof talk - 1);
+	g_assert_cmpint(utm_qmp_connect_fd(context, fds[1], NULL, &qmp, NULL), ==, 0);
+	*ret_peer = fds[0];
+	return qmp;
+}
+
+static void on_qmp_event(UtmQmp *qmp, const UtmQmpEvent *event, void *data)
+{
+	g_assert_not_reached();
+}
+
+static void count_free(void *data)
+{
+	++*(int *)data;
+}
+
+static void assert_no_subscription(UtmQmp *qmp, const char *const *names, int code)
+{
+	UtmQmpSubscription *subscription = NULL;
+	UtmError *error = NULL;
+	int freed = 0;
+	g_assert_cmpint(utm_qmp_subscribe(qmp, names, on_qmp_event, &freed, count_free, &subscription, &error), ==, code);
+	g_assert_cmpint(utm_error_get_code(error), ==, code);
+	g_assert_null(subscription);
+	g_assert_cmpint(freed, ==, 1);
+	utm_error_unref(error);
+}
+
+static void test_subscribe(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	int peer, freed = 0;
+	UtmQmp *qmp = connect_to_nobody(context, &peer);
+	UtmQmpSubscription *subscription = NULL;
+	g_autofree char *long_name = g_strnfill(256, 'A');
+	const char *const no_name[] = { "STOP", "", NULL }, *const long_names[] = { long_name, NULL };
+	const char *many[300] = { NULL };
+	for (gsize i = 0; i < G_N_ELEMENTS(many) - 1; i++)
+		many[i] = "STOP";
+	assert_no_subscription(NULL, NULL, UTM_ERROR_INVALID_ARGUMENT);
+	assert_no_subscription(qmp, no_name, UTM_ERROR_INVALID_ARGUMENT);
+	assert_no_subscription(qmp, long_names, UTM_ERROR_INVALID_ARGUMENT);
+	assert_no_subscription(qmp, many, UTM_ERROR_LIMIT);
+	g_assert_cmpint(utm_qmp_subscribe(qmp, NULL, on_qmp_event, &freed, count_free, NULL, NULL), ==,
+	                UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(freed, ==, 1);
+	g_assert_cmpint(utm_qmp_set_event_handler(NULL, on_qmp_event, &freed, count_free), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(freed, ==, 2);
+	/* Without a function the data is kept all the same, until the subscription ends. */
+	g_assert_cmpint(utm_qmp_subscribe(qmp, NULL, NULL, &freed, count_free, &subscription, NULL), ==, 0);
+	g_assert_cmpint(freed, ==, 2);
+	utm_qmp_subscription_unref(subscription);
+	g_assert_cmpint(freed, ==, 3);
+	utm_qmp_unref(qmp);
+	utm_context_unref(context);
+	close(peer);
+}
+
+static int wait_code(UtmQmpSubscription *subscription, const UtmQmpWaitOptions *options)
+{
+	const UtmQmpEvent *event = NULL;
+	UtmError *error = NULL;
+	int code = utm_qmp_subscription_wait(subscription, NULL, NULL, options, &event, &error);
+	g_assert_cmpint(utm_error_get_code(error), ==, code);
+	g_assert_null(event);
+	utm_error_unref(error);
+	return code;
+}
+
+static void test_subscription_wait(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	int peer;
+	UtmQmp *qmp = connect_to_nobody(context, &peer);
+	UtmQmpSubscription *collecting = NULL, *function = NULL;
+	UtmQmpWaitOptions options = UTM_QMP_WAIT_OPTIONS_INIT;
+	utm_qmp_subscribe(qmp, NULL, NULL, NULL, NULL, &collecting, NULL);
+	utm_qmp_subscribe(qmp, NULL, on_qmp_event, NULL, NULL, &function, NULL);
+	options.timeout_ms = 1;
+	g_assert_cmpint(wait_code(NULL, &options), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(wait_code(function, &options), ==, UTM_ERROR_INVALID_STATE);
+	g_assert_cmpint(wait_code(collecting, &options), ==, UTM_ERROR_TIMEOUT);
+	g_assert_cmpint(utm_qmp_subscription_wait(collecting, NULL, NULL, &options, NULL, NULL), ==, UTM_ERROR_TIMEOUT);
+	options.timeout_ms = -2;
+	g_assert_cmpint(wait_code(collecting, &options), ==, UTM_ERROR_INVALID_ARGUMENT);
+	options.timeout_ms = INT64_MAX;
+	options.cancel = utm_cancel_new();
+	utm_cancel_trigger(options.cancel);
+	g_assert_cmpint(wait_code(collecting, &options), ==, UTM_ERROR_CANCELLED);
+	utm_cancel_unref(options.cancel);
+	options.size = 0;
+	g_assert_cmpint(wait_code(collecting, &options), ==, UTM_ERROR_STRUCT_SIZE);
+	options.size = sizeof(size_t);
+	g_assert_cmpint(wait_code(collecting, &options), ==, UTM_ERROR_STRUCT_TOO_OLD);
+	utm_qmp_subscription_unref(collecting);
+	utm_qmp_subscription_unref(function);
+	utm_qmp_unref(qmp);
+	utm_context_unref(context);
+	close(peer);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -145,5 +263,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/misuse/version", test_version);
 	g_test_add_func("/misuse/error-text", test_error_text);
 	g_test_add_func("/misuse/cancel", test_cancel_outlives_its_calls);
+	g_test_add_func("/misuse/subscribe", test_subscribe);
+	g_test_add_func("/misuse/subscription-wait", test_subscription_wait);
 	return g_test_run();
 }

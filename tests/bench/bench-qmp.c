@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <utm/qmp-commands.h>
 #include <utm/utm.h>
 
 #define ROUNDS_MAX 100
@@ -102,6 +103,23 @@ static void lib_call(UtmQmp *qmp, const char *command)
 	if (utm_qmp_execute(qmp, command, NULL, NULL, &reply, NULL) < 0)
 		g_error("%s failed", command);
 	utm_free(reply);
+}
+
+/* The same command, its answer as a struct. */
+static void lib_call_typed(UtmQmp *qmp, const char *command)
+{
+	UtmQmpStatusInfo *status = NULL;
+	if (utm_qmp_query_status(qmp, NULL, NULL, &status, NULL) < 0)
+		g_error("%s failed", command);
+	utm_qmp_status_info_free(status);
+}
+
+static void lib_schema_typed(UtmQmp *qmp, const char *command)
+{
+	UtmQmpSchemaInfoList *schema = NULL;
+	if (utm_qmp_query_qmp_schema(qmp, NULL, NULL, &schema, NULL) < 0)
+		g_error("%s failed", command);
+	utm_qmp_schema_info_list_free(schema);
 }
 
 /* Through the I/O thread, as a call that can be cancelled goes. */
@@ -194,12 +212,30 @@ static void on_reply(UtmQmp *qmp, const char *reply, const UtmError *error, void
 	utm_qmp_execute_async(qmp, "query-status", NULL, NULL, on_reply, pipeline, NULL, NULL);
 }
 
-static double run_library_pipeline(UtmQmp *qmp, int total, double *ret_rate)
+static void on_result(UtmCallResult *result, void *data)
+{
+	Pipeline *pipeline = data;
+	UtmQmpStatusInfo *status = NULL;
+	pipeline->answered++;
+	if (utm_qmp_query_status_finish(result, &status, NULL) < 0)
+		g_error("a command failed");
+	utm_qmp_status_info_free(status);
+	if (pipeline->sent == pipeline->total)
+		return;
+	pipeline->sent++;
+	utm_qmp_query_status_async(pipeline->qmp, NULL, NULL, on_result, pipeline, NULL, NULL);
+}
+
+static double run_library_pipeline(UtmQmp *qmp, bool typed, int total, double *ret_rate)
 {
 	Pipeline pipeline = { .qmp = qmp, .total = total };
 	double begin = clock_us(CLOCK_MONOTONIC), cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
-	for (; pipeline.sent < OUTSTANDING; pipeline.sent++)
-		utm_qmp_execute_async(qmp, "query-status", NULL, NULL, on_reply, &pipeline, NULL, NULL);
+	for (; pipeline.sent < OUTSTANDING; pipeline.sent++) {
+		if (typed)
+			utm_qmp_query_status_async(qmp, NULL, NULL, on_result, &pipeline, NULL, NULL);
+		else
+			utm_qmp_execute_async(qmp, "query-status", NULL, NULL, on_reply, &pipeline, NULL, NULL);
+	}
 	while (pipeline.answered < total)
 		utm_context_wait(context, -1);
 	*ret_rate = total / (clock_us(CLOCK_MONOTONIC) - begin) * 1e6;
@@ -228,9 +264,11 @@ static double run_raw_pipeline(int total, double *ret_rate)
 static void pipelines(const char *name, UtmQmp *qmp, int rounds, int total, double sync_cpu)
 {
 	double raw_cpu[ROUNDS_MAX], cpu[ROUNDS_MAX], raw_rate[ROUNDS_MAX], rate[ROUNDS_MAX];
+	double typed_cpu[ROUNDS_MAX], typed_rate[ROUNDS_MAX];
 	for (int i = 0; i < rounds; i++) {
 		raw_cpu[i] = run_raw_pipeline(total, &raw_rate[i]);
-		cpu[i] = run_library_pipeline(qmp, total, &rate[i]);
+		cpu[i] = run_library_pipeline(qmp, false, total, &rate[i]);
+		typed_cpu[i] = run_library_pipeline(qmp, true, total, &typed_rate[i]);
 	}
 	print(name, "async64.raw.cpu", quantile(raw_cpu, rounds, 0.5), "us/call");
 	print(name, "async64.utm.cpu", quantile(cpu, rounds, 0.5), "us/call");
@@ -238,6 +276,7 @@ static void pipelines(const char *name, UtmQmp *qmp, int rounds, int total, doub
 	print(name, "async64.utm.rate", quantile(rate, rounds, 0.5), "1/s");
 	print_ratio(name, "async64.rate.ratio", rate, raw_rate, rounds);
 	print(name, "async64.cpu.to_raw_sync", quantile(cpu, rounds, 0.5) / sync_cpu, "ratio");
+	print(name, "async64.typed.cpu.to_raw_sync", quantile(typed_cpu, rounds, 0.5) / sync_cpu, "ratio");
 }
 
 /* ---------------------------------------------------------------- a server that does no work */
@@ -298,6 +337,7 @@ static void bench_fake(int raw_fd, int lib_fd, int rounds)
 	UtmQmp *qmp = lib_open(lib_fd);
 	raw_open(raw_fd);
 	double sync_cpu = alternate("qmp.fake.sync", lib_call, qmp, "query-status", rounds, CALLS);
+	alternate("qmp.fake.typed", lib_call_typed, qmp, "query-status", rounds, CALLS);
 	alternate("qmp.fake.cancellable", lib_call_cancellable, qmp, "query-status", rounds, CALLS);
 	pipelines("qmp.fake", qmp, rounds, 20000, sync_cpu);
 	utm_qmp_unref(qmp);
@@ -338,20 +378,39 @@ static GPid start_qemu(const char *raw_path, const char *lib_path)
 	return pid;
 }
 
-/* What a tree of the schema costs, for comparison with what the library adds to the call. */
-static void bench_tree(UtmQmp *qmp, int rounds)
+static double read_tree(const char *text)
+{
+	double begin = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+	g_autoptr(JsonParser) parser = json_parser_new();
+	if (!json_parser_load_from_data(parser, text, -1, NULL))
+		g_error("json-glib cannot read the schema");
+	return clock_us(CLOCK_PROCESS_CPUTIME_ID) - begin;
+}
+
+static double read_structs(const char *text)
+{
+	UtmQmpSchemaInfoList *schema = NULL;
+	double begin = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+	if (utm_qmp_schema_info_list_from_json(text, &schema, NULL) < 0)
+		g_error("the library cannot read the schema");
+	double cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID) - begin;
+	utm_qmp_schema_info_list_free(schema);
+	return cpu;
+}
+
+/* A large answer as structs, against what json-glib needs for a tree that nobody has looked into yet. */
+static void bench_decode(UtmQmp *qmp, int rounds)
 {
 	char *reply = NULL;
-	double cpu[ROUNDS_MAX];
+	double tree[ROUNDS_MAX], structs[ROUNDS_MAX];
 	utm_qmp_execute(qmp, "query-qmp-schema", NULL, NULL, &reply, NULL);
 	for (int i = 0; i < rounds; i++) {
-		double begin = clock_us(CLOCK_PROCESS_CPUTIME_ID);
-		g_autoptr(JsonParser) parser = json_parser_new();
-		if (!json_parser_load_from_data(parser, reply, -1, NULL))
-			g_error("json-glib cannot read the schema");
-		cpu[i] = clock_us(CLOCK_PROCESS_CPUTIME_ID) - begin;
+		tree[i] = read_tree(reply);
+		structs[i] = read_structs(reply);
 	}
-	print("qmp.schema", "json_glib_tree.cpu", quantile(cpu, rounds, 0.5), "us");
+	print("qmp.schema", "json_glib_tree.cpu", quantile(tree, rounds, 0.5), "us");
+	print("qmp.schema", "structs.cpu", quantile(structs, rounds, 0.5), "us");
+	print_ratio("qmp.schema", "structs.cpu.ratio", structs, tree, rounds);
 	utm_free(reply);
 }
 
@@ -363,10 +422,12 @@ static void bench_qemu(int rounds)
 	raw_open(connect_unix(raw_path));
 	UtmQmp *qmp = lib_open(connect_unix(lib_path));
 	double sync_cpu = alternate("qmp.qemu.sync", lib_call, qmp, "query-status", rounds, CALLS);
+	alternate("qmp.qemu.typed", lib_call_typed, qmp, "query-status", rounds, CALLS);
 	alternate("qmp.qemu.cancellable", lib_call_cancellable, qmp, "query-status", rounds, CALLS);
 	pipelines("qmp.qemu", qmp, MIN(rounds, 5), 2000, sync_cpu);
 	alternate("qmp.qemu.schema", lib_call, qmp, "query-qmp-schema", rounds, 10);
-	bench_tree(qmp, rounds);
+	alternate("qmp.qemu.schema_typed", lib_schema_typed, qmp, "query-qmp-schema", rounds, 10);
+	bench_decode(qmp, rounds);
 	utm_qmp_unref(qmp);
 	close(raw.fd);
 	kill(pid, SIGKILL);

@@ -72,6 +72,12 @@ bool fake_qmp_send_bytes(FakeQmp *fake, const void *bytes, gsize count)
 	return true;
 }
 
+gsize fake_qmp_try_send(FakeQmp *fake, const void *bytes, gsize count)
+{
+	ssize_t sent = send(fake->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sent > 0 ? (gsize)sent : 0;
+}
+
 void fake_qmp_send(FakeQmp *fake, const char *text)
 {
 	g_autofree char *json = g_strdelimit(g_strdup(text), "'", '"');
@@ -171,6 +177,17 @@ char *fake_qmp_receive(FakeQmp *fake)
 	char *command = g_strndup(fake->input->str, length);
 	g_string_erase(fake->input, 0, (gssize)length);
 	return command;
+}
+
+char *fake_qmp_receive_until(FakeQmp *fake, char byte)
+{
+	char *found;
+	while (!(found = memchr(fake->input->str, byte, fake->input->len)))
+		if (!read_more(fake, PATIENCE_MS))
+			g_error("the fake waited in vain for the byte %#x", (guchar)byte);
+	char *text = g_strndup(fake->input->str, (gsize)(found - fake->input->str));
+	g_string_erase(fake->input, 0, found - fake->input->str);
+	return text;
 }
 
 static int get_id(const char *command)

@@ -34,6 +34,11 @@ void fake_qmp_sendf(FakeQmp *fake, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Bytes as they are. False when the client is gone. */
 bool fake_qmp_send_bytes(FakeQmp *fake, const void *bytes, gsize count);
 
+/* What the client's end takes without waiting. */
+gsize fake_qmp_try_send(FakeQmp *fake, const void *bytes, gsize count);
+
+/* What comes before this byte, which comes next. (transfer full) */
+char *fake_qmp_receive_until(FakeQmp *fake, char byte);
 /* The next command as text, or NULL at the end of the connection. (transfer full) */
 char *fake_qmp_receive(FakeQmp *fake);
 /* The next command is this one; returns its id, or -1. */

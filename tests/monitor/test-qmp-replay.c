@@ -856,7 +856,7 @@ static void test_threads(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	directory = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	directory = g_dir_make_tmp("utm-replay-XXXXXX", NULL);
 	g_test_add_data_func("/qmp/replay/qemu", GUINT_TO_POINTER(0), test_qemu);
 	g_test_add_data_func("/qmp/replay/qemu-oob", GUINT_TO_POINTER(UTM_QMP_CONNECT_OOB), test_qemu);
 	g_test_add_func("/qmp/replay/documented", test_documented);
