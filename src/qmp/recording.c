@@ -18,6 +18,8 @@
 /* Longer arguments are compared as they are written: a tree of them is many times as large. */
 #define SORTED_MAX ((gsize)1 << 20)
 #define NEGOTIATION "qmp_capabilities"
+/* Two thousand years: sums of times stay far from overflowing. */
+#define US_MAX ((gint64)1 << 56)
 
 /* ---------------------------------------------------------------- messages */
 
@@ -142,7 +144,7 @@ static bool line_member(UtmJsonReader *reader, void *data)
 	Line *line = data;
 	if (utm__json_text_is(reader, "us")) {
 		line->us = utm__json_next(reader) == UTM_JSON_INT ? reader->integer : -1;
-		return line->us >= 0;
+		return line->us >= 0 && line->us <= US_MAX;
 	}
 	if (utm__json_text_is(reader, "from")) {
 		bool text = utm__json_next(reader) == UTM_JSON_STRING;
@@ -440,9 +442,11 @@ static void move_answers(UtmQmpRecording *recording)
 static void find_segments(UtmQmpRecording *recording)
 {
 	for (guint i = 0; i < recording->steps->len; i++) {
-		UtmQmpRecordedCommand *command =
-			utm__qmp_recording_get(recording, g_array_index(recording->steps, UtmQmpStep, i).segment);
+		const UtmQmpStep *step = &g_array_index(recording->steps, UtmQmpStep, i);
+		UtmQmpRecordedCommand *command = utm__qmp_recording_get(recording, step->segment);
 		command->first_step = command->step_count++ ? command->first_step : i;
+		if (step->command)
+			utm__qmp_recording_get(recording, step->command)->answer = step;
 	}
 }
 

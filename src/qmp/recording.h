@@ -29,6 +29,7 @@ typedef struct UtmQmpRecordedCommand {
 	gint64 us;
 	guint32 line;
 	guint32 first_step, step_count;
+	const UtmQmpStep *answer; /* NULL: none */
 } UtmQmpRecordedCommand;
 
 typedef struct UtmQmpRecording {

@@ -14,10 +14,13 @@
 #define MISMATCH_CLASS "ReplayMismatch"
 /* Of a command, in messages. */
 #define SHOWN_MAX 200
+/* How much longer than the recorded client this one may take for its next command, while it waits for an answer that
+ * came after that. */
+#define PATIENCE_US G_USEC_PER_SEC
 
 /* One of the recorded commands, as far as this session is. */
 typedef struct Played {
-	bool sent;
+	bool sent, answered;
 	char *id; /* under which its answer is to go, as JSON; NULL: without */
 } Played;
 
@@ -40,6 +43,8 @@ struct UtmQmpReplay {
 	GArray *tasks;
 	guint next_task;
 	gint64 last_due_us;
+	gint64 sent_us;  /* when the last command came */
+	guint32 waiting; /* commands whose recorded answer was not given yet */
 
 	pthread_mutex_t lock; /* guards what follows; it changes on the I/O thread only */
 	Played *played;
@@ -108,12 +113,22 @@ static void add_segment(UtmQmpReplay *replay, guint32 segment)
 	}
 }
 
+static void answer(UtmQmpReplay *replay, const UtmQmpStep *step)
+{
+	Played *played = &replay->played[step->command];
+	if (played->answered)
+		return;
+	played->answered = true;
+	replay->waiting--;
+	send_answer(replay, step, played->id);
+}
+
 static void do_task(UtmQmpReplay *replay, const UtmQmpStep *step)
 {
 	if (!step->text.text) {
 		hang_up(replay);
 	} else if (step->command) {
-		send_answer(replay, step, replay->played[step->command].id);
+		answer(replay, step);
 	} else {
 		g_autoptr(GString) text = g_string_new_len(step->text.text, (gssize)step->text.length);
 		send_text(replay, g_string_append_c(text, '\n'));
@@ -129,6 +144,33 @@ static void on_timer(void *data)
 	advance(replay);
 }
 
+static void set_timer(UtmQmpReplay *replay, gint64 wait_us)
+{
+	gint64 wait_ms = wait_us / 1000 + 1;
+	replay->timer = utm__io_add_timeout(replay->context, MIN(wait_ms, G_MAXINT), on_timer, replay);
+}
+
+/*
+ * The recorded client had sent its next command before these answers came. One that does not send it must not wait for
+ * ever: it has gone another way, and is to find out.
+ */
+static void answer_impatiently(UtmQmpReplay *replay)
+{
+	const UtmQmpRecording *recording = replay->recording;
+	if (replay->waiting == 0 || replay->next >= recording->commands->len)
+		return;
+	gint64 pause_us = utm__qmp_recording_get(recording, replay->next)->us -
+	                  utm__qmp_recording_get(recording, replay->next - 1)->us;
+	gint64 wait_us = replay->sent_us + MAX(pause_us, 0) + PATIENCE_US - utm__now_us();
+	if (wait_us > 0) {
+		set_timer(replay, wait_us);
+		return;
+	}
+	for (guint32 i = 1; i < replay->next && utm__qmp_transport_is_drained(replay->transport); i++)
+		if (utm__qmp_recording_get(recording, i)->answer)
+			answer(replay, utm__qmp_recording_get(recording, i)->answer);
+}
+
 /* Does what is due, and the client has room for: where it has none, the watch tells when it has. */
 static void advance(UtmQmpReplay *replay)
 {
@@ -137,16 +179,18 @@ static void advance(UtmQmpReplay *replay)
 		Task task = g_array_index(replay->tasks, Task, replay->next_task);
 		gint64 wait_us = task.due_us - (task.due_us ? utm__now_us() : 0);
 		if (wait_us > 0) {
-			replay->timer = utm__io_add_timeout(replay->context, (wait_us + 999) / 1000, on_timer, replay);
+			set_timer(replay, wait_us);
 			return;
 		}
 		replay->next_task++;
 		do_task(replay, task.step);
 	}
-	if (replay->next_task == replay->tasks->len) {
-		g_array_set_size(replay->tasks, 0);
-		replay->next_task = 0;
-	}
+	if (replay->next_task < replay->tasks->len)
+		return;
+	g_array_set_size(replay->tasks, 0);
+	replay->next_task = 0;
+	if (replay->source)
+		answer_impatiently(replay);
 }
 
 static void open_events(UtmQmpReplay *replay)
@@ -244,6 +288,8 @@ static void play(UtmQmpReplay *replay, guint32 command, char *id_taken)
 	pthread_mutex_lock(&replay->lock);
 	mark_sent(replay, command, id_taken);
 	pthread_mutex_unlock(&replay->lock);
+	replay->sent_us = utm__now_us();
+	replay->waiting += utm__qmp_recording_get(replay->recording, command)->answer != NULL;
 	open_events(replay);
 	add_segment(replay, command);
 }
@@ -363,7 +409,7 @@ int utm__qmp_replay_check(UtmQmpReplay *replay, UtmError **error)
 		return 0;
 	const UtmQmpRecordedCommand *first = utm__qmp_recording_get(replay->recording, next);
 	g_autofree char *shown = dup_shown(first->name);
-	failure = utm__error_new(UTM_ERROR_INVALID_STATE, "%u recorded commands were not sent; the first is that of line %u: %s",
+	failure = utm__error_new(UTM_ERROR_INVALID_STATE, "%u of the recorded commands were not sent, the first of line %u: %s",
 	                         left, first->line, shown);
 	return utm__fail_take(error, utm__error_set_file(failure, replay->recording->path));
 }

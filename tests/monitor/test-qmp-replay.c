@@ -320,7 +320,7 @@ static void test_documented(void)
 	utm_qmp_status_info_free(status);
 	assert_answer(qmp, "stop", NULL, "{}");
 	assert_event(events, "STOP (null) (null) 1700000000000000");
-	assert_check(qmp, UTM_ERROR_INVALID_STATE, "2 recorded commands were not sent; the first is that of line 7: device_del");
+	assert_check(qmp, UTM_ERROR_INVALID_STATE, "2 of the recorded commands were not sent, the first of line 7: device_del");
 	g_assert_cmpint(utm_qmp_execute(qmp, "device_del", "{\"id\":\"usb1\"}", NULL, NULL, &error), ==, UTM_ERROR_QMP_COMMAND);
 	g_assert_cmpstr(utm_error_get_qmp_class(error), ==, "DeviceNotFound");
 	assert_answer(qmp, "quit", NULL, "{}");
@@ -406,6 +406,22 @@ static void test_order(void)
 	assert_check(qmp, UTM_ERROR_NOT_FOUND, "line 6 expects");
 	assert_event(events, "none");
 	g_string_free(story.text, TRUE);
+	utm_qmp_subscription_unref(events);
+	utm_qmp_unref(qmp);
+}
+
+/* A client that does not send what the recorded one had sent meanwhile does not wait for ever. */
+static void test_another_way(void)
+{
+	UtmQmp *qmp = replay_text(GREETING ASKS("'execute':'a','id':1") ASKS("'execute':'b','id':2") EVENT("E")
+	                          SAYS("'return':1,'id':1") SAYS("'return':2,'id':2"), 0);
+	UtmQmpSubscription *events = subscribe(qmp);
+	assert_answer(qmp, "a", NULL, "1");
+	assert_refused(qmp, "c", NULL, "line 3 expects: b");
+	assert_event(events, "none");
+	assert_answer(qmp, "b", NULL, "2");
+	assert_event(events, "E");
+	assert_check(qmp, UTM_ERROR_NOT_FOUND, "line 3");
 	utm_qmp_subscription_unref(events);
 	utm_qmp_unref(qmp);
 }
@@ -862,6 +878,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/replay/documented", test_documented);
 	g_test_add_func("/qmp/replay/cut", test_cut);
 	g_test_add_func("/qmp/replay/order", test_order);
+	g_test_add_func("/qmp/replay/another-way", test_another_way);
 	g_test_add_func("/qmp/replay/unordered", test_unordered);
 	g_test_add_func("/qmp/replay/aside", test_aside);
 	g_test_add_func("/qmp/replay/paced", test_paced);
