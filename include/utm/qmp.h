@@ -33,6 +33,34 @@
  * Each subscription is bounded on its own. One that does not keep up loses the newest events and is told how many
  * (UtmQmpEvent.dropped); the others lose nothing, and QEMU is never held up. The end of the connection always arrives,
  * as the last event of all.
+ *
+ * ## What the connected QEMU has
+ *
+ * A program is written against this library, which knows several releases of QEMU, and then meets one of them, built in
+ * some way. utm_qmp_has() tells what that one has, from what it says about itself:
+ *
+ *     utm_qmp_has(qmp, "migrate.channels", NULL, &has_channels, &error);
+ *
+ * | question | asks for |
+ * |---|---|
+ * | `blockdev-add`, `BLOCK_IO_ERROR` | a command or an event |
+ * | `migrate.uri` | an argument; of an event, a member of its data |
+ * | `blockdev-add.backing.file` | a member of a member. Lists are looked through, and any branch of a union will do |
+ * | `query-status:status` | behind the colon, a member of the result |
+ * | `blockdev-add.driver=nbd` | a value of an enumeration |
+ * | `blockdev-add.driver=nbd.tls-creds` | behind the value of a union's tag: a member with this value, no other branch |
+ * | `device_add#json-cli-hotplug` | a feature of what was named: the command, member or value, or its type |
+ *
+ * Names are those of QEMU, as they are on the wire. Below a free-form value, such as that of `qom-set`, nothing is known.
+ * That QEMU has something does not mean that it works: whether this machine, host and accelerator can do it only shows
+ * when it is tried.
+ *
+ * Typed commands ask by themselves. One with a member or a value that not every QEMU has is held against what this one
+ * has before it is sent, and refused with #UTM_ERROR_QMP_UNSUPPORTED and the key path; #UTM_QMP_CALL_FORCE sends it all
+ * the same. A required member that is left out, because a newer QEMU does not insist on it, is left to QEMU.
+ *
+ * The first such question or command of a connection waits for one more answer, or two. The context keeps it for other
+ * connections to the same build of QEMU.
  */
 #ifndef UTM_QMP_H
 #define UTM_QMP_H
@@ -169,6 +197,15 @@ typedef struct UtmQmpWaitOptions {
 typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *error, void *user_data);
 
 /**
+ * The end of utm_qmp_has_async(); runs inside dispatch, exactly once, unless the last reference to @a qmp goes first: then
+ * only the `free_fn` runs.
+ *
+ * @param[in] has    The answer; false when @a error is set.
+ * @param[in] error  (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmQmpHasFunc)(UtmQmp *qmp, bool has, const UtmError *error, void *user_data);
+
+/**
  * Connects to a monitor's unix socket and negotiates.
  *
  * @param[in]  path     The socket. Longer than a socket address holds is fine.
@@ -213,8 +250,8 @@ UTM_API UTM_MUST_CHECK int utm_qmp_connect_tcp(UtmContext *ctx, const char *host
  * A command that the recording does not have, or not there, fails with #UTM_ERROR_QMP_COMMAND, class `ReplayMismatch`,
  * and a message that says what the recording has instead. The session goes on, and utm_qmp_check_replay() tells of it.
  *
- * `qmp_capabilities` at the beginning and `query-qmp-schema` have no place in the order: the library sends them when it
- * needs to. Descriptors that go with a command are closed.
+ * `qmp_capabilities` at the beginning, `query-target` and `query-qmp-schema` have no place in the order: the library
+ * sends them when it needs to. Descriptors that go with a command are closed.
  *
  * The recording is read at once, and may change afterwards. It has 256 MiB and a million lines at most.
  *
@@ -276,6 +313,30 @@ UTM_API const char *utm_qmp_get_greeting(UtmQmp *qmp);
 UTM_API uint32_t utm_qmp_get_qemu_version(UtmQmp *qmp);
 /** Whether #UTM_QMP_CALL_OOB works here: it was asked for when connecting, and QEMU offers it. @thread any */
 UTM_API bool utm_qmp_has_oob(UtmQmp *qmp);
+
+/**
+ * Whether the connected QEMU has something: see "What the connected QEMU has" above.
+ *
+ * @param[in]  what     The question, 1024 bytes at most.
+ * @param[in]  options  Deadline, 0 for 30 s, and cancel; nothing else may be set. (nullable)
+ * @param[out] ret_has  The answer. What QEMU has never heard of is false, and no error.
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT for a question that is none: the message says at which byte;
+ *         #UTM_ERROR_QMP_UNSUPPORTED when the peer does not tell what it supports; #UTM_ERROR_QMP_MALFORMED or
+ *         #UTM_ERROR_LIMIT when what it tells makes no sense; #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED;
+ *         #UTM_ERROR_QMP_DISCONNECTED
+ * @thread any but the wakeup callback; blocks until the first answer of this connection, then no more
+ */
+UTM_API int utm_qmp_has(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, bool *ret_has,
+                        UtmError **error);
+/**
+ * The same; the answer comes to @a fn.
+ *
+ * @param[in] fn  (nullable) the answer is dropped; what QEMU has is known from then on
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; everything later comes to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_qmp_has_async(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, UtmQmpHasFunc fn,
+                              void *user_data, UtmFreeFunc free_fn, UtmError **error);
 
 /**
  * Runs a command and waits for its answer. Any number of threads may have commands under way; those that one thread gives

@@ -12,8 +12,8 @@
 /* How long an error may take to come for a command without an answer. */
 #define SILENCE_MS 1000
 /*
- * A question for a mark that an agent took down with it is asked again, soon; but an agent that is slow is not buried in
- * questions, as only the answer to the last one counts.
+ * A question for a mark that an agent took down with it is asked again, soon; but an agent that is slow is not buried
+ * in questions, as only the answer to the last one counts.
  */
 #define ASK_AGAIN_MS 1000
 #define ASK_AGAIN_MAX_MS 8000
@@ -99,9 +99,12 @@ static void distrust(UtmAgent *agent)
 	agent->trusted = false;
 }
 
-/* The answer of what was sent does not count any more, if it comes at all. */
-static void give_up(UtmAgent *agent)
+/* When it was sent, its answer does not count any more, if it comes at all. */
+static void give_up(AgentCall *call)
 {
+	UtmAgent *agent = call->agent;
+	if (agent->under_way != call)
+		return;
 	agent->under_way = NULL;
 	utm__io_remove(agent->context, &agent->silence);
 	utm__qmp_client_abandon(agent->client, agent->under_way_ticket,
@@ -150,7 +153,7 @@ static void on_answer(UtmQmpClient *client, const char *reply, const UtmError *e
 static void succeed_in_silence(UtmAgent *agent)
 {
 	AgentCall *call = agent->under_way;
-	give_up(agent);
+	give_up(call);
 	finish(call, "{}", NULL);
 	advance(agent);
 }
@@ -210,7 +213,7 @@ void utm__agent_strayed(UtmAgent *agent, const UtmError *error)
 	utm__log(agent->context, UTM_LOG_DEBUG, "guest agent: %s", utm_error_get_message(error));
 	distrust(agent);
 	if (call) {
-		give_up(agent);
+		give_up(call);
 		finish(call, NULL, error);
 	}
 	advance(agent);
@@ -250,8 +253,7 @@ static void on_deadline(void *data)
 		return;
 	}
 	g_autoptr(UtmError) error = timeout_error(call);
-	if (agent->under_way == call)
-		give_up(agent);
+	give_up(call);
 	finish(call, NULL, error);
 	advance(agent);
 }
@@ -261,11 +263,9 @@ void utm__agent_abandon(UtmAgent *agent, guint ticket, UtmError *error_taken)
 	GList *link = agent->calls.head;
 	while (link && ((AgentCall *)link->data)->ticket != ticket)
 		link = link->next;
-	AgentCall *call = link ? link->data : NULL;
-	if (call && agent->under_way == call)
-		give_up(agent);
-	if (call) {
-		finish_for(call, error_taken);
+	if (link) {
+		give_up(link->data);
+		finish_for(link->data, error_taken);
 		advance(agent);
 	}
 	utm_error_unref(error_taken);
@@ -345,12 +345,13 @@ UtmAgent *utm__agent_new(UtmContext *context, UtmQmpClient *client)
 void utm__agent_end(UtmAgent *agent, const UtmError *reason)
 {
 	AgentCall *silent = agent->silence ? agent->under_way : NULL;
-	if (agent->under_way)
-		give_up(agent);
-	if (silent)
-		finish(silent, "{}", NULL);
-	for (AgentCall *call; (call = g_queue_peek_head(&agent->calls));)
-		finish_for(call, reason);
+	for (AgentCall *call; (call = g_queue_peek_head(&agent->calls));) {
+		give_up(call);
+		if (call == silent)
+			finish(call, "{}", NULL);
+		else
+			finish_for(call, reason);
+	}
 	utm__io_remove(agent->context, &agent->asking);
 	g_free(agent);
 }

@@ -181,16 +181,17 @@ int utm_guest_sync(UtmGuest *guest, const UtmQmpCallOptions *options, UtmError *
 static void deliver_reply(UtmRequest *request, UtmCallback *callback)
 {
 	if (callback->fn)
-		((UtmGuestReplyFunc)callback->fn)((UtmGuest *)utm__request_get_object(request), utm__request_get_result(request),
-		                                  utm__request_get_error(request), callback->user_data);
+		((UtmGuestReplyFunc)callback->fn)((UtmGuest *)utm__request_get_object(request),
+		                                  utm__request_get_result(request), utm__request_get_error(request),
+		                                  callback->user_data);
 }
 
 int utm_guest_execute_async(UtmGuest *guest, const char *command, const char *arguments,
                             const UtmQmpCallOptions *options, UtmGuestReplyFunc fn, void *user_data,
                             UtmFreeFunc free_fn, UtmError **error)
 {
-	return utm__qmp_submit((UtmQmp *)guest, command, arguments, options, deliver_reply, (UtmAnyFunc)fn, user_data, free_fn,
-	                       error);
+	return utm__qmp_submit((UtmQmp *)guest, command, arguments, options, deliver_reply, (UtmAnyFunc)fn, user_data,
+	                       free_fn, error);
 }
 
 /* ---------------------------------------------------------------- typed commands */

@@ -73,3 +73,5 @@ void utm__qmp_client_resume(UtmQmpClient *client);
 void utm__qmp_client_sweep_later(UtmQmpClient *client);
 
 gint64 utm__qmp_deadline(gint64 timeout_ms);
+/* Notes when the command was given, and returns its deadline. The clock is read once per command. */
+gint64 utm__qmp_command_begin(UtmQmpCommand *command);

@@ -193,9 +193,20 @@ static int take_slot(UtmQmpClient *client, UtmQmpCommand *command)
 	return -1;
 }
 
+static gint64 deadline_from(gint64 now_us, gint64 timeout_ms)
+{
+	return timeout_ms < 0 ? G_MAXINT64 : now_us + MIN(timeout_ms, G_MAXINT) * 1000;
+}
+
 gint64 utm__qmp_deadline(gint64 timeout_ms)
 {
-	return timeout_ms < 0 ? G_MAXINT64 : utm__now_us() + MIN(timeout_ms, G_MAXINT) * 1000;
+	return deadline_from(utm__now_us(), timeout_ms);
+}
+
+gint64 utm__qmp_command_begin(UtmQmpCommand *command)
+{
+	command->given_us = utm__now_us();
+	return deadline_from(command->given_us, command->timeout_ms);
 }
 
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data)
@@ -210,7 +221,7 @@ guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, Ut
 
 guint utm__qmp_client_submit(UtmQmpClient *client, UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data)
 {
-	gint64 deadline_us = utm__qmp_deadline(command->timeout_ms);
+	gint64 deadline_us = utm__qmp_command_begin(command);
 	pthread_mutex_lock(&client->lock);
 	int id = take_slot(client, command);
 	guint ticket = id >= 0 ? utm__qmp_client_arm(client, (guint)id, deadline_us, fn, data) : 0;
@@ -296,14 +307,16 @@ static void refuse(UtmQmpClient *client, UtmError *error_taken)
 	utm_error_unref(error_taken);
 }
 
+static UtmError *nonsense(const UtmQmpClient *client, const char *deed)
+{
+	return utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s %s", client->dialect->peer, deed);
+}
+
 /* A peer answers what it could not read without an id: nothing can be matched any more. */
 static void refuse_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
 {
-	const char *peer = client->dialect->peer;
-	if (envelope->kind == UTM_QMP_KIND_ERROR)
-		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s could not read a command: %s", peer, envelope->text));
-	else
-		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent a reply without an id", peer));
+	g_autofree char *unread = g_strconcat("could not read a command: ", envelope->text, NULL);
+	refuse(client, nonsense(client, envelope->kind == UTM_QMP_KIND_ERROR ? unread : "sent a reply without an id"));
 }
 
 /* Whether a reply with this id was to come; an abandoned command's comes late and frees the id. */
@@ -345,7 +358,7 @@ static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 	}
 	if (!claim_reply(client, envelope->id)) {
 		if (client->dialect->marked)
-			refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s answered what was not asked", client->dialect->peer));
+			refuse(client, nonsense(client, "answered what was not asked"));
 		return;
 	}
 	g_autoptr(UtmError) error = envelope->kind == UTM_QMP_KIND_ERROR ? utm__qmp_envelope_to_error(envelope) : NULL;
@@ -398,7 +411,7 @@ static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 	}
 	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_MONITOR, message->text, message->length);
 	if (client->dialect->marked && envelope.kind != UTM_QMP_KIND_REPLY && envelope.kind != UTM_QMP_KIND_ERROR)
-		refuse(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent what only a monitor sends", client->dialect->peer));
+		refuse(client, nonsense(client, "sent what only a monitor sends"));
 	else if (envelope.kind == UTM_QMP_KIND_GREETING)
 		handle_greeting(client, &envelope);
 	else if (envelope.kind == UTM_QMP_KIND_EVENT)

@@ -2,8 +2,8 @@
 /*
  * What differs between the two that speak QMP: QEMU's monitor, and the agent inside the guest.
  *
- * The agent is under the guest's control, knows no greeting, no negotiation and no events, and its line outlives it: what
- * comes may be older than the connection. So where a monitor that sends nonsense is left, an agent's stream is passed
+ * The agent is under the guest's control, knows no greeting, no negotiation and no events, and its line outlives it:
+ * what comes may be older than the connection. So where a monitor that sends nonsense is left, an agent's stream is passed
  * over up to a mark that was asked for, and goes on from there.
  */
 #pragma once

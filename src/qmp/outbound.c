@@ -63,13 +63,13 @@ bool utm__qmp_outbound_is_open(UtmQmpClient *client, bool with_fd)
 	return client->state == UTM_QMP_CLIENT_READY && g_queue_is_empty(&client->deferred) && has_room(client, with_fd);
 }
 
-static bool put(UtmQmpClient *client, guint id, const char *text, gsize length, int fd_taken)
+static bool put(UtmQmpClient *client, guint id, const char *text, gsize length, int fd_taken, gint64 now_us)
 {
 	UtmQmpTransport *transport = client->transport;
 	if (!utm__qmp_transport_write(transport, text, length, fd_taken))
 		return false;
 	utm__qmp_slots_set_sent(&client->slots, id, utm__qmp_transport_get_queued(transport),
-	                        utm__qmp_transport_get_received(transport), utm__now_us());
+	                        utm__qmp_transport_get_received(transport), now_us);
 	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_CLIENT, text, length);
 	return true;
 }
@@ -87,7 +87,6 @@ static bool defer(UtmQmpClient *client, guint id, const GString *text, int fd_ta
 	client->deferred_bytes += text->len;
 	slot->deferred = deferred;
 	slot->received = utm__qmp_transport_get_received(client->transport);
-	slot->since_us = utm__now_us();
 	return true;
 }
 
@@ -96,12 +95,13 @@ bool utm__qmp_outbound_add(UtmQmpClient *client, guint id, UtmQmpCommand *comman
 	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
 	g_strlcpy(slot->name, command->name, sizeof slot->name);
 	slot->timeout_ms = command->timeout_ms;
+	slot->since_us = command->given_us;
 	slot->beside = command->oob;
 	slot->exclusive = command->fd >= 0;
 	compose(client->command, client->echoes ? (int)id : -1, command);
 	bool at_once = command->urgent || (command->oob && client->state == UTM_QMP_CLIENT_READY) ||
 	               utm__qmp_outbound_is_open(client, slot->exclusive);
-	bool taken = at_once ? put(client, id, client->command->str, client->command->len, command->fd)
+	bool taken = at_once ? put(client, id, client->command->str, client->command->len, command->fd, command->given_us)
 	                     : defer(client, id, client->command, command->fd);
 	if (taken)
 		command->fd = -1;
@@ -121,7 +121,8 @@ void utm__qmp_outbound_advance(UtmQmpClient *client)
 {
 	Deferred *first;
 	while (client->state == UTM_QMP_CLIENT_READY && (first = g_queue_peek_head(&client->deferred)) != NULL) {
-		if (!has_room(client, first->fd >= 0) || !put(client, first->id, first->text, first->length, first->fd))
+		if (!has_room(client, first->fd >= 0) ||
+		    !put(client, first->id, first->text, first->length, first->fd, utm__now_us()))
 			break;
 		first->fd = -1;
 		forget(client, first);
@@ -174,7 +175,7 @@ UtmError *utm__qmp_outbound_timeout_error(UtmQmpClient *client, guint id, const 
 		g_string_append(text, " ago");
 	}
 	if (stalled)
-		g_string_append(text, "; nothing at all came from the monitor meanwhile");
+		g_string_append_printf(text, "; nothing at all came from %s meanwhile", client->dialect->peer);
 	return utm__error_new(stalled ? UTM_ERROR_QMP_STALLED : UTM_ERROR_TIMEOUT, "%s", text->str);
 }
 

@@ -141,7 +141,8 @@ static int check_connect(UtmContext *context, const UtmQmpConnectOptions *option
 }
 
 /* A server that has not yet accepted those before us answers EAGAIN: try again for as long as there is time. */
-int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel, UtmError **error)
+int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel,
+                            UtmError **error)
 {
 	for (;;) {
 		g_autoptr(UtmError) failure = NULL;

@@ -26,7 +26,12 @@ typedef struct Call {
 	UtmCancel *cancel;    /* borrowed from the options; the request has a reference */
 	UtmQmpClient *client; /* a reference; the one that was tried, and must adopt when it handed the call back */
 	UtmTypedCall typed;   /* without a schema: the reply stays JSON */
-	GList link;           /* in UtmQmp.calls while under way */
+	UtmRequest *request;  /* which owns this; NULL while the shortcut is tried */
+	GList link;           /* in UtmQmp.held, then in UtmQmp.calls while under way */
+	bool is_forced;       /* sent as it is */
+	bool varies;          /* to be held against what QEMU has */
+	bool is_held;         /* in UtmQmp.held */
+	guint timer;          /* its deadline meanwhile */
 	bool handed;          /* back by the shortcut: sent already */
 	guint ticket; /* 0: not in UtmQmp.calls */
 	UtmQmp *counted_in; /* its on_their_way; NULL: not any more */
@@ -128,6 +133,7 @@ static Call *call_new_checked(UtmQmp *qmp, const char *command, char *arguments_
 	call->link.data = call;
 	call->call.command.name = call->command;
 	call->call.command.arguments_json = call->arguments;
+	call->is_forced = checked.flags & UTM_QMP_CALL_FORCE;
 	call->call.command.oob = checked.flags & UTM_QMP_CALL_OOB;
 	call->call.command.timeout_ms = checked.timeout_ms ? checked.timeout_ms : utm__qmp_default_timeout_ms(command);
 	return g_steal_pointer(&call);
@@ -188,17 +194,20 @@ static guint send_call(UtmQmp *qmp, UtmQmpClient *client, Call *call, UtmRequest
 	return utm__qmp_client_submit(client, &call->call.command, on_reply, request);
 }
 
-static void start_call(UtmRequest *request)
+static UtmError *ended_error(const UtmQmp *qmp, const Call *call)
+{
+	return utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s; `%s` was not sent",
+	                      qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
+	                      utm_error_get_message(qmp->end_error), call->command);
+}
+
+static void begin_call(UtmRequest *request)
 {
 	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
 	Call *call = utm__request_get_input(request);
 	UtmQmpClient *client = call->handed ? call->client : qmp->client;
 	if (!client) {
-		utm__request_finish(request,
-		                    utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s; `%s` was not sent",
-		                                   qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
-		                                   utm_error_get_message(qmp->end_error), call->command),
-		                    NULL, NULL);
+		utm__request_finish(request, ended_error(qmp, call), NULL, NULL);
 		return;
 	}
 	UtmError *refused = NULL;
@@ -210,10 +219,97 @@ static void start_call(UtmRequest *request)
 		g_queue_push_tail_link(&qmp->calls, &call->link);
 }
 
+/* --- calls that are held against what QEMU has, and whatever was given after one that waits for that --- */
+
+static void finish_unsent(UtmRequest *request, UtmError *error_taken)
+{
+	arrive(utm__request_get_input(request));
+	utm__request_finish(request, error_taken, NULL, NULL);
+}
+
+static void unhold(UtmQmp *qmp, Call *call)
+{
+	g_queue_unlink(&qmp->held, &call->link);
+	call->is_held = false;
+	utm__io_remove(qmp->object.context, &call->timer);
+}
+
+/* Where QEMU does not tell what it has, it finds out itself. */
+static void check_and_send(UtmRequest *request, const UtmIntrospection *index)
+{
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	Call *call = utm__request_get_input(request);
+	UtmError *failure = NULL;
+	if (call->varies && index)
+		utm__introspection_check(index, call->command, call->arguments, qmp->version, &failure);
+	if (failure)
+		finish_unsent(request, failure);
+	else
+		begin_call(request);
+}
+
+static void on_support(UtmQmpSupportWait *wait, const UtmIntrospection *index, const UtmError *error)
+{
+	UtmQmp *qmp = (UtmQmp *)((char *)wait - G_STRUCT_OFFSET(UtmQmp, held_wait));
+	for (Call *call; (call = g_queue_peek_head(&qmp->held));) {
+		unhold(qmp, call);
+		if (call->call.deadline_us != G_MAXINT64)
+			call->call.command.timeout_ms = MAX(call->call.deadline_us - utm__now_us(), 0) / 1000;
+		check_and_send(call->request, index);
+	}
+}
+
+static void on_held_deadline(void *data)
+{
+	Call *call = data;
+	call->timer = 0;
+	unhold((UtmQmp *)utm__request_get_object(call->request), call);
+	finish_unsent(call->request,
+	              utm__error_new(UTM_ERROR_TIMEOUT, "`%s` was not sent: the monitor did not tell within %" G_GINT64_FORMAT
+	                             " ms what it supports", call->command, call->call.command.timeout_ms));
+}
+
+static void hold_call(UtmQmp *qmp, Call *call)
+{
+	gint64 timeout_ms = call->call.command.timeout_ms;
+	call->is_held = true;
+	call->call.deadline_us = utm__qmp_deadline(timeout_ms);
+	if (timeout_ms >= 0)
+		call->timer = utm__io_add_timeout(qmp->object.context, timeout_ms, on_held_deadline, call);
+	g_queue_push_tail_link(&qmp->held, &call->link);
+	qmp->held_wait.done = on_support;
+	if (!qmp->held_wait.is_waiting)
+		utm__qmp_support_want(qmp, &qmp->held_wait);
+}
+
+static void start_call(UtmRequest *request)
+{
+	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
+	Call *call = utm__request_get_input(request);
+	bool waits = call->varies && !utm__qmp_support_is_settled(qmp);
+	bool overtakes = call->handed || call->call.command.oob || g_queue_is_empty(&qmp->held);
+	if (waits || !overtakes)
+		hold_call(qmp, call);
+	else
+		check_and_send(request, qmp->support.index);
+}
+
+static void abort_held(UtmRequest *request, int code)
+{
+	Call *call = utm__request_get_input(request);
+	g_autoptr(UtmError) reason = utm__request_abort_error(request, code);
+	unhold((UtmQmp *)utm__request_get_object(request), call);
+	finish_unsent(request, utm__error_new(code, "%s; `%s` was not sent", utm_error_get_message(reason), call->command));
+}
+
 static void abort_call(UtmRequest *request, int code)
 {
 	UtmQmp *qmp = (UtmQmp *)utm__request_get_object(request);
 	Call *call = utm__request_get_input(request);
+	if (call->is_held) {
+		abort_held(request, code);
+		return;
+	}
 	UtmError *error = utm__request_abort_error(request, code);
 	if (qmp->client && qmp->route)
 		qmp->route->abandon(qmp, call->ticket, error);
@@ -228,6 +324,7 @@ static UtmRequest *request_new(UtmQmp *qmp, Call *call_taken)
 	UtmRequest *request = utm__request_new(&qmp->object, "a QMP command", -1, call_taken->cancel);
 	utm__request_set_input(request, call_taken, call_free);
 	utm__request_set_abort(request, abort_call);
+	call_taken->request = request;
 	call_taken->counted_in = qmp;
 	g_atomic_int_inc(&qmp->on_their_way);
 	return request;
@@ -310,14 +407,27 @@ int utm_qmp_execute_async(UtmQmp *qmp, const char *command, const char *argument
 
 /* --- typed --- */
 
-static Call *call_new_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken, const UtmQmpCallOptions *options,
-                            UtmError **error)
+/* Only the monitor tells what it has, and an open command takes more than that. */
+static Call *call_new_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken, bool varies,
+                            const UtmQmpCallOptions *options, UtmError **error)
 {
-	const char *command = utm__schema_string(typed.schema, utm__typed_row(typed)->name);
-	Call *call = call_new_checked(qmp, command, arguments_taken, options, error);
-	if (call)
-		call->typed = typed;
+	const UtmSchemaCall *row = utm__typed_row(typed);
+	Call *call = call_new_checked(qmp, utm__schema_string(typed.schema, row->name), arguments_taken, options, error);
+	if (!call)
+		return NULL;
+	call->typed = typed;
+	call->varies = varies && !call->is_forced && !(row->flags & UTM_SCHEMA_CALL_OPEN) && typed.schema == &utm__qmp_schema;
 	return call;
+}
+
+/* On the caller's thread, when it is known already what QEMU has; else the I/O thread will. */
+static int check_now(UtmQmp *qmp, Call *call, UtmError **error)
+{
+	g_autoptr(UtmIntrospection) index = call->varies ? utm__qmp_support_ref_index(qmp) : NULL;
+	if (!index)
+		return 0;
+	call->varies = false;
+	return utm__introspection_check(index, call->command, call->arguments, qmp->version, error);
 }
 
 UtmTypedCall utm__qmp_request_get_typed(UtmRequest *request)
@@ -339,10 +449,10 @@ int utm__qmp_run_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken, b
                        const UtmQmpCallOptions *options, void **ret_object, UtmError **error)
 {
 	UtmError *failure = NULL;
-	g_autoptr(Call) call = call_new_typed(qmp, typed, arguments_taken, options, &failure);
-	if (!call || utm__context_check_blocking(qmp->object.context, &failure) < 0)
+	g_autoptr(Call) call = call_new_typed(qmp, typed, arguments_taken, varies, options, &failure);
+	if (!call || utm__context_check_blocking(qmp->object.context, &failure) < 0 || check_now(qmp, call, &failure) < 0)
 		return utm__fail_take(error, failure);
-	if (try_shortcut(qmp, call) == UTM_QMP_CALL_DONE)
+	if (!call->varies && try_shortcut(qmp, call) == UTM_QMP_CALL_DONE)
 		return decode_result(call, ret_object, error);
 	g_autoptr(UtmRequest) request = request_new(qmp, g_steal_pointer(&call));
 	int failed = utm__request_run(request, start_call, error);
@@ -356,7 +466,7 @@ int utm__qmp_submit_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_taken
                           UtmError **error)
 {
 	UtmError *failure = NULL;
-	Call *call = call_new_typed(qmp, typed, arguments_taken, options, &failure);
+	Call *call = call_new_typed(qmp, typed, arguments_taken, varies, options, &failure);
 	if (!call) {
 		utm__callback_unref(callback_taken);
 		return utm__fail_take(error, failure);

@@ -6,6 +6,7 @@
 #include "qmp/client-private.h"
 #include "qmp/replay.h"
 #include "qmp/subscription.h"
+#include "qmp/support.h"
 
 /*
  * Where commands go, when not straight to the client: a guest agent has its own queue in front of it. All on the I/O
@@ -31,15 +32,18 @@ struct UtmQmp {
 	bool has_oob, passes_fds;
 	UtmQmpReplay *replay; /* the other end, when that is ours */
 
-	pthread_mutex_t lock; /* guards the next three; the first two change on the I/O thread only */
+	pthread_mutex_t lock; /* guards the next two and support.index, which change on the I/O thread only, and the recorder */
 	UtmQmpClient *client; /* a reference; NULL after the end */
 	UtmError *end_error;
+	UtmQmpSupport support;
 	UtmQmpRecorder *recorder; /* until utm_qmp_record_stop() */
 
 	gint on_their_way; /* atomic: calls that the I/O thread has not begun */
 
 	/* I/O thread only */
 	GQueue calls; /* sent and not answered; qmp-execute.c knows of what */
+	GQueue held;  /* not sent before it is known what QEMU has, in their order */
+	UtmQmpSupportWait held_wait;
 	UtmRequest *connecting;
 };
 
@@ -53,7 +57,8 @@ void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client);
 void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
 
 /* A socket connected to the path, within the time; or a negative code. Blocks. */
-int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel, UtmError **error);
+int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel,
+                            UtmError **error);
 bool utm__qmp_is_stream_socket(int fd);
 
 /* Submits a command whose answer `deliver` hands to fn. */

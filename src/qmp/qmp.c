@@ -11,6 +11,7 @@ static void qmp_free(UtmObject *object)
 {
 	UtmQmp *qmp = (UtmQmp *)object;
 	utm__qmp_subscribers_clear(&qmp->subscribers);
+	utm__qmp_support_clear(&qmp->support);
 	if (qmp->recorder)
 		utm__qmp_recorder_finish(qmp->recorder, NULL);
 	utm__qmp_recorder_unref(qmp->recorder);
@@ -41,6 +42,7 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 		qmp->route->end(qmp, qmp->end_error);
 	else
 		utm__qmp_abandon_calls(qmp, client, qmp->end_error);
+	utm__qmp_support_end(qmp, client, qmp->end_error);
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);

@@ -127,7 +127,7 @@ bool utm__qmp_request_is_negotiation(const char *name)
 
 bool utm__qmp_request_is_aside(const char *name)
 {
-	return strcmp(name, "query-qmp-schema") == 0;
+	return strcmp(name, "query-qmp-schema") == 0 || strcmp(name, "query-target") == 0;
 }
 
 /* ---------------------------------------------------------------- lines */

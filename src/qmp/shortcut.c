@@ -93,7 +93,7 @@ static void give_back(UtmQmpClient *client, const UtmQmpCall *call)
 
 UtmQmpCallResult utm__qmp_client_try_call(UtmQmpClient *client, UtmQmpCall *call)
 {
-	call->deadline_us = utm__qmp_deadline(call->command.timeout_ms);
+	call->deadline_us = utm__qmp_command_begin(&call->command);
 	pthread_mutex_lock(&client->lock);
 	bool borrowed = borrow(client, call);
 	bool sent = borrowed && utm__qmp_transport_flush(client->transport) &&

@@ -177,7 +177,8 @@ static UtmQmpInput receive(UtmQmpTransport *transport, int flags)
 		return end_input(transport, broken_error(transport, errno));
 	if (count == 0)
 		return end_input(transport, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "%s closed the connection%s",
-		                                           transport->dialect->peer, transport->out ? " in the middle of a message" : ""));
+		                                           transport->dialect->peer,
+		                                           transport->out ? " in the middle of a message" : ""));
 	return transport->broken ? end_input(transport, broken_error(transport, EPIPE)) : UTM_QMP_INPUT_WAIT;
 }
 
@@ -187,7 +188,7 @@ static void refuse_input(UtmQmpTransport *transport, UtmError *error_taken)
 	end_input(transport, error_taken);
 }
 
-/* Whether a short message stands behind a mark. Looks from mark to mark, so that none hides in what a cut one opened. */
+/* Whether a short message stands behind a mark. From mark to mark, so that none hides in what a cut one opened. */
 static bool find_answer(UtmQmpTransport *transport)
 {
 	while (transport->scan < transport->end) {
@@ -208,15 +209,16 @@ static bool find_answer(UtmQmpTransport *transport)
 /* Whether a whole message is there. False with `ended` set when what was read is none. */
 static bool find_message(UtmQmpTransport *transport)
 {
+	const UtmQmpDialect *dialect = transport->dialect;
 	if (transport->whole || transport->ended)
 		return transport->whole;
 	if (transport->passing)
 		return find_answer(transport);
 	if (transport->scan < transport->end && scan(transport, transport->end) == UTM_QMP_FRAME_BAD)
-		refuse_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent what is no QMP", transport->dialect->peer));
-	else if (transport->out > transport->dialect->message_max)
+		refuse_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent what is no QMP", dialect->peer));
+	else if (transport->out > dialect->message_max)
 		refuse_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent a message of more than %s",
-		                                       transport->dialect->peer, transport->dialect->message_max_text));
+		                                       dialect->peer, dialect->message_max_text));
 	return transport->whole && !transport->ended;
 }
 

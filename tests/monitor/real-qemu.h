@@ -30,13 +30,13 @@ static inline void die_with_parent(gpointer unused)
 }
 
 /* With a second monitor, named `second`. */
-static inline void machine_start(Machine *machine)
+static inline void machine_start_program(Machine *machine, const char *program)
 {
 	machine->dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
 	machine->path = g_build_filename(machine->dir, "qmp", NULL);
 	g_autofree char *chardev = g_strdup_printf("socket,id=qmp,path=%s,server=on,wait=off", machine->path);
 	g_autofree char *second = g_strdup_printf("socket,id=second,path=%s/second,server=on,wait=off", machine->dir);
-	char *argv[] = { QEMU, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
+	char *argv[] = { (char *)program, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
 		         "-mon", "chardev=qmp,mode=control", "-chardev", second, "-mon", "chardev=second,mode=control",
 		         "-chardev", "socket,id=tcp,host=127.0.0.1,port=0,server=on,wait=off",
 		         "-mon", "chardev=tcp,mode=control", NULL };
@@ -44,6 +44,11 @@ static inline void machine_start(Machine *machine)
 	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
 	                   die_with_parent, NULL, &machine->pid, &error))
 		g_error("%s", error->message);
+}
+
+static inline void machine_start(Machine *machine)
+{
+	machine_start_program(machine, QEMU);
 }
 
 static inline void machine_end(Machine *machine)

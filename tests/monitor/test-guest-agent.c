@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The guest agent's connection against a scripted agent: what a real one does not do on demand, and what a hostile does. */
+/* The guest agent's connection against a scripted agent: what a real one does not do on demand, or a hostile one does. */
 #include "session.h"
 
 #include <fcntl.h>
@@ -520,7 +520,8 @@ static void forget_many(FakeQmp *fake, void *data)
 {
 	for (int i = 0; i < LOST; i++) {
 		answer_question(fake);
-		fake_qmp_expect(fake, "guest-info");
+		/* What was lost does not keep its id. */
+		g_assert_cmpint(fake_qmp_expect(fake, "guest-info"), <, 10);
 	}
 	answer_question(fake);
 	serve_ping(fake);
@@ -831,15 +832,30 @@ static void test_limit(void)
 	g_autofree char *bytes = g_strnfill(30 << 20, 'A');
 	g_autofree char *arguments = g_strconcat("{\"a\":\"", bytes, "\"}", NULL);
 	Answers answers = { 0 };
+	UtmQmpCallOptions options = UTM_QMP_CALL_OPTIONS_INIT;
+	options.timeout_ms = -1;
 	Line line = line_open_with(stay_silent, NULL, 0, UTM_GUEST_CONNECT_NO_WAIT);
 	for (int i = 0; i < 3; i++)
-		g_assert_cmpint(utm_guest_execute_async(line.guest, "guest-a", arguments, NULL, on_reply, &answers, on_free, NULL),
-		                ==, 0);
+		utm_guest_execute_async(line.guest, "guest-a", arguments, &options, on_reply, &answers, on_free, NULL);
 	wait_for(answers.count == 1);
 	g_assert_cmpint(answers.codes[0], ==, UTM_ERROR_LIMIT);
 	line_close(&line);
 	wait_for(answers.freed == 3);
 	answers_clear(&answers);
+}
+
+/* What only a monitor has. */
+static void test_refused_options(void)
+{
+	int fd = 0;
+	UtmQmpCallOptions options = UTM_QMP_CALL_OPTIONS_INIT;
+	Line line = line_open(mark_and_serve, NULL);
+	options.flags = UTM_QMP_CALL_OOB;
+	g_assert_cmpint(utm_guest_sync(line.guest, &options, NULL), ==, UTM_ERROR_NOT_SUPPORTED);
+	options.flags = 0;
+	options.fd = &fd;
+	g_assert_cmpint(utm_guest_sync(line.guest, &options, NULL), ==, UTM_ERROR_NOT_SUPPORTED);
+	line_close(&line);
 }
 
 static void test_bad_arguments(void)
@@ -903,6 +919,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/guest-agent/cancel", test_cancel);
 	g_test_add_func("/guest-agent/command-cut", test_command_cut);
 	g_test_add_func("/guest-agent/limit", test_limit);
+	g_test_add_func("/guest-agent/refused-options", test_refused_options);
 	g_test_add_func("/guest-agent/bad-arguments", test_bad_arguments);
 	return session_main();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guest agent itself, qemu-ga, which runs on the host here: on a socket, and on a serial line that outlives it. Only
- * harmless commands; those that change the host are blocked on top of that.
+ * The guest agent itself, qemu-ga, which runs on the host here: on a socket, and on a serial line that outlives it.
+ * Only harmless commands; those that change the host are blocked on top of that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utm/qga-commands.h>
+#include <utm/qmp-types.h>
 #include <utm/utm.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmError, utm_error_unref)
@@ -133,6 +135,45 @@ static void test_commands(void)
 	g_autoptr(UtmError) error = NULL;
 	g_assert_cmpint(utm_guest_execute(guest, "guest-nonsense", NULL, NULL, NULL, &error), ==, UTM_ERROR_QMP_COMMAND);
 	g_assert_cmpstr(utm_error_get_qmp_class(error), ==, "CommandNotFound");
+	utm_guest_unref(guest);
+	agent_kill(&agent);
+	agent_clear(&agent);
+}
+
+/* The same with structs, which is what programs use. */
+static void test_typed(void)
+{
+	Agent agent;
+	agent_start(&agent);
+	UtmGuest *guest = agent_connect(&agent);
+	UtmQgaGuestAgentInfo *info = NULL;
+	g_assert_cmpint(utm_qga_guest_info(guest, NULL, NULL, &info, NULL), ==, 0);
+	g_assert_cmpuint(info->supported_commands_count, >, 20);
+	g_assert_nonnull(info->supported_commands[0]->name);
+	utm_qga_guest_agent_info_free(info);
+
+	UtmQgaGuestSyncArgs *sync = utm_qga_guest_sync_args_new();
+	int64_t back = 0;
+	sync->id = G_MAXINT64;
+	g_assert_cmpint(utm_qga_guest_sync(guest, sync, NULL, &back, NULL), ==, 0);
+	g_assert_cmpint(back, ==, G_MAXINT64);
+	utm_qga_guest_sync_args_free(sync);
+
+	UtmQgaGuestFileOpenArgs *open = utm_qga_guest_file_open_args_new();
+	g_autoptr(UtmError) error = NULL;
+	g_assert_cmpint(utm_qga_guest_file_open(guest, open, NULL, &back, &error), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpstr(utm_error_get_key_path(error), ==, "path");
+	utm_set_string(&open->path, "/no/such/file");
+	g_autoptr(UtmError) refused = NULL;
+	g_assert_cmpint(utm_qga_guest_file_open(guest, open, NULL, &back, &refused), ==, UTM_ERROR_QMP_COMMAND);
+	g_assert_nonnull(strstr(utm_error_get_message(refused), "/no/such/file"));
+	utm_qga_guest_file_open_args_free(open);
+
+	/* A struct of the monitor's schema is none of the agent's. */
+	UtmQmpQomGetArgs *foreign = utm_qmp_qom_get_args_new();
+	g_assert_cmpint(utm_qga_guest_file_open(guest, (const UtmQgaGuestFileOpenArgs *)(const void *)foreign, NULL, &back, NULL),
+	                ==, UTM_ERROR_INVALID_ARGUMENT);
+	utm_qmp_qom_get_args_free(foreign);
 	utm_guest_unref(guest);
 	agent_kill(&agent);
 	agent_clear(&agent);
@@ -283,7 +324,7 @@ static void test_restart(void)
 	g_assert_cmpint(ping_within(guest, 100), ==, UTM_ERROR_TIMEOUT);
 	for (int i = 0; i < 4; i++) {
 		agent_spawn(&agent, "isa-serial");
-		/* An agent that starts throws away what it finds. Only a stream that is not trusted anyway is asked about again. */
+		/* An agent that starts throws away what it finds; only a question for a mark is asked again. */
 		if (i == 1)
 			g_assert_cmpint(utm_guest_sync(guest, NULL, NULL), ==, 0);
 		g_assert_cmpint(ping_within(guest, PATIENCE_MS), ==, 0);
@@ -340,6 +381,7 @@ int main(int argc, char **argv)
 	if (!program)
 		g_test_add_func("/guest-real/missing", test_missing);
 	add("/guest-real/commands", test_commands);
+	add("/guest-real/typed", test_typed);
 	add("/guest-real/exec", test_exec);
 	add("/guest-real/longest-read", test_longest_read);
 	add("/guest-real/half-a-command-before", test_half_a_command_before);

@@ -301,6 +301,26 @@ static void test_close_wrapping(void)
 	owner_close(&owner, fake);
 }
 
+static void on_has(UtmQmp *qmp, bool has, const UtmError *error, void *data)
+{
+	g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_QMP_DISCONNECTED);
+	g_atomic_int_inc((gint *)data);
+}
+
+/* The client lives on, and so would the question that was sent for the handle. */
+static void test_close_while_asking(void)
+{
+	Owner owner = { 0 };
+	gint ends = 0;
+	FakeQmp *fake = owner_open(&owner, ignore);
+	wait_until(&owner, &owner.ready, 1);
+	g_assert_cmpint(utm_qmp_has_async(owner.qmp, "stop", NULL, on_has, &ends, NULL, NULL), ==, 0);
+	utm_qmp_close(owner.qmp);
+	wait_until(&owner, &ends, 1);
+	owner_close(&owner, fake);
+	g_assert_cmpint(ends, ==, 1);
+}
+
 static void emit_one(void *data)
 {
 	utm__qmp_emit(((Owner *)data)->qmp, "STOP", NULL, -1);
@@ -408,6 +428,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/client/send-after-end", test_send_after_end);
 	g_test_add_func("/qmp/client/free-inside-callbacks", test_free_inside_callbacks);
 	g_test_add_func("/qmp/client/close-wrapping", test_close_wrapping);
+	g_test_add_func("/qmp/client/close-while-asking", test_close_while_asking);
 	g_test_add_func("/qmp/client/events-of-a-closed-handle", test_events_of_a_closed_handle);
 	g_test_add_func("/qmp/client/detach-under-calls", test_detach_under_calls);
 	g_test_add_func("/qmp/client/shared-connection", test_shared_connection);
