@@ -13,6 +13,7 @@
  * It ends when all commands are answered; with --watch only when QEMU goes away. --record writes the session to a file,
  * --replay takes such a file for QEMU. Exit code: 0 all went well, 1 something failed, 2 it was not asked properly.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
