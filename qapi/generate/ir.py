@@ -230,7 +230,7 @@ def check_texts(facts, place):
         if not isinstance(facts.get(key, ""), str):
             raise SchemaError(place, f"'{key}' must be a string")
     for key in ("required-if", "write-if", "write-as", "read-if", "from-bool"):
-        if not isinstance(facts.get(key, {}), dict) and not (key == "write-if" and facts[key] is False):
+        if not isinstance(facts.get(key, {}), dict) and (key, facts[key]) != ("write-if", False):
             raise SchemaError(place, f"'{key}' must be an object")
     if "write-as" in facts and set(facts["write-as"]) != {"value", "unless"}:
         raise SchemaError(place, "'write-as' is { 'value': VALUE, 'unless': CONDITION }")
@@ -342,7 +342,7 @@ def add_from_bool(struct, member, rule, place):
 def value_of(member, value, place):
     """A value in the schema as the tables hold it: a number, or a string for strings."""
     text = {True: "true", False: "false"}.get(value, value)
-    if not isinstance(text, str) or member.is_array or isinstance(member.type, Struct):
+    if not isinstance(text, str) or member.is_array or isinstance(member.type, Struct) or member.type == "data":
         raise SchemaError(place, f"a value for '{member.name}' must be a scalar in quotes")
     if member.type == "str":
         return str(text)

@@ -19,7 +19,8 @@ static void set_text(char **place, const char *text)
 static void set_file_name(char **place, const char *path)
 {
 	g_autofree char *name = path ? g_path_get_basename(path) : NULL;
-	bool is_name = name && strcmp(name, "/") != 0 && strcmp(name, ".") != 0 && *path;
+	/* The last word is what property lists have for no value. */
+	bool is_name = name && strcmp(name, "/") != 0 && strcmp(name, ".") != 0 && strcmp(name, "$null") != 0 && *path;
 	set_text(place, is_name ? name : NULL);
 }
 

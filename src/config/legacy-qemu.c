@@ -338,11 +338,14 @@ static void add_string(char ***list, size_t *count, const char *text)
 static void migrate_flags(const UtmLegacySystem *old, UtmConfigSystem *system)
 {
 	for (size_t i = 0; i < old->cpu_flags_count; i++) {
-		const char *flag = old->cpu_flags[i];
-		if (*flag == '-')
-			add_string(&system->cpu_flags_remove, &system->cpu_flags_remove_count, flag + 1);
+		bool removes = *old->cpu_flags[i] == '-';
+		const char *flag = old->cpu_flags[i] + (removes || *old->cpu_flags[i] == '+');
+		if (strcmp(flag, "$null") == 0) /* no property list can say it */
+			continue;
+		if (removes)
+			add_string(&system->cpu_flags_remove, &system->cpu_flags_remove_count, flag);
 		else
-			add_string(&system->cpu_flags_add, &system->cpu_flags_add_count, flag + (*flag == '+'));
+			add_string(&system->cpu_flags_add, &system->cpu_flags_add_count, flag);
 	}
 }
 

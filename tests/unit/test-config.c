@@ -692,6 +692,152 @@ static void test_decision(void)
 	g_assert_cmpint(load_text("<plist version=\"1.0\"><array/></plist>", &error), ==, UTM_ERROR_CONFIG_MALFORMED);
 }
 
+/* --- rules of the Apple back end --- */
+
+static UtmConfig *load_devices(const char *devices, UtmError **error)
+{
+	g_autofree char *json = g_strdup_printf(
+		"{'Backend':'Apple','ConfigurationVersion':4,'Information':{'Name':'','IconCustom':false,"
+		"'UUID':'aabbccdd-1122-3344-5566-77889900aabb'},'System':{'Architecture':'','CPUCount':1,'MemorySize':1,"
+		"'Boot':{'OperatingSystem':'None'}},'Virtualization':{'Audio':false,'Balloon':false,'Entropy':false,%s},"
+		"'Display':[],'Drive':[],'Network':[],'Serial':[]}", devices);
+	UtmConfig *config = NULL;
+	(void)utm_config_load_json(json, NULL, &config, error);
+	return config;
+}
+
+/* Booleans of early files in every combination with words and with the trackpad. */
+static void test_keyboard_and_pointer(void)
+{
+	static const struct {
+		const char *devices, *keyboard, *pointer;
+	} cases[] = {
+		{ "'Keyboard':true,'Pointer':true", "Generic", "Mouse" },
+		{ "'Keyboard':false,'Pointer':false", "Disabled", "Disabled" },
+		{ "'Keyboard':true,'Pointer':true,'Trackpad':true", "Generic", "Trackpad" },
+		{ "'Trackpad':true,'Pointer':false,'Keyboard':false", "Disabled", "Trackpad" },
+		{ "'Keyboard':true,'Pointer':true,'Trackpad':false", "Generic", "Mouse" },
+		{ "'Keyboard':true,'Pointer':false,'Trackpad':false", "Generic", "Disabled" },
+		{ "'Keyboard':'Mac','Pointer':'Mouse'", "Mac", "Mouse" },
+		{ "'Keyboard':'Mac','Pointer':'Mouse','Trackpad':true", "Mac", "Mouse" },
+		{ "'Keyboard':'Disabled','Pointer':'Trackpad','Trackpad':false", "Disabled", "Trackpad" },
+		{ "'Keyboard':'Generic','Pointer':true", "Generic", "Mouse" },
+		{ "'Keyboard':true,'Pointer':'Disabled'", "Generic", "Disabled" },
+		/* Only a boolean pointer looks at it. */
+		{ "'Keyboard':true,'Pointer':'Mouse','Trackpad':'nonsense'", "Generic", "Mouse" },
+		{ "'Keyboard':true,'Trackpad':{'a':[1]},'Pointer':'Mouse'", "Generic", "Mouse" },
+	};
+	static const char *const wrong[][2] = {
+		{ "'Keyboard':true,'Pointer':true,'Trackpad':'nonsense'", "Virtualization.Trackpad" },
+		{ "'Trackpad':1,'Keyboard':true,'Pointer':false", "Virtualization.Trackpad" },
+		{ "'Keyboard':1,'Pointer':true", "Virtualization.Keyboard" },
+		{ "'Keyboard':'Trackpad','Pointer':true", "Virtualization.Keyboard" },
+		{ "'Keyboard':true,'Pointer':'Mac'", "Virtualization.Pointer" },
+		{ "'Keyboard':true", "Virtualization.Pointer" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(UtmConfig) config = load_devices(cases[i].devices, NULL);
+		g_test_message("%s", cases[i].devices);
+		g_assert_nonnull(config);
+		assert_string(config, "Virtualization.Keyboard", cases[i].keyboard);
+		assert_string(config, "Virtualization.Pointer", cases[i].pointer);
+		g_assert_false(has(config, "Virtualization.Trackpad"));
+		g_assert_cmpint(utm_config_set_bool(config, "Virtualization.Trackpad", true, NULL), ==,
+		                UTM_ERROR_CONFIG_INVALID_VALUE);
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autoptr(UtmError) error = NULL;
+		g_test_message("%s", wrong[i][0]);
+		g_assert_null(load_devices(wrong[i][0], &error));
+		g_assert_cmpstr(utm_error_get_key_path(error), ==, wrong[i][1]);
+	}
+}
+
+static void test_early_apple_file(void)
+{
+	g_autoptr(UtmConfig) config = load_sample("apple-early.plist");
+	g_autoptr(UtmError) error = NULL;
+	g_autofree char *written = NULL;
+	g_autofree char *json = NULL;
+	size_t size;
+	g_assert_cmpint(utm_config_get_backend(config), ==, UTM_BACKEND_APPLE);
+	g_assert_null(utm__config_get_qemu(config));
+	g_assert_nonnull(utm__config_get_apple(config));
+	g_assert_cmpstr(utm_config_get_name(config), ==, "Early");
+	g_assert_cmpstr(utm_config_get_uuid(config), ==, "AABBCCDD-1122-3344-5566-77889900AABB");
+	g_assert_false(get_bool(config, "System.Boot.UEFIBoot"));
+	g_assert_false(get_bool(config, "Virtualization.ClipboardSharing"));
+	g_assert_false(has(config, "Virtualization.Rosetta"));
+	g_assert_true(get_bool(config, "Display[0].DynamicResolution"));
+	g_assert_false(get_bool(config, "Drive[0].ReadOnly"));
+	g_assert_true(get_bool(config, "Drive[1].ReadOnly"));
+	g_assert_false(get_bool(config, "Drive[0].Nvme"));
+	/* What UTM keeps elsewhere now is a hint, as long as nobody saves. */
+	g_assert_false(has(config, "Drive[0].Bookmark"));
+	g_assert_cmpint(utm_config_to_json(config, "Drive[1].Bookmark", &json, NULL), ==, 0);
+	g_assert_cmpstr(json, ==, "{\n  \"$data\": \"Ym9va21hcms=\"\n}");
+	g_assert_true(get_bool(config, "SharedDirectory[0].ReadOnly"));
+	g_assert_false(has(config, "System.GenericPlatform"));
+	g_assert_cmpint(utm_config_insert(config, "SharedDirectory", 0, "{}", NULL), ==, UTM_ERROR_CONFIG_INVALID_VALUE);
+	g_assert_cmpint(utm_config_to_plist(config, &written, &size, NULL), ==, 0);
+	static const char *const gone[] = { "Bookmark", "SharedDirectory", "<key>Trackpad", "BridgeInterface",
+	                                    "GenericPlatform" };
+	for (gsize i = 0; i < G_N_ELEMENTS(gone); i++)
+		g_assert_null(strstr(written, gone[i]));
+}
+
+static void test_apple_modes(void)
+{
+	static const char *const cases[][4] = {
+		{ "apple-macos.plist", "System.Boot.OperatingSystem", "Linux", "<key>MacPlatform</key>" },
+		{ "apple-macos.plist", "System.Boot.OperatingSystem", "None", "<key>MacPlatform</key>" },
+		{ "apple-macos.plist", "Network[1].Mode", "Shared", "<key>BridgeInterface</key>" },
+		{ "apple-macos.plist", "Serial[0].Mode", "Ptty", "<key>Terminal</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>GenericPlatform</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>LinuxKernelPath</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>LinuxCommandLine</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>LinuxInitialRamdiskPath</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>EfiVariableStoragePath</key>" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(UtmConfig) config = load_sample(cases[i][0]);
+		g_autofree char *before = NULL;
+		g_autofree char *after = NULL;
+		size_t size;
+		g_test_message("%s: %s", cases[i][1], cases[i][3]);
+		g_assert_cmpint(utm_config_to_plist(config, &before, &size, NULL), ==, 0);
+		g_assert_nonnull(strstr(before, cases[i][3]));
+		g_assert_cmpint(utm_config_set_string(config, cases[i][1], cases[i][2], NULL), ==, 0);
+		g_assert_cmpint(utm_config_to_plist(config, &after, &size, NULL), ==, 0);
+		g_assert_null(strstr(after, cases[i][3]));
+	}
+}
+
+static void test_apple_edits(void)
+{
+	g_autoptr(UtmConfig) config = load_sample("apple-linux.plist");
+	g_autofree char *mac = NULL;
+	g_assert_cmpint(utm_config_set_int(config, "System.MemorySize", 1024, NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "Virtualization.Keyboard", "Mac", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "Virtualization.Keyboard", "true", NULL), ==,
+	                UTM_ERROR_CONFIG_INVALID_VALUE);
+	g_assert_cmpint(utm_config_set_text(config, "Display", "[{}]", NULL), ==, 0);
+	g_assert_cmpint(get_int(config, "Display[0].WidthPixels"), ==, 1920);
+	g_assert_cmpint(utm_config_insert(config, "Network", -1, "{}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_get_string(config, "Network[0].MacAddress", &mac, NULL), ==, 0);
+	g_autofree char *lower = g_ascii_strdown(mac, -1);
+	g_assert_cmpstr(mac, ==, lower);
+	g_assert_cmpuint(strlen(mac), ==, 17);
+	/* Bytes, which nobody can make up. */
+	g_assert_cmpint(utm_config_set_text(config, "System.GenericPlatform.machineIdentifier", "{'$data':'YWJj'}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "System.GenericPlatform.machineIdentifier", "'abc'", NULL), ==,
+	                UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(utm_config_remove(config, "System.GenericPlatform.machineIdentifier", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "System.MacPlatform", "{}", NULL), ==, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(utm_config_get_int(config, "QEMU.TSO", &(int64_t){ 0 }, NULL), ==, UTM_ERROR_KEY_PATH);
+	g_assert_cmpint(utm_config_set_string(config, "Backend", "QEMU", NULL), ==, UTM_ERROR_CONFIG_INVALID_VALUE);
+}
+
 /* --- editing --- */
 
 static void test_set_and_get(void)
@@ -1154,6 +1300,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/uuid", test_uuid);
 	g_test_add_func("/config/port-forward-spellings", test_port_forward_spellings);
 	g_test_add_func("/config/decision", test_decision);
+	g_test_add_func("/config/keyboard-and-pointer", test_keyboard_and_pointer);
+	g_test_add_func("/config/early-apple-file", test_early_apple_file);
+	g_test_add_func("/config/apple-modes", test_apple_modes);
+	g_test_add_func("/config/apple-edits", test_apple_edits);
 	g_test_add_func("/config/set-and-get", test_set_and_get);
 	g_test_add_func("/config/edits-that-are-refused", test_edits_that_are_refused);
 	g_test_add_func("/config/paths-that-are-refused", test_paths_that_are_refused);
