@@ -9,6 +9,7 @@
  * and after each dispatch step() decides whether it is time for the next phase. So nothing depends on the order in which
  * picture, serial port and state report.
  */
+#define _POSIX_C_SOURCE 200809L /* poll() and clock_gettime(), when compiled as plain C99 */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>

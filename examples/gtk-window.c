@@ -45,6 +45,8 @@ static gboolean on_library_readable(gint fd, GIOCondition condition, gpointer da
 {
 	Viewer *viewer = data;
 
+	(void)fd;
+	(void)condition;
 	utm_context_dispatch(viewer->ctx, 0);
 	return G_SOURCE_CONTINUE;
 }
@@ -88,6 +90,7 @@ static gboolean on_draw(GtkWidget *area, cairo_t *cairo, gpointer data)
 {
 	Viewer *viewer = data;
 
+	(void)area;
 	if (!viewer->frame)
 		return FALSE;
 	const UtmFrameInfo *info = utm_frame_get_info(viewer->frame);
@@ -131,6 +134,7 @@ static gboolean on_key(GtkWidget *widget, GdkEventKey *event, gpointer data)
 	Viewer *viewer = data;
 	uint32_t scancode = to_scancode(event->hardware_keycode);
 
+	(void)widget;
 	if (scancode)
 		utm_console_send_key(utm_vm_get_console(viewer->vm), scancode, event->type == GDK_KEY_PRESS, NULL);
 	return TRUE;
@@ -140,6 +144,7 @@ static gboolean on_motion(GtkWidget *widget, GdkEventMotion *event, gpointer dat
 {
 	Viewer *viewer = data;
 
+	(void)widget;
 	utm_console_move_pointer(utm_vm_get_console(viewer->vm), 0, (int32_t)event->x, (int32_t)event->y, viewer->buttons,
 	                         NULL);
 	return TRUE;
@@ -151,6 +156,7 @@ static gboolean on_button(GtkWidget *widget, GdkEventButton *event, gpointer dat
 	Viewer *viewer = data;
 	bool pressed = event->type == GDK_BUTTON_PRESS;
 
+	(void)widget;
 	if (event->button >= G_N_ELEMENTS(buttons) || (!pressed && event->type != GDK_BUTTON_RELEASE))
 		return FALSE;
 	if (pressed)
@@ -178,6 +184,7 @@ static void on_vm_event(UtmVm *vm, const UtmVmEvent *event, void *data)
 
 static void on_console_event(UtmConsole *console, const UtmConsoleEvent *event, void *data)
 {
+	(void)console;
 	if (event->kind == UTM_CONSOLE_EVENT_INPUT_READY)
 		((Viewer *)data)->check.input_ready = true;
 }
@@ -186,6 +193,8 @@ static void on_serial(UtmVm *vm, uint32_t index, const void *bytes, size_t size,
 {
 	Check *check = &((Viewer *)data)->check;
 
+	(void)vm;
+	(void)index;
 	g_string_append_len(check->serial, bytes, (gssize)size);
 	if (strstr(check->serial->str, "demo: ready"))
 		check->guest_ready = true;
@@ -195,6 +204,7 @@ static void on_started(UtmVm *vm, const UtmError *error, void *data)
 {
 	Viewer *viewer = data;
 
+	(void)vm;
 	if (!error)
 		return;
 	fail(viewer, "the machine does not start", utm_error_ref((UtmError *)error));
@@ -206,6 +216,8 @@ static gboolean on_close(GtkWidget *window, GdkEvent *event, gpointer data)
 {
 	Viewer *viewer = data;
 
+	(void)window;
+	(void)event;
 	utm_vm_stop_async(viewer->vm, UTM_VM_STOP_ESCALATE, NULL, NULL, NULL, NULL, NULL);
 	return TRUE;
 }

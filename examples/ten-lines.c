@@ -8,11 +8,17 @@ int main(int argc, char **argv)
 	UtmError *error = NULL;
 	UtmContext *ctx = utm_context_new(NULL, &error);
 	UtmBundle *bundle = NULL;
+	bool good = argc == 2 && ctx && utm_bundle_open(ctx, argv[1], &bundle, &error) == 0;
+	char *problem = utm_error_dup_text(error);
 
-	if (argc != 2 || !ctx || utm_bundle_open(ctx, argv[1], &bundle, &error) < 0)
-		return fprintf(stderr, "%s\n", error ? utm_error_get_message(error) : "usage: ten-lines BUNDLE"), 1;
-	printf("%s (%s), libutm %s\n", utm_config_get_name(utm_bundle_get_config(bundle)), utm_bundle_get_path(bundle),
-	       utm_version_string());
+	if (good)
+		printf("%s (%s), libutm %s\n", utm_config_get_name(utm_bundle_get_config(bundle)), utm_bundle_get_path(bundle),
+		       utm_version_string());
+	else
+		fprintf(stderr, "%s\n", error ? problem : "usage: ten-lines BUNDLE");
+	utm_free(problem);
+	utm_error_unref(error);
 	utm_bundle_unref(bundle);
 	utm_context_unref(ctx);
+	return !good;
 }

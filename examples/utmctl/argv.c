@@ -13,6 +13,8 @@ typedef struct Request {
 	bool json, explain;
 } Request;
 
+static Request request;
+
 static char *read_facts(const char *path)
 {
 	FILE *file = fopen(path, "rb");
@@ -31,23 +33,23 @@ static char *read_facts(const char *path)
 	return NULL;
 }
 
-static int find_host(const Request *request, UtmContext *ctx, UtmBundle *bundle, UtmHost **ret_host)
+static int find_host(const Command *command, UtmContext *ctx, UtmBundle *bundle, UtmHost **ret_host)
 {
 	UtmError *error = NULL;
 
-	if (!request->host_name && !request->facts_file)
+	if (!request.host_name && !request.facts_file)
 		return utm_host_probe(ctx, utm_bundle_get_config(bundle), ret_host, &error) < 0 ? report(NULL, error) : EXIT_OK;
 	uint32_t os = UTM_HOST_OS_LINUX;
-	if (request->host_name && strcmp(request->host_name, "macos") == 0)
+	if (request.host_name && strcmp(request.host_name, "macos") == 0)
 		os = UTM_HOST_OS_MACOS;
-	else if (request->host_name && strcmp(request->host_name, "linux") != 0)
-		return misused("argv", "--host is linux or macos, not %s", request->host_name);
-	char *facts = request->facts_file ? read_facts(request->facts_file) : NULL;
-	if (request->facts_file && !facts)
+	else if (request.host_name && strcmp(request.host_name, "linux") != 0)
+		return misused(command, "--host is linux or macos, not %s", request.host_name);
+	char *facts = request.facts_file ? read_facts(request.facts_file) : NULL;
+	if (request.facts_file && !facts)
 		return EXIT_OPERATION;
 	int code = utm_host_new_from_json(os, facts, ret_host, &error);
 	free(facts);
-	return code < 0 ? report(request->facts_file, error) : EXIT_OK;
+	return code < 0 ? report(request.facts_file, error) : EXIT_OK;
 }
 
 static void print_lines(const UtmArgv *argv, bool explain)
@@ -85,12 +87,12 @@ static void print_json(const UtmArgv *argv)
 	printf("%s]\n}\n", utm_argv_get_warning_count(argv) ? "\n  " : "");
 }
 
-static int build_and_print(const Request *request, UtmContext *ctx, UtmBundle *bundle)
+static int build_and_print(const Command *command, UtmContext *ctx, UtmBundle *bundle)
 {
 	UtmError *error = NULL;
 	UtmHost *host = NULL;
 	UtmArgv *argv = NULL;
-	int status = find_host(request, ctx, bundle, &host);
+	int status = find_host(command, ctx, bundle, &host);
 
 	if (status != EXIT_OK)
 		return status;
@@ -98,40 +100,50 @@ static int build_and_print(const Request *request, UtmContext *ctx, UtmBundle *b
 		utm_host_unref(host);
 		return report(utm_bundle_get_path(bundle), error);
 	}
-	if (request->json)
+	if (request.json)
 		print_json(argv);
 	else
-		print_lines(argv, request->explain);
-	for (size_t i = 0; !request->json && i < utm_argv_get_warning_count(argv); i++)
+		print_lines(argv, request.explain);
+	for (size_t i = 0; !request.json && i < utm_argv_get_warning_count(argv); i++)
 		complain("warning: %s", utm_argv_get_warning(argv, i));
 	utm_argv_unref(argv);
 	utm_host_unref(host);
 	return EXIT_OK;
 }
 
-int command_argv(int argc, char **argv)
+static int run_argv(const Command *command, char **operands)
 {
-	Request request = { 0 };
-	const Option options[] = {
-		{ .name = "--host", .value = &request.host_name },
-		{ .name = "--host-facts", .value = &request.facts_file },
-		{ .name = "--json", .present = &request.json },
-		{ .name = "--explain", .present = &request.explain },
-	};
 	UtmError *error = NULL;
 	UtmBundle *bundle = NULL;
 
-	argc = take_options(argc, argv, options, sizeof options / sizeof options[0]);
-	if (argc < 0)
-		return EXIT_USAGE;
-	if (argc != 2)
-		return misused(argv[0], argc < 2 ? "which bundle?" : "one bundle at a time");
+	if (request.json && request.explain)
+		return misused(command, "--json or --explain, not both");
 	UtmContext *ctx = utm_context_new(NULL, &error);
 	if (!ctx)
 		return report(NULL, error);
-	int status = utm_bundle_open(ctx, argv[1], &bundle, &error) < 0 ? report(argv[1], error)
-	                                                                : build_and_print(&request, ctx, bundle);
+	int status = utm_bundle_open(ctx, operands[0], &bundle, &error) < 0 ? report(operands[0], error)
+	                                                                    : build_and_print(command, ctx, bundle);
 	utm_bundle_unref(bundle);
 	utm_context_unref(ctx);
 	return status;
 }
+
+static const Option options[] = {
+	{ .name = "--host", .value = &request.host_name },
+	{ .name = "--host-facts", .value = &request.facts_file },
+	{ .name = "--json", .present = &request.json },
+	{ .name = "--explain", .present = &request.explain },
+	{ 0 },
+};
+
+const Command argv_command = {
+	.name = "argv",
+	.arguments = "BUNDLE [--host linux|macos] [--host-facts FILE] [--json | --explain]",
+	.summary = "print QEMU's command line, one argument per line; nothing is started",
+	.notes = "Without --host, the facts of this host are gathered first; with it, those of a typical host are used, and\n"
+			 "--host-facts changes some of them. --explain adds the key path that each argument comes from.\n",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.run = run_argv,
+};

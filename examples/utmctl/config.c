@@ -52,25 +52,29 @@ static bool write_whole(int fd, const char *data, size_t size)
 	return fsync(fd) == 0;
 }
 
-/* Beside and renamed, so that a crash leaves the old file or the new one. */
+/* Beside and renamed, so that a crash leaves the old file or the new one. A link stays: its target is written. */
 static int save_plist(const char *path, const char *data, size_t size)
 {
-	size_t length = strlen(path) + sizeof ".XXXXXX";
-	char *beside = malloc(length);
+	char *target = realpath(path, NULL);
+	size_t length = strlen(target ? target : "") + sizeof ".XXXXXX";
+	char *beside = target ? malloc(length) : NULL;
 	struct stat old;
 
-	if (!beside)
-		return complain("%s: out of memory", path);
-	snprintf(beside, length, "%s.XXXXXX", path);
+	if (!beside) {
+		free(target);
+		return complain("%s: cannot be written: %s", path, strerror(errno));
+	}
+	snprintf(beside, length, "%s.XXXXXX", target);
 	int fd = mkostemp(beside, O_CLOEXEC);
-	bool good = fd >= 0 && write_whole(fd, data, size) && (stat(path, &old) < 0 || fchmod(fd, old.st_mode & 0777) == 0);
+	bool good = fd >= 0 && write_whole(fd, data, size) && (stat(target, &old) < 0 || fchmod(fd, old.st_mode & 0777) == 0);
 	if (fd >= 0)
 		good = close(fd) == 0 && good;
-	good = good && rename(beside, path) == 0;
+	good = good && rename(beside, target) == 0;
 	int status = good ? EXIT_OK : complain("%s: cannot be written: %s", path, strerror(errno));
 	if (!good && fd >= 0)
 		unlink(beside);
 	free(beside);
+	free(target);
 	return status;
 }
 
@@ -90,9 +94,46 @@ static int document_save(Document *document)
 	return status;
 }
 
-typedef struct Format {
-	bool json, plist;
-} Format;
+/* --- names that lead out: a bundle refuses them, a property list alone has nothing that they could lead out of --- */
+
+static void warn_of_name(const Document *document, const char *key_path)
+{
+	char *name = NULL;
+
+	if (utm_config_get_string(document->config, key_path, &name, NULL) < 0)
+		return; /* absent: no file */
+	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		complain("warning: %s: %s: \"%s\" is no plain file name; a bundle with it will not open", document->path, key_path,
+		         name);
+	utm_free(name);
+}
+
+static void warn_of_names(const Document *document)
+{
+	size_t count = 0;
+	bool custom = false;
+
+	if (document->bundle)
+		return;
+	(void)utm_config_get_count(document->config, "Drive", &count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		char key_path[64];
+		snprintf(key_path, sizeof key_path, "Drive[%zu].ImageName", i);
+		warn_of_name(document, key_path);
+	}
+	if (utm_config_get_bool(document->config, "Information.IconCustom", &custom, NULL) == 0 && custom)
+		warn_of_name(document, "Information.Icon");
+}
+
+/* --- actions --- */
+
+static bool as_json, as_plist;
+
+/* Output that did not arrive is main()'s to tell; what is left is text that is no JSON. */
+static int printed(const Document *document, bool good)
+{
+	return good || ferror(stdout) ? EXIT_OK : complain("%s: cannot be printed", document->path);
+}
 
 static int print_plist(Document *document)
 {
@@ -107,95 +148,143 @@ static int print_plist(Document *document)
 	return EXIT_OK;
 }
 
-static int show(Document *document, char **operands, const Format *format)
+static int show(Document *document, char **operands)
 {
 	UtmError *error = NULL;
 	char *json = NULL;
 
 	(void)operands;
-	if (format->plist)
+	warn_of_names(document);
+	if (as_plist)
 		return print_plist(document);
 	if (utm_config_to_json(document->config, NULL, &json, &error) < 0)
 		return report(document->path, error);
-	bool good = format->json ? puts(json) >= 0 : print_flat(stdout, json);
+	bool good = as_json ? puts(json) >= 0 : print_flat(stdout, json);
 	utm_free(json);
-	return good ? EXIT_OK : complain("%s: cannot be printed", document->path);
+	return printed(document, good);
 }
 
-static int get(Document *document, char **operands, const Format *format)
+static int get(Document *document, char **operands)
 {
 	UtmError *error = NULL;
 	char *json = NULL;
 
 	if (utm_config_to_json(document->config, operands[0], &json, &error) < 0)
 		return report(document->path, error);
-	bool good = format->json ? puts(json) >= 0 : print_value(stdout, json);
+	bool good = as_json ? puts(json) >= 0 : print_value(stdout, json);
 	utm_free(json);
-	return good ? EXIT_OK : complain("%s: %s: cannot be printed", document->path, operands[0]);
+	return printed(document, good);
 }
 
-static int set(Document *document, char **operands, const Format *format)
+static int set(Document *document, char **operands)
 {
 	UtmError *error = NULL;
-	char *equals = operands[1] ? NULL : strchr(operands[0], '=');
-	const char *value = operands[1] ? operands[1] : equals ? equals + 1 : NULL;
 
-	(void)format;
-	if (!value)
-		return misused("config", "set: which value for %s?", operands[0]);
-	if (equals)
-		*equals = '\0';
-	if (utm_config_set_text(document->config, operands[0], value, &error) < 0)
+	if (utm_config_set_text(document->config, operands[0], operands[1], &error) < 0)
 		return report(document->path, error);
+	warn_of_names(document);
 	return document_save(document);
 }
 
-static int remove_key(Document *document, char **operands, const Format *format)
+static int remove_key(Document *document, char **operands)
 {
 	UtmError *error = NULL;
 
-	(void)format;
 	if (utm_config_remove(document->config, operands[0], &error) < 0)
 		return report(document->path, error);
 	return document_save(document);
 }
 
-static const struct Action {
-	const char *name;
-	int least, most; /* operands after the path */
-	int (*run)(Document *document, char **operands, const Format *format);
-} actions[] = {
-	{ "show", 0, 0, show },
-	{ "get", 1, 1, get },
-	{ "set", 1, 2, set },
-	{ "remove", 1, 1, remove_key },
+static int with_document(int (*act)(Document *document, char **operands), char **operands)
+{
+	Document document;
+	int status = document_open(&document, operands[0]);
+
+	if (status == EXIT_OK)
+		status = act(&document, operands + 1);
+	document_close(&document);
+	return status;
+}
+
+/* --- commands --- */
+
+static int run_show(const Command *command, char **operands)
+{
+	return as_json && as_plist ? misused(command, "--json or --plist, not both") : with_document(show, operands);
+}
+
+static int run_get(const Command *command, char **operands)
+{
+	(void)command;
+	return with_document(get, operands);
+}
+
+/* The value is an operand of its own, or stands behind the key path and `=`. */
+static int run_set(const Command *command, char **operands)
+{
+	char *equals = operands[2] ? NULL : strchr(operands[1], '=');
+	char *separate[] = { operands[0], operands[1], equals ? equals + 1 : operands[2], NULL };
+
+	if (!separate[2])
+		return misused(command, "which value for %s?", operands[1]);
+	if (equals)
+		*equals = '\0';
+	return with_document(set, separate);
+}
+
+static int run_remove(const Command *command, char **operands)
+{
+	(void)command;
+	return with_document(remove_key, operands);
+}
+
+static const Option show_options[] = {
+	{ .name = "--json", .present = &as_json },
+	{ .name = "--plist", .present = &as_plist },
+	{ 0 },
 };
 
-int command_config(int argc, char **argv)
-{
-	Format format = { 0 };
-	const Option options[] = {
-		{ .name = "--json", .present = &format.json },
-		{ .name = "--plist", .present = &format.plist },
-	};
-	Document document;
+static const Option get_options[] = {
+	{ .name = "--json", .present = &as_json },
+	{ 0 },
+};
 
-	argc = take_options(argc, argv, options, sizeof options / sizeof options[0]);
-	if (argc < 0)
-		return EXIT_USAGE;
-	if (argc < 3)
-		return misused(argv[0], "show, get, set or remove, and which bundle or property list?");
-	argv[argc] = NULL; /* options are gone, so there is room */
-	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-		if (strcmp(argv[1], actions[i].name) != 0)
-			continue;
-		if (argc - 3 < actions[i].least || argc - 3 > actions[i].most)
-			return misused(argv[0], "%s: wrong number of arguments", argv[1]);
-		int status = document_open(&document, argv[2]);
-		if (status == EXIT_OK)
-			status = actions[i].run(&document, argv + 3, &format);
-		document_close(&document);
-		return status;
-	}
-	return misused(argv[0], "no such action: %s", argv[1]);
-}
+const Command config_show_command = {
+	.name = "config show",
+	.arguments = "BUNDLE|PLIST [--json | --plist]",
+	.summary = "print the whole configuration",
+	.options = show_options,
+	.least = 1,
+	.most = 1,
+	.run = run_show,
+};
+
+const Command config_get_command = {
+	.name = "config get",
+	.arguments = "BUNDLE|PLIST KEY.PATH [--json]",
+	.summary = "print one value, or a section",
+	.options = get_options,
+	.least = 2,
+	.most = 2,
+	.run = run_get,
+};
+
+const Command config_set_command = {
+	.name = "config set",
+	.arguments = "BUNDLE|PLIST KEY.PATH VALUE",
+	.summary = "check and write one value (also: KEY.PATH=VALUE)",
+	.notes = "VALUE is true or false, a number, a string without quotes, or JSON for a section or an array. Write -- before\n"
+			 "a value that begins with a dash.\n",
+	.least = 2,
+	.most = 3,
+	.run = run_set,
+};
+
+const Command config_remove_command = {
+	.name = "config remove",
+	.arguments = "BUNDLE|PLIST KEY.PATH",
+	.summary = "take out an optional value or an array's element",
+	.least = 2,
+	.most = 2,
+	.run = run_remove,
+};

@@ -2,61 +2,152 @@
 /*
  * utmctl: what the library does, from the shell. It is also the library's first customer: it includes nothing of it but
  * <utm/utm.h>.
+ *
+ * A command is a Command in its own file: name, usage, options and the function behind them. Here they are found, told
+ * about and called.
  */
 #include "utmctl.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
-static const Command commands[] = {
-	{ "run", "BUNDLE [--for SECONDS] [--screenshot FILE] [--type-key CODE[@SECONDS]]...",
-	  "run a machine until it ends or the time is over; print states, serial port and end reason", command_run },
-	{ "argv", "BUNDLE [--host linux|macos] [--host-facts FILE] [--json | --explain]",
-	  "print QEMU's command line, one argument per line; nothing is started", command_argv },
-	{ "config", "show BUNDLE|PLIST [--json | --plist]", "print the whole configuration", command_config },
-	{ "config", "get BUNDLE|PLIST KEY.PATH [--json]", "print one value, or a section", command_config },
-	{ "config", "set BUNDLE|PLIST KEY.PATH VALUE", "check and write one value (also: KEY.PATH=VALUE)", command_config },
-	{ "config", "remove BUNDLE|PLIST KEY.PATH", "take out an optional value or an array's element", command_config },
+static const Command *const commands[] = {
+	&run_command,        &argv_command,       &config_show_command,
+	&config_get_command, &config_set_command, &config_remove_command,
 };
+
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const notes =
 	"\n"
-	"A key path is the words of the property list: System.MemorySize, Drive[1].ImageName.\n"
+	"utmctl COMMAND --help tells more of a command.\n"
 	"\n"
-	"run: --type-key presses and releases a key, by its PC AT set 1 code (0x1e is `a`, 0x100 + code with the\n"
-	"     prefix E0), so many seconds after the guest accepts keys (0 unless given). Ctrl-C asks the guest to "
-	"power\n"
-	"     off, then has QEMU quit, then kills it; a second Ctrl-C kills at once.\n"
-	"argv: without --host, the facts of this host are gathered first; with it, those of a typical host are used.\n"
+	"A key path is the words of the property list: System.MemorySize, Drive[1].ImageName.\n"
 	"\n"
 	"Exit codes:\n"
 	"  0    done\n"
-	"  1    what was asked for failed; two lines on standard error say what, where and what to do\n"
+	"  1    what was asked for failed, or its output could not be written; standard error says what, where and what to do\n"
 	"  2    it was not asked properly\n"
 	"  3    run: the machine ran but ended badly: its kernel panicked, or QEMU crashed or exited on its own\n"
-	"  130  run: interrupted by Ctrl-C; the guest was stopped\n";
+	"  130  run: interrupted by Ctrl-C, SIGTERM or SIGHUP; the guest was stopped\n";
+
+static void print_usage(FILE *out, const Command *command)
+{
+	fprintf(out, "  utmctl %s %s\n      %s\n", command->name, command->arguments, command->summary);
+}
 
 static int print_help(void)
 {
 	printf("utmctl: opens, runs and edits UTM virtual machines\n\n");
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		printf("  utmctl %s %s\n      %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		print_usage(stdout, commands[i]);
 	printf("  utmctl --help | --version\n%s", notes);
 	return EXIT_OK;
 }
 
+static int print_command_help(const Command *command)
+{
+	print_usage(stdout, command);
+	if (command->notes)
+		printf("\n%s", command->notes);
+	return EXIT_OK;
+}
+
+/* How many words of the command line are the command's name; 0 when they are another's. */
+static int match(const Command *command, char **words)
+{
+	const char *space = strchr(command->name, ' ');
+	size_t length = space ? (size_t)(space - command->name) : strlen(command->name);
+
+	if (strlen(words[0]) != length || memcmp(words[0], command->name, length) != 0)
+		return 0;
+	if (!space)
+		return 1;
+	return words[1] && strcmp(words[1], space + 1) == 0 ? 2 : 0;
+}
+
+static int call(const Command *command, int argc, char **argv)
+{
+	int operands = take_options(command, argc, argv);
+
+	if (operands == OPTIONS_HELP)
+		return print_command_help(command);
+	if (operands == OPTIONS_MISUSED)
+		return EXIT_USAGE;
+	if (operands < command->least)
+		return misused(command, "too few arguments");
+	if (operands > command->most)
+		return misused(command, "what is %s?", argv[command->most]);
+	return command->run(command, argv);
+}
+
+/* No command has these words; perhaps several begin with the first one. */
+static int call_group(char **words)
+{
+	size_t length = strlen(words[0]);
+	bool help = words[1] && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
+	bool known = false;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strncmp(commands[i]->name, words[0], length) != 0 || commands[i]->name[length] != ' ')
+			continue;
+		if (!known && !help)
+			complain(words[1] ? "no such command: %s %s" : "%s: which of these?", words[0], words[1]);
+		known = true;
+		print_usage(help ? stdout : stderr, commands[i]);
+	}
+	if (!known)
+		complain("no such command: %s\n        utmctl --help lists them", words[0]);
+	return known && help ? EXIT_OK : EXIT_USAGE;
+}
+
+static int call_named(int argc, char **argv)
+{
+	if (argc == 0)
+		return complain("no command\n        utmctl --help lists them"), EXIT_USAGE;
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0)
+		return print_help();
+	if (strcmp(argv[0], "--version") == 0)
+		return printf("utmctl %s, libutm %s\n", UTM_VERSION_STRING, utm_version_string()), EXIT_OK;
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		int words = match(commands[i], argv);
+		if (words > 0)
+			return call(commands[i], argc - words, argv + words);
+	}
+	return call_group(argv);
+}
+
+/*
+ * Where a standard descriptor is closed, the next socket would get its number, and what is printed would go there. The
+ * stand-ins are open the wrong way round, so that output into them fails.
+ */
+static void occupy_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+/* Output that did not arrive is a failure, once for all commands. */
+static int finish(int status)
+{
+	bool failed = ferror(stdout);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed)
+		return status;
+	complain("standard output: not all could be written%s%s\n        make room, or give it somewhere to go",
+	         errno ? ": " : "", errno ? strerror(errno) : "");
+	return status == EXIT_OK ? EXIT_OPERATION : status;
+}
+
 int main(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
-
+	occupy_standard_descriptors();
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not take the guest with it */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!name)
-		return complain("no command\n        utmctl --help lists them"), EXIT_USAGE;
-	if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0)
-		return print_help();
-	if (strcmp(name, "--version") == 0)
-		return printf("utmctl %s, libutm %s\n", UTM_VERSION_STRING, utm_version_string()), EXIT_OK;
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
-	return complain("no such command: %s\n        utmctl --help lists them", name), EXIT_USAGE;
+	return finish(call_named(argc - 1, argv + 1));
 }

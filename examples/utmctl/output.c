@@ -5,6 +5,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+void print_lines_of(FILE *out, const char *before, const char *text)
+{
+	for (size_t length; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		fprintf(out, "%s%.*s\n", before, (int)length, text);
+	}
+}
+
 int report(const char *file, UtmError *error)
 {
 	const char *name = utm_error_code_get_name(utm_error_get_code(error));
@@ -13,14 +21,14 @@ int report(const char *file, UtmError *error)
 	if (utm_error_get_file(error))
 		file = utm_error_get_file(error);
 	fprintf(stderr, "utmctl: ");
-	if (file)
+	if (file && *file)
 		fprintf(stderr, "%s: ", file);
 	if (utm_error_get_key_path(error))
 		fprintf(stderr, "%s: ", utm_error_get_key_path(error));
 	fprintf(stderr, "%s (%s)\n", utm_error_get_message(error), name ? name : "unknown");
 	fprintf(stderr, "        %s\n", utm_error_get_remedy(error));
 	if (stderr_tail && !strstr(utm_error_get_message(error), stderr_tail))
-		fprintf(stderr, "        it said: %s%s", stderr_tail, strchr(stderr_tail, '\n') ? "" : "\n");
+		print_lines_of(stderr, "        it said: ", stderr_tail);
 	utm_error_unref(error);
 	return EXIT_OPERATION;
 }
@@ -37,14 +45,14 @@ int complain(const char *format, ...)
 	return EXIT_OPERATION;
 }
 
-int misused(const char *command, const char *format, ...)
+int misused(const Command *command, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	fprintf(stderr, "utmctl %s: ", command);
+	fprintf(stderr, "utmctl %s: ", command->name);
 	vfprintf(stderr, format, args);
-	fprintf(stderr, "\n        utmctl --help tells how it goes\n");
+	fprintf(stderr, "\n        usage: utmctl %s %s\n", command->name, command->arguments);
 	va_end(args);
 	return EXIT_USAGE;
 }
@@ -64,56 +72,63 @@ void print_json_string(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static const Option *find_option(const char *name, size_t length, const Option *options, size_t count)
+static const Option *find_option(const Command *command, const char *name, size_t length)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strlen(options[i].name) == length && memcmp(options[i].name, name, length) == 0)
-			return &options[i];
+	for (const Option *option = command->options; option && option->name; option++)
+		if (strlen(option->name) == length && memcmp(option->name, name, length) == 0)
+			return option;
 	return NULL;
 }
 
-static bool apply_option(const char *command, const Option *option, const char *value)
+static bool apply_option(const Command *command, const Option *option, const char *value)
 {
 	if (option->present)
 		*option->present = true;
 	if (option->value)
 		*option->value = value;
-	if (option->add && !option->add(option->data, value)) {
+	if (option->add && !option->add(value)) {
 		misused(command, "%s: not understood: %s", option->name, value);
 		return false;
 	}
 	return true;
 }
 
-int take_options(int argc, char **argv, const Option *options, size_t count)
+/* The option at argv[*at], and its value when that is the next word. */
+static bool take_option(const Command *command, char **argv, int *at)
 {
-	int operands = 1;
+	const char *word = argv[*at], *equals = strchr(word, '=');
+	const Option *option = find_option(command, word, equals ? (size_t)(equals - word) : strlen(word));
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--") == 0) {
-			while (++i < argc)
-				argv[operands++] = argv[i];
-			break;
-		}
-		if (strncmp(argv[i], "--", 2) != 0) {
-			argv[operands++] = argv[i];
-			continue;
-		}
-		const char *equals = strchr(argv[i], '=');
-		const Option *option =
-			find_option(argv[i], equals ? (size_t)(equals - argv[i]) : strlen(argv[i]), options, count);
-		if (!option) {
-			misused(argv[0], "no such option: %s", argv[i]);
-			return -1;
-		}
-		bool wants_value = option->value || option->add;
-		const char *value = equals ? equals + 1 : wants_value && i + 1 < argc ? argv[++i] : NULL;
-		if (wants_value != (value != NULL)) {
-			misused(argv[0], wants_value ? "%s needs a value" : "%s takes no value", option->name);
-			return -1;
-		}
-		if (!apply_option(argv[0], option, value))
-			return -1;
+	if (!option) {
+		misused(command, "no such option: %s", word);
+		return false;
 	}
+	bool wants_value = option->value || option->add;
+	const char *value = equals ? equals + 1 : wants_value && argv[*at + 1] ? argv[++*at] : NULL;
+	if (wants_value != (value != NULL)) {
+		misused(command, wants_value ? "%s needs a value" : "%s takes no value", option->name);
+		return false;
+	}
+	return apply_option(command, option, value);
+}
+
+int take_options(const Command *command, int argc, char **argv)
+{
+	int operands = 0;
+	bool only_operands = false;
+
+	for (int i = 0; i < argc; i++) {
+		if (only_operands)
+			argv[operands++] = argv[i];
+		else if (strcmp(argv[i], "--") == 0)
+			only_operands = true;
+		else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+			return OPTIONS_HELP;
+		else if (strncmp(argv[i], "--", 2) != 0)
+			argv[operands++] = argv[i];
+		else if (!take_option(command, argv, &i))
+			return OPTIONS_MISUSED;
+	}
+	argv[operands] = NULL;
 	return operands;
 }

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 /* A prompt without line end is shown after so long. */
 #define PROMPT_MS 300
 #define FIRST_PICTURE_MS 10000
+#define SECONDS_MAX 1e9
 
 typedef struct Key {
 	uint32_t scancode;
@@ -30,7 +32,8 @@ typedef struct Key {
 } Key;
 
 typedef struct Run {
-	const char *for_text, *screenshot;
+	const char *screenshot;
+	bool verbose;
 	double for_seconds; /* 0: until the guest ends */
 	Key keys[KEYS_MAX];
 	size_t key_count;
@@ -93,13 +96,15 @@ static void on_event(UtmVm *vm, const UtmVmEvent *event, void *data)
 		run->ended = true;
 		break;
 	case UTM_VM_EVENT_QMP:
-		printf("event: %s%s%s\n", event->text, event->json ? " " : "", event->json ? event->json : "");
+		if (run->verbose || strncmp(event->text, "SPICE_", 6) != 0) /* that our own console connects is no news */
+			printf("event: %s%s%s\n", event->text, event->json ? " " : "", event->json ? event->json : "");
 		break;
 	case UTM_VM_EVENT_WARNING:
 		printf("warning: %s\n", event->text);
 		break;
 	case UTM_VM_EVENT_LOG:
-		printf("qemu: %s\n", event->text);
+		if (run->verbose)
+			printf("qemu: %s\n", event->text);
 		break;
 	}
 }
@@ -211,16 +216,31 @@ static void type_due_keys(Run *run)
 	}
 }
 
+static void tell_untyped_keys(const Run *run)
+{
+	for (size_t i = 0; i < run->key_count; i++)
+		if (!run->keys[i].typed)
+			printf("not typed: 0x%02x: %s\n", run->keys[i].scancode,
+			       run->input_ms ? "its time never came" : "the guest never accepted keys");
+}
+
+/* A terminal that goes away may say so twice, the kernel and the shell each: that is not the wish to kill. */
+static void take_signal(Run *run, int number)
+{
+	if (run->interrupts && number == SIGHUP)
+		return;
+	flush_serials(run);
+	printf("interrupted: %s\n", run->interrupts ? "killing the machine" : "asking the guest to power off");
+	stop(run, run->interrupts++ ? UTM_VM_STOP_KILL : UTM_VM_STOP_ESCALATE);
+}
+
 static void take_signals(Run *run)
 {
 	char bytes[16];
 	ssize_t count = read(signal_pipe[0], bytes, sizeof bytes);
 
-	for (; count > 0; count--) {
-		flush_serials(run);
-		printf("interrupted: %s\n", run->interrupts ? "killing the machine" : "asking the guest to power off");
-		stop(run, run->interrupts++ ? UTM_VM_STOP_KILL : UTM_VM_STOP_ESCALATE);
-	}
+	for (ssize_t i = 0; i < count; i++)
+		take_signal(run, bytes[i]);
 }
 
 static void decide(Run *run)
@@ -257,6 +277,8 @@ static void watch(Run *run)
 	flush_serials(run);
 	if (run->screenshot && run->running_ms)
 		save_screenshot(run);
+	if (run->running_ms)
+		tell_untyped_keys(run);
 }
 
 static bool ended_badly(uint32_t kind)
@@ -272,6 +294,9 @@ static void print_end(Run *run)
 		return;
 	uint32_t kind = utm_end_reason_get_kind(reason);
 	const char *name = utm_end_kind_get_name(kind);
+	/* What was not shown as it came, now that it may say why. */
+	if (ended_badly(kind) && !run->verbose && utm_end_reason_get_stderr_tail(reason))
+		print_lines_of(stdout, "qemu: ", utm_end_reason_get_stderr_tail(reason));
 	printf("end: %s: %s\n", name ? name : "unknown", utm_end_reason_get_text(reason));
 	if (utm_end_reason_get_qemu_reason(reason))
 		printf("end: QEMU's reason: %s\n", utm_end_reason_get_qemu_reason(reason));
@@ -307,60 +332,104 @@ static int open_and_start(Run *run, const char *path)
 
 static bool catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, old;
 
-	return pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
-	       sigaction(SIGTERM, &action, NULL) == 0;
+	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0 || sigaction(SIGINT, &action, NULL) < 0 ||
+	    sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGHUP, NULL, &old) < 0)
+		return false;
+	/* nohup has it ignored, and means it. */
+	return old.sa_handler == SIG_IGN || sigaction(SIGHUP, &action, NULL) == 0;
 }
 
-/* CODE or CODE@SECONDS. */
-static bool add_key(void *data, const char *text)
+/* Pictures are saved at the end, which is late to learn that they cannot be. */
+static bool can_save(const char *path)
 {
-	Run *run = data;
+	const char *slash = strrchr(path, '/');
+	size_t length = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+	char *directory = length ? strndup(path, length) : strdup(".");
+	struct stat info;
+	bool exists = directory && access(directory, W_OK | X_OK) == 0;
+
+	if (exists && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+		errno = EISDIR;
+		exists = false;
+	}
+	if (!exists)
+		complain("%s: no picture can be saved there: %s\n"
+		         "        name a file in a directory that exists and that you may write to",
+		         path, strerror(errno));
+	free(directory);
+	return exists;
+}
+
+static Run the_run;
+
+/* CODE or CODE@SECONDS. */
+static bool add_key(const char *text)
+{
 	char *end = NULL;
 	unsigned long code = strtoul(text, &end, 0);
-	double seconds = 0;
+	const char *seconds_text = *end == '@' && end > text ? end + 1 : NULL;
+	double seconds = seconds_text ? strtod(seconds_text, &end) : 0;
 
-	if (*end == '@')
-		seconds = strtod(end + 1, &end);
-	if (*end || end == text || code < 1 || code > 0x17f || seconds < 0 || run->key_count == KEYS_MAX)
+	if (*end || end == text || end == seconds_text || !(seconds >= 0 && seconds < SECONDS_MAX))
 		return false;
-	run->keys[run->key_count++] = (Key){ (uint32_t)code, seconds, false };
+	if (code > 0x17f || (code & 0xff) < 1 || (code & 0xff) > 0x7f || the_run.key_count == KEYS_MAX)
+		return false;
+	the_run.keys[the_run.key_count++] = (Key){ (uint32_t)code, seconds, false };
 	return true;
 }
 
-static bool set_seconds(void *data, const char *text)
+static bool set_seconds(const char *text)
 {
-	Run *run = data;
 	char *end = NULL;
 
-	run->for_seconds = strtod(text, &end);
-	return !*end && end != text && run->for_seconds > 0 && run->for_seconds < 1e9;
+	the_run.for_seconds = strtod(text, &end);
+	return !*end && end != text && the_run.for_seconds > 0 && the_run.for_seconds < SECONDS_MAX;
 }
 
-int command_run(int argc, char **argv)
+static int run_machine(const Command *command, char **operands)
 {
-	static Run run;
-	const Option options[] = {
-		{ .name = "--for", .add = set_seconds, .data = &run },
-		{ .name = "--screenshot", .value = &run.screenshot },
-		{ .name = "--type-key", .add = add_key, .data = &run },
-	};
+	Run *run = &the_run;
 
-	argc = take_options(argc, argv, options, sizeof options / sizeof options[0]);
-	if (argc < 0)
-		return EXIT_USAGE;
-	if (argc != 2)
-		return misused(argv[0], argc < 2 ? "which bundle?" : "one bundle at a time");
+	(void)command;
+	if (run->screenshot && !can_save(run->screenshot))
+		return EXIT_OPERATION;
 	if (!catch_signals())
 		return complain("signals cannot be caught: %s", strerror(errno));
-	if (open_and_start(&run, argv[1]) == EXIT_OK) {
-		watch(&run);
-		print_end(&run);
+	if (open_and_start(run, operands[0]) == EXIT_OK) {
+		watch(run);
+		print_end(run);
 	}
-	utm_frame_unref(run.latest);
-	utm_vm_unref(run.vm);
-	utm_bundle_unref(run.bundle);
-	utm_context_unref(run.ctx);
-	return run.status;
+	utm_frame_unref(run->latest);
+	utm_vm_unref(run->vm);
+	utm_bundle_unref(run->bundle);
+	utm_context_unref(run->ctx);
+	return run->status;
 }
+
+static const Option options[] = {
+	{ .name = "--for", .add = set_seconds },
+	{ .name = "--screenshot", .value = &the_run.screenshot },
+	{ .name = "--type-key", .add = add_key },
+	{ .name = "--verbose", .present = &the_run.verbose },
+	{ 0 },
+};
+
+const Command run_command = {
+	.name = "run",
+	.arguments = "BUNDLE [--for SECONDS] [--screenshot FILE] [--type-key CODE[@SECONDS]]... [--verbose]",
+	.summary = "run a machine until it ends or the time is over; print states, serial port and end reason",
+	.notes =
+		"--type-key presses and releases a key, by its PC AT set 1 code (0x1e is `a`, 0x100 + code with the prefix E0), so\n"
+		"many seconds after the guest accepts keys (0 unless given). --screenshot saves the last picture as PNG. --verbose\n"
+		"prints what QEMU writes to its standard error, and the events of its SPICE server; without it QEMU's last lines\n"
+		"are shown when the machine ends badly.\n"
+		"\n"
+		"Ctrl-C, SIGTERM and SIGHUP ask the guest to power off, then have QEMU quit, then kill it; a second Ctrl-C kills\n"
+		"at once.\n",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.run = run_machine,
+};

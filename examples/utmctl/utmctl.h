@@ -15,17 +15,31 @@ enum {
 	EXIT_INTERRUPTED = 130, /* run: Ctrl-C; the guest was stopped */
 };
 
-typedef struct Command {
-	const char *name;
-	const char *arguments;
-	const char *summary;
-	/* argv[0] is the command's name. Returns an exit code. */
-	int (*run)(int argc, char **argv);
-} Command;
+/* An option of a command. Tables end with an empty one. */
+typedef struct Option {
+	const char *name;   /* with its dashes */
+	const char **value; /* takes the value; NULL for a switch */
+	bool *present;      /* (nullable) */
+	/* Called for each value instead, for options that may be repeated. Returns false to refuse it. (nullable) */
+	bool (*add)(const char *value);
+} Option;
 
-int command_run(int argc, char **argv);
-int command_argv(int argc, char **argv);
-int command_config(int argc, char **argv);
+typedef struct Command Command;
+
+/* All that is said about a command is said here, once: help, complaints and README.md show it. */
+struct Command {
+	const char *name;      /* one word or two: "run", "config get" */
+	const char *arguments; /* as they are typed */
+	const char *summary;   /* one line */
+	const char *notes;     /* lines for its own --help (nullable) */
+	const Option *options; /* (nullable) */
+	int least, most;       /* how many operands */
+	/* The operands end with NULL. Returns an exit code. */
+	int (*run)(const Command *command, char **operands);
+};
+
+extern const Command run_command, argv_command;
+extern const Command config_show_command, config_get_command, config_set_command, config_remove_command;
 
 /* --- output.c --- */
 
@@ -34,25 +48,18 @@ int command_config(int argc, char **argv);
 int report(const char *file, UtmError *error_taken);
 /* "utmctl: ..." with a newline. Returns EXIT_OPERATION. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* "utmctl COMMAND: ..." and where to find help. Returns EXIT_USAGE. */
-int misused(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "utmctl COMMAND: ..." and below how it is used. Returns EXIT_USAGE. */
+int misused(const Command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Each line with the same words before it. */
+void print_lines_of(FILE *out, const char *before, const char *text);
 /* A JSON string with its quotes. */
 void print_json_string(FILE *out, const char *text);
 
-/* --- options: the table of a command --- */
+enum { OPTIONS_MISUSED = -1, OPTIONS_HELP = -2 };
 
-typedef struct Option {
-	const char *name;   /* with its dashes */
-	const char **value; /* takes the value; NULL for a switch */
-	bool *present;      /* (nullable) */
-	/* Called for each value instead, for options that may be repeated. Returns false to refuse it. (nullable) */
-	bool (*add)(void *data, const char *value);
-	void *data;
-} Option;
-
-/* Takes the options out of argv, leaving argv[0] and the operands. Returns their number with argv[0], or -1 after having
- * complained. */
-int take_options(int argc, char **argv, const Option *options, size_t count);
+/* Takes the command's options out of argv and leaves the operands, with NULL behind them. Returns their number,
+ * OPTIONS_MISUSED after having complained, or OPTIONS_HELP for -h or --help. */
+int take_options(const Command *command, int argc, char **argv);
 
 /* --- flatten.c --- */
 

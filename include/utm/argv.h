@@ -28,10 +28,13 @@ typedef enum UtmHostOs {
  * firmware, audio. What was learnt is kept in the context, so the second call costs next to nothing.
  *
  * @param[out] ret_host  (transfer full) release with utm_host_unref()
- * @return 0; #UTM_ERROR_QEMU_NOT_FOUND; #UTM_ERROR_PROCESS_EXITED when the QEMU program does not run
+ * @return 0; #UTM_ERROR_QEMU_NOT_FOUND; #UTM_ERROR_PROCESS_EXITED when the QEMU program does not run or is none,
+ *         #UTM_ERROR_TIMEOUT when it does not answer; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_SPAWN_FAILED, #UTM_ERROR_IO when it
+ *         cannot be run; #UTM_ERROR_CONFIG_INVALID_BACKEND
  * @thread any; blocks, runs the QEMU program once
  */
-UTM_API int utm_host_probe(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_host_probe(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host,
+                                          UtmError **error);
 /**
  * Facts written by hand. docs/host-facts.md lists the keys; those left out get the values of a typical host.
  *
@@ -39,9 +42,9 @@ UTM_API int utm_host_probe(UtmContext *ctx, const UtmConfig *config, UtmHost **r
  * @return 0; #UTM_ERROR_CONFIG_MALFORMED, #UTM_ERROR_CONFIG_INVALID_VALUE with the key path
  * @thread any
  */
-UTM_API int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, UtmError **error);
 /** The facts as JSON. @param[out] ret_json (transfer full) release with utm_free() @return 0 @thread any */
-UTM_API int utm_host_to_json(const UtmHost *host, char **ret_json, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_host_to_json(const UtmHost *host, char **ret_json, UtmError **error);
 /** Takes another reference. @return @a host @thread any */
 UTM_API UtmHost *utm_host_ref(UtmHost *host);
 /** Gives a reference back. @param[in] host (nullable) @thread any */
@@ -58,8 +61,8 @@ UTM_API void utm_host_unref(UtmHost *host);
  *         #UTM_ERROR_BUNDLE_PATH_ESCAPE, each with the key path
  * @thread any; does not block
  */
-UTM_API int utm_argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host, UtmArgv **ret_argv,
-                           UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host,
+                                          UtmArgv **ret_argv, UtmError **error);
 /** Takes another reference. @return @a argv @thread any */
 UTM_API UtmArgv *utm_argv_ref(UtmArgv *argv);
 /** Gives a reference back. @param[in] argv (nullable) @thread any */

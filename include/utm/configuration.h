@@ -9,9 +9,9 @@
  *
  * Keys that the library does not know are kept, at every level, and written back.
  *
- * A configuration is for one of two back ends, utm_config_get_backend(), which decides what keys there are. Files of all
- * versions are read, those of UTM 1 to 3 by the rules by which UTM itself migrates them; in memory and when written every
- * configuration is of version 4. What a migration left out or changed is told by utm_config_get_note().
+ * A configuration is for one of two back ends, utm_config_get_backend(), which decides what keys there are. Files of
+ * all versions are read, those of UTM 1 to 3 by the rules by which UTM itself migrates them; in memory and when written
+ * every configuration is of version 4. What a migration left out or changed is told by utm_config_get_note().
  * docs/configuration-versions.md says more.
  *
  * A configuration is not tied to a context, a bundle or a thread. Reading from several threads at once is fine as long
@@ -109,31 +109,33 @@ typedef struct UtmConfigNote {
  *         #UTM_ERROR_LIMIT; each with the key path
  * @thread any; does not block
  */
-UTM_API int utm_config_load_data(const void *data, size_t size_bytes, const UtmConfigLoadOptions *options,
-                                 UtmConfig **ret_config, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_load_data(const void *data, size_t size_bytes,
+                                                const UtmConfigLoadOptions *options, UtmConfig **ret_config,
+                                                UtmError **error);
 /**
  * Reads a property list file. As utm_config_load_data(), and the error names the file.
  *
  * @return also #UTM_ERROR_NOT_FOUND and #UTM_ERROR_IO
  * @thread any; reads a file
  */
-UTM_API int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options, UtmConfig **ret_config,
-                                 UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options,
+                                                UtmConfig **ret_config, UtmError **error);
 /**
  * Reads JSON with the keys of the property list, as utm_config_to_json() writes it. As utm_config_load_data().
  *
  * @param[in] json  One JSON object; strings may stand in single quotes.
  * @thread any; does not block
  */
-UTM_API int utm_config_load_json(const char *json, const UtmConfigLoadOptions *options, UtmConfig **ret_config,
-                                 UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_load_json(const char *json, const UtmConfigLoadOptions *options,
+                                                UtmConfig **ret_config, UtmError **error);
 /** utm_config_load_data() without options. @thread any; does not block */
-UTM_API int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config,
+                                                    UtmError **error);
 /** utm_config_load_file() without options. @thread any; reads a file */
-UTM_API int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
 /** A copy to edit. @return a new configuration; release with utm_config_unref() @thread any */
-UTM_API UtmConfig *utm_config_copy(const UtmConfig *config);
+UTM_API UTM_MUST_CHECK UtmConfig *utm_config_copy(const UtmConfig *config);
 /** Takes another reference to the same values. @return @a config @thread any */
 UTM_API UtmConfig *utm_config_ref(UtmConfig *config);
 /** Gives a reference back. @param[in] config (nullable) @thread any */
@@ -231,7 +233,8 @@ UTM_API int utm_config_remove(UtmConfig *config, const char *key_path, UtmError 
  * @return 0; #UTM_ERROR_KEY_PATH, #UTM_ERROR_NOT_FOUND
  * @thread any
  */
-UTM_API int utm_config_to_json(const UtmConfig *config, const char *key_path, char **ret_json, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_to_json(const UtmConfig *config, const char *key_path, char **ret_json,
+                                              UtmError **error);
 /**
  * The configuration as UTM writes it: an XML property list.
  *
@@ -240,7 +243,8 @@ UTM_API int utm_config_to_json(const UtmConfig *config, const char *key_path, ch
  * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for a value that cannot be written
  * @thread any
  */
-UTM_API int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t *ret_size, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t *ret_size,
+                                               UtmError **error);
 
 /**
  * Reads `view.plist`, which older packages have beside their configuration: what UTM now keeps outside of packages.
@@ -259,8 +263,9 @@ UTM_API int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t
  * @return 0; #UTM_ERROR_CONFIG_MALFORMED; #UTM_ERROR_LIMIT
  * @thread any; does not block
  */
-UTM_API int utm_view_state_load_data(const void *data, size_t size_bytes, const UtmConfigLoadOptions *options,
-                                     UtmValue **ret_state, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_view_state_load_data(const void *data, size_t size_bytes,
+                                                    const UtmConfigLoadOptions *options, UtmValue **ret_state,
+                                                    UtmError **error);
 
 /** The machine's name, `Information.Name`; valid until the configuration changes. @thread any */
 UTM_API const char *utm_config_get_name(const UtmConfig *config);

@@ -15,14 +15,19 @@
 
 UTM_BEGIN_DECLS
 
-/** Where a console is. */
+/**
+ * Where a console is. That of a machine is idle until the first start, connecting as soon as a start begins, and closed
+ * after each end; without displays in the configuration it stays idle.
+ */
 typedef enum UtmConsoleState {
 	UTM_CONSOLE_STATE_CONNECTING = 0,
 	UTM_CONSOLE_STATE_CONNECTED = 1,
 	/** The engine ended and is being started again. */
 	UTM_CONSOLE_STATE_RECONNECTING = 2,
 	/** Over: the server closed the connection, the console was closed, or the engine cannot be kept alive. */
-	UTM_CONSOLE_STATE_CLOSED = 3
+	UTM_CONSOLE_STATE_CLOSED = 3,
+	/** Nothing to connect to yet: the machine was never started. */
+	UTM_CONSOLE_STATE_IDLE = 4
 } UtmConsoleState;
 
 /** What an event of a console tells. */
@@ -85,8 +90,8 @@ typedef void (*UtmConsoleEventFunc)(UtmConsole *console, const UtmConsoleEvent *
  * @return 0; #UTM_ERROR_CONSOLE_ENGINE, #UTM_ERROR_CONSOLE_CONNECT, #UTM_ERROR_TIMEOUT, #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
-UTM_API int utm_console_connect_path(UtmContext *ctx, const char *path, const UtmConsoleOptions *options,
-                                     UtmConsole **ret_console, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_console_connect_path(UtmContext *ctx, const char *path, const UtmConsoleOptions *options,
+                                                    UtmConsole **ret_console, UtmError **error);
 /** Takes another reference. @return @a console @thread any */
 UTM_API UtmConsole *utm_console_ref(UtmConsole *console);
 /** Gives a reference back; the last one closes the console. @param[in] console (nullable) @thread any */
@@ -95,6 +100,10 @@ UTM_API void utm_console_unref(UtmConsole *console);
 UTM_API void utm_console_close(UtmConsole *console);
 /** @return a #UtmConsoleState @thread any */
 UTM_API uint32_t utm_console_get_state(UtmConsole *console);
+/** Name of a state, such as `connected`. @return NULL for no state @thread any */
+UTM_API const char *utm_console_state_get_name(uint32_t state);
+/** Name of an event's kind, such as `display-shown`. @return NULL for no kind @thread any */
+UTM_API const char *utm_console_event_kind_get_name(uint32_t kind);
 /** Process id of the engine, or -1. For diagnosis. @thread any */
 UTM_API int64_t utm_console_get_engine_pid(UtmConsole *console);
 /** Sets who hears of events. The present state is told at once. @param[in] fn (nullable) @return 0 @thread any */
@@ -141,9 +150,9 @@ UTM_API int utm_console_send_key(UtmConsole *console, uint32_t scancode, bool pr
 /**
  * Moves the pointer to a position. Has an effect in #UTM_POINTER_MODE_CLIENT only.
  *
- * @param[in] x, y     Pixels of that display.
+ * @param[in] x, y     Pixels of that display, not negative.
  * @param[in] buttons  #UtmPointerButtons that are pressed.
- * @return as utm_console_send_key()
+ * @return as utm_console_send_key(); #UTM_ERROR_NOT_FOUND when that display does not exist, or shows nothing now
  * @thread any; does not block
  */
 UTM_API int utm_console_move_pointer(UtmConsole *console, uint32_t display, int32_t x, int32_t y, uint32_t buttons,

@@ -86,7 +86,7 @@ typedef struct UtmContextOptions {
 	const char *console_engine;
 	/** A #UtmAccelPolicy. */
 	uint32_t accel_policy;
-	/** Zero. */
+	/** Must be zero. */
 	uint32_t reserved;
 } UtmContextOptions;
 
@@ -115,7 +115,7 @@ typedef void (*UtmLogFunc)(UtmContext *ctx, uint32_t level, const char *message,
  * @return (transfer full) release with utm_context_unref(); NULL on failure
  * @thread any; does not block
  */
-UTM_API UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error);
+UTM_API UTM_MUST_CHECK UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error);
 
 /** Takes another reference. @return @a ctx @thread any */
 UTM_API UtmContext *utm_context_ref(UtmContext *ctx);

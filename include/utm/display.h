@@ -12,10 +12,12 @@
  *
  *  - Latest wins. An application that is slow gets the newest picture and the union of what changed since the picture
  *    it acquired before. It never slows the guest down.
- *  - A #UtmFrame is immutable. Nothing writes to its pixels as long as a reference exists, so it is never torn. It
- *    outlives size changes, the display, the console and the machine.
+ *  - A #UtmFrame is immutable. Nothing writes to its pixels as long as a reference exists. It outlives size changes, the
+ *    display, the console and the machine.
  *  - Holding several frames is allowed. When every buffer is held, updates keep coalescing until one is given back.
- *  - One notification per refresh, however many pieces the display protocol cuts it into.
+ *  - The display protocol cuts a refresh of the guest's screen into pieces and does not say which one is the last. Pieces
+ *    that come together become one picture and one notification. What comes after a pause becomes the next picture, so
+ *    a frame may show a part of one refresh with the rest of the one before, most likely on a busy host.
  *
  * Pixels are 32 bits, in host byte order 0xXXRRGGBB; what the upper byte holds is undefined. Rows run from the top.
  */
@@ -83,16 +85,19 @@ UTM_API int utm_display_set_frame_handler(UtmDisplay *display, UtmFrameFunc fn, 
  * @return (transfer full) release with utm_frame_unref(); NULL when there is none yet
  * @thread any; does not block
  */
-UTM_API UtmFrame *utm_display_acquire_frame(UtmDisplay *display);
+UTM_API UTM_MUST_CHECK UtmFrame *utm_display_acquire_frame(UtmDisplay *display);
 /**
- * Waits for a picture newer than a given one.
+ * Waits for a picture newer than a given one. A machine that was told to start, with utm_vm_start_async() too, is waited
+ * for as well.
  *
  * @param[in]  after_serial  0 for any picture.
- * @param[in]  timeout_ms    Milliseconds; -1 waits for ever.
+ * @param[in]  timeout_ms    Milliseconds; 0 does not wait, -1 waits for ever.
  * @param[in]  cancel        (nullable)
  * @param[out] ret_frame     (transfer full) release with utm_frame_unref()
- * @return 0; #UTM_ERROR_NO_PICTURE when the time is over; #UTM_ERROR_CANCELLED; #UTM_ERROR_VM_ENDED when the console
- *         closed
+ * @return 0; #UTM_ERROR_NO_PICTURE when the time is over; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_STATE before the first
+ *         start; #UTM_ERROR_VM_ENDED when the machine's start failed, it ended, or the console was closed;
+ *         #UTM_ERROR_CONSOLE_ENGINE, #UTM_ERROR_CONSOLE_CONNECT or #UTM_ERROR_TIMEOUT when the console could not be opened or
+ *         kept alive, with the reason; #UTM_ERROR_INVALID_ARGUMENT, also for a time below -1
  * @thread any but the wakeup callback; blocks, without needing dispatch
  */
 UTM_API int utm_display_wait_frame(UtmDisplay *display, uint64_t after_serial, int64_t timeout_ms, UtmCancel *cancel,
@@ -100,12 +105,13 @@ UTM_API int utm_display_wait_frame(UtmDisplay *display, uint64_t after_serial, i
 /**
  * Takes a screenshot: waits for a picture if there is none yet, and writes it as PNG.
  *
- * @param[in] path        The file; written beside and renamed.
- * @param[in] timeout_ms  For the first picture, milliseconds; -1 waits for ever.
- * @return as utm_display_wait_frame(); #UTM_ERROR_IO
+ * @param[in] path        The file; as utm_frame_save_png().
+ * @param[in] timeout_ms  For the first picture, milliseconds; 0 does not wait, -1 waits for ever.
+ * @return as utm_display_wait_frame() and utm_frame_save_png()
  * @thread any but the wakeup callback; blocks, writes a file
  */
-UTM_API int utm_display_save_screenshot(UtmDisplay *display, const char *path, int64_t timeout_ms, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_display_save_screenshot(UtmDisplay *display, const char *path, int64_t timeout_ms,
+                                                       UtmError **error);
 
 /** Takes another reference. @return @a frame @thread any */
 UTM_API UtmFrame *utm_frame_ref(UtmFrame *frame);
@@ -123,9 +129,15 @@ UTM_API const void *utm_frame_get_data(const UtmFrame *frame);
  * @return 0; #UTM_ERROR_LIMIT
  * @thread any; takes some milliseconds
  */
-UTM_API int utm_frame_encode_png(const UtmFrame *frame, void **ret_data, size_t *ret_size, UtmError **error);
-/** Writes the frame as a PNG file, beside and renamed. @return 0; #UTM_ERROR_IO @thread any; writes a file */
-UTM_API int utm_frame_save_png(const UtmFrame *frame, const char *path, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_frame_encode_png(const UtmFrame *frame, void **ret_data, size_t *ret_size,
+                                                UtmError **error);
+/**
+ * Writes the frame as a PNG file, beside and renamed: with the mode of the file that was there, else 0666 less the umask.
+ *
+ * @return 0; #UTM_ERROR_LIMIT, #UTM_ERROR_NOT_FOUND, #UTM_ERROR_IO
+ * @thread any; writes a file
+ */
+UTM_API UTM_MUST_CHECK int utm_frame_save_png(const UtmFrame *frame, const char *path, UtmError **error);
 
 UTM_END_DECLS
 

@@ -48,7 +48,7 @@ UTM_API const char *utm_error_get_stderr_tail(const UtmError *error);
  *
  * @return text to release with utm_free() @thread any
  */
-UTM_API char *utm_error_dup_text(const UtmError *error);
+UTM_API UTM_MUST_CHECK char *utm_error_dup_text(const UtmError *error);
 
 /** The name of a code, such as `bundle-path-escape`. @return NULL for a code that does not exist @thread any */
 UTM_API const char *utm_error_code_get_name(int code);

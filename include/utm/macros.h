@@ -21,7 +21,7 @@
 #if defined(__GNUC__) && !defined(SWIG)
 /** Marks a symbol of the stable ABI. */
 #define UTM_API __attribute__((visibility("default")))
-/** The result must be used: ignoring it loses an error or leaks an object. */
+/** The result must be used: ignoring it leaks an object, uses one that was never made, or loses what was to be saved. */
 #define UTM_MUST_CHECK __attribute__((warn_unused_result))
 /** Still works, but @a message says what to use instead. */
 #define UTM_DEPRECATED(message) __attribute__((deprecated(message)))

@@ -5,11 +5,12 @@
  *
  * Ownership, one rule for all functions:
  *  - A pointer that is *returned* is borrowed. It lives as long as the object it was asked from, unless its
- *    comment says less. Constructors named `_new`, `_ref`, `_copy` and `_dup_...` are the exception: they give
- *    a new reference or a copy.
+ *    comment says less. Functions named `_new`, `_ref`, `_copy`, `_acquire_...` and `_dup_...` are the exception: they
+ *    give a new reference or a copy.
  *  - A pointer that comes out through a `ret_...` parameter belongs to the caller. It is left untouched when
  *    the function fails.
- *  - Counted objects go back through their own `_unref`, everything else through utm_free(). Both accept NULL.
+ *  - Counted objects go back through their own `_unref`, other objects through their own `_free`, and plain memory, such
+ *    as strings, through utm_free(). All accept NULL.
  *  - References are counted atomically: `_ref` and `_unref` may be called from any thread.
  *
  * Callbacks come as a triple `(fn, user_data, free_fn)`. `fn` runs only inside utm_context_dispatch(), on the
@@ -45,6 +46,8 @@ typedef struct UtmValue UtmValue;
 typedef struct UtmEndReason UtmEndReason;
 /** A connection to a QEMU monitor. */
 typedef struct UtmQmp UtmQmp;
+/** A connection to the agent inside a guest. */
+typedef struct UtmGuest UtmGuest;
 /** What came of an asynchronous typed command. */
 typedef struct UtmCallResult UtmCallResult;
 /** Who hears of some events of a monitor, until its last reference goes. */
@@ -68,7 +71,7 @@ typedef struct UtmRect {
 } UtmRect;
 
 /**
- * Frees memory that the library handed over through a `ret_...` parameter or a `_dup_...` function.
+ * Frees plain memory that the library handed over through a `ret_...` parameter or a `_dup_...` function.
  *
  * @param[in] memory  What to free. (nullable)
  * @thread any; does not block
@@ -82,7 +85,7 @@ UTM_API void utm_free(void *memory);
  * @return a new token; release with utm_cancel_unref()
  * @thread any
  */
-UTM_API UtmCancel *utm_cancel_new(void);
+UTM_API UTM_MUST_CHECK UtmCancel *utm_cancel_new(void);
 /** Takes another reference. @return @a cancel @thread any */
 UTM_API UtmCancel *utm_cancel_ref(UtmCancel *cancel);
 /** Gives a reference back. @param[in] cancel (nullable) @thread any */

@@ -32,7 +32,8 @@ typedef enum UtmVmState {
 
 /** How to stop a machine. */
 typedef enum UtmVmStopMethod {
-	/** Press the power button and leave the rest to the guest. Returns when QEMU has passed it on. */
+	/** Press the power button and leave the rest to the guest. Returns when QEMU has passed it on; fails with
+	 * #UTM_ERROR_TIMEOUT or #UTM_ERROR_QMP_STALLED when it has not within 10 s. */
 	UTM_VM_STOP_REQUEST = 0,
 	/** Have QEMU quit. The guest loses what it did not write. Returns when QEMU is gone. */
 	UTM_VM_STOP_FORCE = 1,
@@ -110,7 +111,7 @@ typedef struct UtmVmStartOptions {
 	size_t size;
 	/** #UtmVmStartFlags */
 	uint32_t flags;
-	/** Zero. */
+	/** Must be zero. */
 	uint32_t reserved;
 	/** Until the guest runs, milliseconds; 0 for 60 s, -1 for ever. */
 	int64_t timeout_ms;
@@ -129,12 +130,14 @@ typedef struct UtmVmStartOptions {
 typedef struct UtmVmStopOptions {
 	/** sizeof(UtmVmStopOptions) */
 	size_t size;
-	/** How long a request may take when escalating, milliseconds; 0 for 30 s. */
+	/** How long the guest may take to follow a request before an escalation goes on, milliseconds; 0 for 30 s, -1 for
+	 * ever. */
 	int64_t request_timeout_ms;
 	/** How long QEMU may take to quit before it is killed when escalating, and before a force stop gives up,
-	 * milliseconds; 0 for 5 s. */
+	 * milliseconds; 0 for 5 s, -1 for ever. */
 	int64_t force_timeout_ms;
-	/** (nullable) */
+	/** Gives the call up. What it has asked for already is not taken back: a guest that heard its power button may still
+	 * follow, a QEMU that was told to quit still does. (nullable) */
 	UtmCancel *cancel;
 } UtmVmStopOptions;
 
@@ -162,7 +165,7 @@ typedef void (*UtmVmSerialFunc)(UtmVm *vm, uint32_t index, const void *data, siz
  * @return 0; #UTM_ERROR_CONFIG_INVALID_BACKEND
  * @thread any; does not block
  */
-UTM_API int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error);
 /** Takes another reference. @return @a vm @thread any */
 UTM_API UtmVm *utm_vm_ref(UtmVm *vm);
 /**
@@ -186,7 +189,8 @@ UTM_API const char *utm_vm_state_get_name(uint32_t state);
 UTM_API int64_t utm_vm_get_pid(UtmVm *vm);
 /** The monitor connection while QEMU runs, else NULL. Valid until the next start; take a reference to keep it. @thread any */
 UTM_API UtmQmp *utm_vm_get_qmp(UtmVm *vm);
-/** The console. It lives as long as @a vm, connects at each start and closes at each end. @thread any */
+/** The console. It lives as long as @a vm, is idle before the first start, connects at each start and closes at each end.
+ * @thread any */
 UTM_API UtmConsole *utm_vm_get_console(UtmVm *vm);
 /**
  * A display. It exists from the moment that the controller is made, for each display of the configuration, and lives as
@@ -198,13 +202,23 @@ UTM_API UtmDisplay *utm_vm_get_display(UtmVm *vm, uint32_t index);
 
 /**
  * Starts the machine and waits until the guest runs (or stands still, with #UTM_VM_START_PAUSED). On failure nothing
- * is left behind: no process, no socket, no file.
+ * is left behind: no process, no socket, no file. A guest that runs and powers off at once was started; its end follows
+ * as usual.
+ *
+ * A start that fails is an end of the machine, with a reason and an event. One that never began is not: the call was
+ * wrong, the machine was not stopped, or the call was cancelled before the library came to it. Then the reason of the
+ * former end stays.
  *
  * @param[in] options  (nullable)
- * @return 0; #UTM_ERROR_INVALID_STATE unless stopped; #UTM_ERROR_IMAGE_MISSING, #UTM_ERROR_BUNDLE_PATH_ESCAPE,
- *         #UTM_ERROR_QEMU_NOT_FOUND, #UTM_ERROR_FIRMWARE_NOT_FOUND, #UTM_ERROR_CONFIG_UNSUPPORTED;
- *         #UTM_ERROR_PROCESS_EXITED with QEMU's last words; #UTM_ERROR_QMP_PROTOCOL, #UTM_ERROR_TIMEOUT,
- *         #UTM_ERROR_CANCELLED
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT, also for options that are not zero where they must be or times below -1;
+ *         #UTM_ERROR_INVALID_STATE unless stopped;
+ *         #UTM_ERROR_IMAGE_MISSING, #UTM_ERROR_BUNDLE_PATH_ESCAPE, #UTM_ERROR_CONFIG_INVALID_VALUE,
+ *         #UTM_ERROR_CONFIG_UNSUPPORTED, #UTM_ERROR_NOT_SUPPORTED: what the configuration asks for, with its key path;
+ *         #UTM_ERROR_QEMU_NOT_FOUND, #UTM_ERROR_FIRMWARE_NOT_FOUND, #UTM_ERROR_NOT_FOUND, #UTM_ERROR_SPAWN_FAILED,
+ *         #UTM_ERROR_IO: what the host lacks or refuses;
+ *         #UTM_ERROR_PROCESS_EXITED with QEMU's complaint; #UTM_ERROR_QMP_PROTOCOL, #UTM_ERROR_QMP_DISCONNECTED,
+ *         #UTM_ERROR_QMP_COMMAND when what runs is no QEMU that can be controlled;
+ *         #UTM_ERROR_TIMEOUT, #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_vm_start(UtmVm *vm, const UtmVmStartOptions *options, UtmError **error);
@@ -221,21 +235,40 @@ UTM_API int utm_vm_start_async(UtmVm *vm, const UtmVmStartOptions *options, UtmV
  *
  * @param[in] method   A #UtmVmStopMethod.
  * @param[in] options  (nullable)
- * @return 0; #UTM_ERROR_INVALID_STATE; #UTM_ERROR_TIMEOUT when a force stop's deadline passed: QEMU still runs;
- *         #UTM_ERROR_CANCELLED
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT, also for times below -1; #UTM_ERROR_INVALID_STATE for a request when the guest
+ *         does not run; #UTM_ERROR_TIMEOUT when a force stop's deadline passed: QEMU still runs; #UTM_ERROR_CANCELLED;
+ *         for a request also the errors of utm_qmp_execute()
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_vm_stop(UtmVm *vm, uint32_t method, const UtmVmStopOptions *options, UtmError **error);
 /** As utm_vm_stop(), without waiting. @thread any */
 UTM_API int utm_vm_stop_async(UtmVm *vm, uint32_t method, const UtmVmStopOptions *options, UtmVmDoneFunc fn,
                               void *user_data, UtmFreeFunc free_fn, UtmError **error);
-/** Has the guest stand still, and waits for it. @return 0; #UTM_ERROR_INVALID_STATE unless running; QMP errors @thread any but the wakeup callback; blocks */
+/**
+ * Has the guest stand still, and waits for it. QEMU has 10 s to do it and 10 s to tell its state after it; nothing cancels
+ * the call.
+ *
+ * @return 0; #UTM_ERROR_INVALID_STATE unless running; #UTM_ERROR_TIMEOUT, or #UTM_ERROR_QMP_STALLED when nothing came from
+ *         QEMU in that time: it may still take effect, and the state then says so; #UTM_ERROR_VM_ENDED,
+ *         #UTM_ERROR_QMP_COMMAND, #UTM_ERROR_QMP_DISCONNECTED
+ * @thread any but the wakeup callback; blocks
+ */
 UTM_API int utm_vm_pause(UtmVm *vm, UtmError **error);
-/** Has the guest go on, and waits for it. @return 0; #UTM_ERROR_INVALID_STATE unless paused; QMP errors @thread any but the wakeup callback; blocks */
+/** As utm_vm_pause(), without waiting: all but #UTM_ERROR_INVALID_ARGUMENT comes to @a fn. @thread any */
+UTM_API int utm_vm_pause_async(UtmVm *vm, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error);
+/** Has the guest go on; otherwise as utm_vm_pause(). @return #UTM_ERROR_INVALID_STATE unless paused @thread any but the
+ * wakeup callback; blocks */
 UTM_API int utm_vm_resume(UtmVm *vm, UtmError **error);
-/** Resets the guest as its reset button would. @return 0; #UTM_ERROR_INVALID_STATE unless running or paused; QMP errors @thread any but the wakeup callback; blocks */
+/** As utm_vm_resume(), without waiting. @thread any */
+UTM_API int utm_vm_resume_async(UtmVm *vm, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error);
+/** Resets the guest as its reset button would; otherwise as utm_vm_pause(). @return #UTM_ERROR_INVALID_STATE unless running
+ * or paused @thread any but the wakeup callback; blocks */
 UTM_API int utm_vm_reset(UtmVm *vm, UtmError **error);
+/** As utm_vm_reset(), without waiting. @thread any */
+UTM_API int utm_vm_reset_async(UtmVm *vm, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error);
 
+/** Name of an event's kind, such as `ended`. @return NULL for no kind @thread any */
+UTM_API const char *utm_vm_event_kind_get_name(uint32_t kind);
 /**
  * Sets who hears of events. At most 1024 wait for dispatch, and 256 changes of state besides; further ones are dropped and
  * counted. The one event of the end always arrives.
@@ -269,8 +302,8 @@ UTM_API int utm_vm_set_serial_handler(UtmVm *vm, uint32_t index, UtmVmSerialFunc
 UTM_API int utm_vm_serial_write(UtmVm *vm, uint32_t index, const void *data, size_t size_bytes, UtmError **error);
 
 /**
- * Why the machine ended the last time, or NULL before its first end. Valid until it is started again; take a reference
- * to keep it.
+ * Why the machine ended the last time, or NULL before its first end and while it runs. Valid until it is started again;
+ * take a reference to keep it.
  *
  * @thread any
  */
@@ -281,7 +314,7 @@ UTM_API UtmEndReason *utm_end_reason_ref(UtmEndReason *reason);
 UTM_API void utm_end_reason_unref(UtmEndReason *reason);
 /** What kind of end it was. @return a #UtmEndKind @thread any */
 UTM_API uint32_t utm_end_reason_get_kind(const UtmEndReason *reason);
-/** Name of a kind, such as `guest-shutdown`. @return NULL for no kind @thread any */
+/** Name of a kind of end, such as `guest-shutdown`. @return NULL for no kind @thread any */
 UTM_API const char *utm_end_kind_get_name(uint32_t kind);
 /** One line for people. @return never NULL @thread any */
 UTM_API const char *utm_end_reason_get_text(const UtmEndReason *reason);

@@ -72,9 +72,10 @@ UtmError *utm__error_set_key_path(UtmError *error, const char *key_path)
 	return error;
 }
 
+/* An empty name is none: there is nothing to show. */
 UtmError *utm__error_set_file(UtmError *error, const char *file)
 {
-	if (error)
+	if (error && file && *file)
 		replace(&error->file, file);
 	return error;
 }
@@ -111,9 +112,7 @@ UtmError *utm__error_set_exit(UtmError *error, int exit_status, const char *stde
 
 UtmError *utm__error_at_file(UtmError *error_taken, const char *file)
 {
-	if (error_taken && !error_taken->file)
-		replace(&error_taken->file, file);
-	return error_taken;
+	return error_taken && !error_taken->file ? utm__error_set_file(error_taken, file) : error_taken;
 }
 
 int utm__fail_take(UtmError **error, UtmError *error_taken)
@@ -138,11 +137,40 @@ int utm__fail(UtmError **error, int code, const char *format, ...)
 	return code;
 }
 
+/* Where the remedy of the code would send people to the wrong place. NULL: it fits. */
+static const char *errno_remedy(int errno_value)
+{
+	static const struct {
+		int number;
+		const char *remedy;
+	} remedies[] = {
+		{ EACCES, "Check owner and mode of the file, and of the directories above it." },
+		{ EPERM, "Check owner and mode of the file, and of the directories above it." },
+		{ ENOSPC, "Make room on the file system." },
+		{ EDQUOT, "Make room, or have the quota raised." },
+		{ EROFS, "The file system can only be read: name a place elsewhere." },
+		{ EISDIR, "Name a file, not a directory." },
+		{ ENOTDIR, "Something on the way to the file is no directory: check the name in the message." },
+		{ ELOOP, "Symbolic links lead round in a circle: check the name in the message." },
+		{ ENAMETOOLONG, "Use a shorter name." },
+		{ EMFILE, "Close some files, or raise the limit of open ones." },
+		{ ENFILE, "Close some files, or raise the limit of open ones." },
+		{ ENOMEM, "Give the program more memory." },
+		{ ECONNREFUSED, "Nobody listens there any more: start the program that made the socket again." },
+		{ ENOTSOCK, "Name a socket." },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(remedies); i++)
+		if (remedies[i].number == errno_value)
+			return remedies[i].remedy;
+	return NULL;
+}
+
 int utm__fail_errno(UtmError **error, int errno_value, const char *file, const char *what)
 {
 	int code = errno_value == ENOENT ? UTM_ERROR_NOT_FOUND : UTM_ERROR_IO;
 	UtmError *made = utm__error_new(code, "%s: %s", what, g_strerror(errno_value));
 	utm__error_set_errno(made, errno_value);
+	utm__error_set_remedy(made, errno_remedy(errno_value));
 	return utm__fail_take(error, utm__error_set_file(made, file));
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <utm/types.h>
 
@@ -23,6 +24,15 @@ void utm__close_fd(int *fd)
 		close(number);
 }
 
+void utm__cond_init_monotonic(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 static int write_all(int fd, const char *data, size_t size)
 {
 	while (size > 0) {
@@ -37,17 +47,11 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-static mode_t mode_like(const char *path)
-{
-	struct stat info;
-	return stat(path, &info) == 0 ? info.st_mode & 0777 : 0600;
-}
-
 /* Returns an errno. The file under its temporary name is complete on disk when this returns 0. */
-static int write_beside(int fd, const char *path, const void *data, size_t size)
+static int write_beside(int fd, const struct stat *former, const void *data, size_t size)
 {
 	int failed = write_all(fd, data, size);
-	if (!failed && fchmod(fd, mode_like(path)) < 0)
+	if (!failed && former && fchmod(fd, former->st_mode & 0777) < 0)
 		failed = errno;
 	if (!failed && fsync(fd) < 0)
 		failed = errno;
@@ -63,13 +67,16 @@ static void sync_directory_of(const char *path)
 		(void)fsync(fd);
 }
 
-int utm__write_file_atomic(const char *path, const void *data, size_t size, UtmError **error)
+int utm__write_file_atomic(const char *path, const void *data, size_t size, mode_t new_mode, UtmError **error)
 {
+	struct stat info;
+	struct stat *former = stat(path, &info) == 0 ? &info : NULL;
 	g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
-	utm_autofd fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600);
+	/* The system takes the umask off; asking for it would mean to change it, for the whole process. */
+	utm_autofd fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, former ? 0600 : (int)new_mode);
 	if (fd < 0)
 		return utm__fail_errno(error, errno, path, "cannot write beside it");
-	int failed = write_beside(fd, path, data, size);
+	int failed = write_beside(fd, former, data, size);
 	if (!failed && rename(temporary, path) < 0)
 		failed = errno;
 	if (failed) {

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <utm/types.h>
-
 
 /* Monotonic time; microseconds as GLib counts them. */
 static inline gint64 utm__now_us(void)
@@ -21,7 +22,22 @@ static inline void utm__autoclose_cleanup(int *fd)
 }
 #define utm_autofd __attribute__((cleanup(utm__autoclose_cleanup))) int
 
+/* A condition whose timed waits go by CLOCK_MONOTONIC: a deadline must not care about changes of the wall clock. */
+void utm__cond_init_monotonic(pthread_cond_t *condition);
+
+/* `count` bytes, at most eight, as one number. */
+static inline guint64 utm__read_big_endian(const guint8 *bytes, gsize count)
+{
+	guint64 value = 0;
+	for (gsize i = 0; i < count; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
 /* Memory that the public API gives away goes back through utm_free(), which is g_free(). */
 
-/* Writes a whole file beside `path` and renames it over: mode 0600 for a new file, the old mode otherwise, flushed. */
-int utm__write_file_atomic(const char *path, const void *data, size_t size, UtmError **error);
+/*
+ * Writes a whole file beside `path` and renames it over, flushed. It keeps the mode of the one that was there; a new one
+ * gets `new_mode` less the umask.
+ */
+int utm__write_file_atomic(const char *path, const void *data, size_t size, mode_t new_mode, UtmError **error);

@@ -243,21 +243,34 @@ int utm_bundle_resolve(UtmBundle *bundle, const char *name, char **ret_path, Utm
 	return utm__confine(bundle->path, UTM_BUNDLE_DATA, name, ret_path, error);
 }
 
+/* Where the configuration is written: a link stays, and what it points to changes; nothing there is no mistake. */
+static int find_target(const char *root, char **ret_file, UtmError **error)
+{
+	g_autoptr(UtmError) problem = NULL;
+	int result = utm__confine(root, NULL, UTM_BUNDLE_CONFIG, ret_file, &problem);
+	if (result != UTM_ERROR_IMAGE_MISSING)
+		return result < 0 ? utm__fail_take(error, g_steal_pointer(&problem)) : 0;
+	*ret_file = g_build_filename(root, UTM_BUNDLE_CONFIG, NULL);
+	return 0;
+}
+
 int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError **error)
 {
 	g_autofree char *data = NULL;
 	size_t size = 0;
 	if (!bundle || !config)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle and configuration must not be NULL");
-	g_autofree char *file = g_build_filename(bundle->path, UTM_BUNDLE_CONFIG, NULL);
+	g_autofree char *file = NULL;
 	int result = check_format(bundle, config, UTM_ERROR_NOT_SUPPORTED,
 	                          "packages of UTM 1 to 3 cannot be saved yet: their files would have to move", error);
 	if (result == 0)
 		result = check_names(bundle->path, config, error);
 	if (result == 0)
+		result = find_target(bundle->path, &file, error);
+	if (result == 0)
 		result = utm_config_to_plist(config, &data, &size, error);
 	if (result == 0)
-		result = utm__write_file_atomic(file, data, size, error);
+		result = utm__write_file_atomic(file, data, size, 0600, error);
 	if (result < 0)
 		return result;
 	pthread_mutex_lock(&bundle->lock);

@@ -141,6 +141,31 @@ static int find(const UtmConfig *config, const char *key_path, const void *outpu
 	return utm__path_find(&utm__config_schema, config->root, key_path, ret_place, error);
 }
 
+static bool is_array(const UtmPlace *place)
+{
+	return (place->member->flags & UTM_SCHEMA_ARRAY) && !place->is_element;
+}
+
+static const char *kind_of(const UtmPlace *place)
+{
+	static const char *const kinds[] = {
+		[UTM_SCHEMA_BOOL] = "a boolean", [UTM_SCHEMA_INT] = "an integer", [UTM_SCHEMA_NUMBER] = "a number",
+		[UTM_SCHEMA_STRING] = "a string", [UTM_SCHEMA_ANY] = "any value", [UTM_SCHEMA_ENUM] = "one of several words",
+		[UTM_SCHEMA_STRUCT] = "a section",
+	};
+	return is_array(place) ? "an array" : kinds[place->member->kind];
+}
+
+/* A path that was found and is refused nevertheless leads to another kind of value: then its spelling is not at fault. */
+static int check_kind(const UtmPlace *place, int result, UtmError **error)
+{
+	if (result != UTM_ERROR_KEY_PATH || !error)
+		return result;
+	g_autofree char *remedy = g_strdup_printf("The key holds %s: use the function for that.", kind_of(place));
+	utm__error_set_remedy(*error, remedy);
+	return result;
+}
+
 int utm_config_has(const UtmConfig *config, const char *key_path, bool *ret_present, UtmError **error)
 {
 	UtmPlace place;
@@ -152,63 +177,108 @@ int utm_config_get_int(const UtmConfig *config, const char *key_path, int64_t *r
 {
 	UtmPlace place;
 	int result = find(config, key_path, ret_value, &place, error);
-	return result < 0 ? result : utm__path_get_int(&place, ret_value, error);
+	return result < 0 ? result : check_kind(&place, utm__path_get_int(&place, ret_value, error), error);
 }
 
 int utm_config_get_bool(const UtmConfig *config, const char *key_path, bool *ret_value, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, ret_value, &place, error);
-	return result < 0 ? result : utm__path_get_bool(&place, ret_value, error);
+	return result < 0 ? result : check_kind(&place, utm__path_get_bool(&place, ret_value, error), error);
 }
 
 int utm_config_get_string(const UtmConfig *config, const char *key_path, char **ret_value, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, ret_value, &place, error);
-	return result < 0 ? result : utm__path_dup_string(&place, ret_value, error);
+	return result < 0 ? result : check_kind(&place, utm__path_dup_string(&place, ret_value, error), error);
 }
 
 int utm_config_get_count(const UtmConfig *config, const char *key_path, size_t *ret_count, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, ret_count, &place, error);
-	return result < 0 ? result : utm__path_get_count(&place, ret_count, error);
+	return result < 0 ? result : check_kind(&place, utm__path_get_count(&place, ret_count, error), error);
 }
 
 int utm_config_set_int(UtmConfig *config, const char *key_path, int64_t value, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, key_path, &place, error);
-	return result < 0 ? result : utm__path_set_int(&place, value, error);
+	return result < 0 ? result : check_kind(&place, utm__path_set_int(&place, value, error), error);
 }
 
 int utm_config_set_bool(UtmConfig *config, const char *key_path, bool value, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, key_path, &place, error);
-	return result < 0 ? result : utm__path_set_bool(&place, value, error);
+	return result < 0 ? result : check_kind(&place, utm__path_set_bool(&place, value, error), error);
 }
 
 int utm_config_set_string(UtmConfig *config, const char *key_path, const char *value, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, key_path, &place, error);
-	return result < 0 ? result : utm__path_set_string(&place, value, error);
+	return result < 0 ? result : check_kind(&place, utm__path_set_string(&place, value, error), error);
+}
+
+/* What a text must be to become the value; NULL for text that says so itself, or is taken as it is. */
+static char *describe_wanted(const UtmPlace *place, const char *text)
+{
+	const UtmSchema *schema = place->schema;
+	char first = text[strspn(text, " \t\r\n")];
+	if (is_array(place))
+		return first == '[' ? NULL : g_strdup("a JSON array in brackets");
+	if (place->member->kind == UTM_SCHEMA_STRUCT)
+		return first == '{' ? NULL : g_strdup("a JSON object in braces");
+	if (place->member->kind == UTM_SCHEMA_BOOL)
+		return g_strdup("true or false");
+	if (place->member->kind != UTM_SCHEMA_INT)
+		return NULL;
+	const UtmSchemaFact *min = utm__schema_find_fact(schema, place->member, UTM_SCHEMA_FACT_MIN);
+	const UtmSchemaFact *max = utm__schema_find_fact(schema, place->member, UTM_SCHEMA_FACT_MAX);
+	const UtmSchemaFact *unit = utm__schema_find_fact(schema, place->member, UTM_SCHEMA_FACT_UNIT);
+	GString *wanted = g_string_new("an integer");
+	if (min && max)
+		g_string_append_printf(wanted, " from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, schema->numbers[min->value],
+		                       schema->numbers[max->value]);
+	if (unit)
+		g_string_append_printf(wanted, " (%s)", utm__schema_string(schema, unit->value));
+	return g_string_free(wanted, FALSE);
+}
+
+/* Who writes `yes` for `true` has not written bad JSON: say what the key takes, not where the reader stopped. */
+static int fail_text(const UtmPlace *place, const char *text, int result, UtmError **error)
+{
+	g_autofree char *wanted = result == UTM_ERROR_CONFIG_MALFORMED && error ? describe_wanted(place, text) : NULL;
+	if (!wanted)
+		return result;
+	UtmError *made = utm__error_new(result, "must be %s, not \"%.80s\"", wanted, text);
+	utm__error_set_key_path(made, place->path);
+	utm__error_set_remedy(made, "Give the value in that form.");
+	utm_error_unref(*error);
+	*error = made;
+	return result;
 }
 
 int utm_config_set_text(UtmConfig *config, const char *key_path, const char *text, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, text, &place, error);
-	return result < 0 ? result : utm__path_set_text(&place, text, error);
+	if (result < 0)
+		return result;
+	result = utm__path_set_text(&place, text, error);
+	return result < 0 ? fail_text(&place, text, result, error) : 0;
 }
 
 int utm_config_insert(UtmConfig *config, const char *key_path, int64_t index, const char *json, UtmError **error)
 {
 	UtmPlace place;
 	int result = find(config, key_path, json, &place, error);
-	return result < 0 ? result : utm__path_insert(&place, index, json, error);
+	if (result < 0)
+		return result;
+	result = utm__path_insert(&place, index, json, error);
+	return is_array(&place) ? result : check_kind(&place, result, error);
 }
 
 int utm_config_remove(UtmConfig *config, const char *key_path, UtmError **error)

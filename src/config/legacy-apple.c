@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Apple machines of UTM 3. The old format has strict types, so whatever is wrong was refused before this. What UTM does
- * depends on the Mac it runs on; here everything is done that the best of Macs would do, since others may read the result.
+ * depends on the Mac it runs on; here everything is done that the best of Macs would do, since others may read what
+ * comes of it.
  */
 #include "config/migrate.h"
 
@@ -193,7 +194,8 @@ static int refuse_memory(UtmError **error)
 	return utm__fail_take(error, utm__error_set_key_path(made, "memorySize"));
 }
 
-int utm__migrate_legacy_apple(UtmMigration *migration, UtmLegacyApple *old, UtmConfigApple **ret_apple, UtmError **error)
+int utm__migrate_legacy_apple(UtmMigration *migration, const UtmLegacyApple *old, UtmConfigApple **ret_apple,
+                              UtmError **error)
 {
 	if (old->memory_size < 0)
 		return refuse_memory(error);

@@ -38,6 +38,7 @@ int32_t utm__migration_find_word(guint enum_type, const char *prefix, const char
 /* Adds a new object to the end of the array with this key. */
 void *utm__migration_append(void *object, const char *key);
 
-/* Whole migrations. The old objects are changed on the way. */
+/* Whole migrations. The first one changes what it migrates. */
 UtmConfigQemu *utm__migrate_legacy_qemu(UtmMigration *migration, UtmLegacyQemu *old);
-int utm__migrate_legacy_apple(UtmMigration *migration, UtmLegacyApple *old, UtmConfigApple **ret_apple, UtmError **error);
+int utm__migrate_legacy_apple(UtmMigration *migration, const UtmLegacyApple *old, UtmConfigApple **ret_apple,
+                              UtmError **error);

@@ -38,6 +38,7 @@ struct UtmConsole {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a picture came, the state changed, an engine is gone */
 	uint32_t state;
+	UtmError *failure; /* why it is closed, when that was nobody's wish */
 	uint32_t pointer_mode;
 	bool input_ready;
 	gint64 engine_pid;

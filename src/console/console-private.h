@@ -7,8 +7,10 @@
 
 #include <utm/console.h>
 
-/* Any thread. A closed console that can be opened again and again. (transfer full) */
+/* Any thread. An idle console that can be opened and shut again and again. (transfer full) */
 UtmConsole *utm__console_new(UtmContext *context);
+/* It is about to be opened, or to be shut if nothing comes of it: whoever wants a picture waits until then. */
+void utm__console_expect(UtmConsole *console);
 
 /*
  * Starts the engine and connects it to a SPICE server. `done` is called exactly once: NULL error when connected, else

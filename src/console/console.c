@@ -2,9 +2,9 @@
 /*
  * UtmConsole: opens, keeps alive and closes the engine, and turns what it says into states and events.
  *
- *     CLOSED --open--> CONNECTING --connected--> CONNECTED --engine lost--> RECONNECTING --connected--> CONNECTED
- *        ^                 |                         |                           |
- *        +-----------------+-- failed, shut, server gone, lost too often --------+
+ *     IDLE, CLOSED --expect, open--> CONNECTING --connected--> CONNECTED --engine lost--> RECONNECTING --> CONNECTED
+ *               ^                        |                         |                           |
+ *               +------------------------+-- failed, shut, server gone, lost too often --------+
  *
  * All of it happens on the I/O thread; the lock only guards what other threads look at.
  */
@@ -14,7 +14,6 @@
 #include "base/util.h"
 #include "core/request.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,6 +22,35 @@
 #define EVENTS_MAX 256
 /* Longer than an engine is given to wind up. */
 #define CLOSE_WAIT_S 2
+
+/* ---------------------------------------------------------------- names */
+
+static const char *const state_names[] = {
+	[UTM_CONSOLE_STATE_CONNECTING] = "connecting",
+	[UTM_CONSOLE_STATE_CONNECTED] = "connected",
+	[UTM_CONSOLE_STATE_RECONNECTING] = "reconnecting",
+	[UTM_CONSOLE_STATE_CLOSED] = "closed",
+	[UTM_CONSOLE_STATE_IDLE] = "idle",
+};
+
+const char *utm_console_state_get_name(uint32_t state)
+{
+	return state < G_N_ELEMENTS(state_names) ? state_names[state] : NULL;
+}
+
+static const char *const event_kind_names[] = {
+	[UTM_CONSOLE_EVENT_STATE] = "state",
+	[UTM_CONSOLE_EVENT_ENGINE_LOST] = "engine-lost",
+	[UTM_CONSOLE_EVENT_DISPLAY_SHOWN] = "display-shown",
+	[UTM_CONSOLE_EVENT_DISPLAY_HIDDEN] = "display-hidden",
+	[UTM_CONSOLE_EVENT_INPUT_READY] = "input-ready",
+	[UTM_CONSOLE_EVENT_POINTER_MODE] = "pointer-mode",
+};
+
+const char *utm_console_event_kind_get_name(uint32_t kind)
+{
+	return kind < G_N_ELEMENTS(event_kind_names) ? event_kind_names[kind] : NULL;
+}
 
 /* ---------------------------------------------------------------- events */
 
@@ -73,11 +101,14 @@ static void tell(UtmConsole *console, UtmConsoleEventKind kind, uint32_t display
 	utm__context_post(console->object.context, &self->event);
 }
 
-static void set_state(UtmConsole *console, UtmConsoleState state)
+/* `failure` goes to everybody who waits for a picture from now on; NULL where nothing went wrong. */
+static void set_state(UtmConsole *console, UtmConsoleState state, const UtmError *failure)
 {
 	pthread_mutex_lock(&console->lock);
 	bool changed = console->state != state;
 	console->state = state;
+	utm_error_unref(console->failure);
+	console->failure = utm_error_ref((UtmError *)failure);
 	if (state != UTM_CONSOLE_STATE_CONNECTED)
 		console->input_ready = false;
 	pthread_cond_broadcast(&console->changed);
@@ -128,10 +159,10 @@ static void finish_open(UtmConsole *console, const UtmError *error)
 		done(console, error, console->done_data);
 }
 
-static void close_console(UtmConsole *console, const UtmError *why)
+static void close_console(UtmConsole *console, const UtmError *why, const UtmError *failure)
 {
 	stop_engine(console);
-	set_state(console, UTM_CONSOLE_STATE_CLOSED);
+	set_state(console, UTM_CONSOLE_STATE_CLOSED, failure);
 	if (why && !console->done)
 		utm__log(console->object.context, UTM_LOG_INFO, "console: %s", utm_error_get_message(why));
 	finish_open(console, why);
@@ -142,7 +173,7 @@ void utm__console_shut(UtmConsole *console)
 	g_autoptr(UtmError) error = NULL;
 	if (console->done)
 		error = utm__error_new(UTM_ERROR_CANCELLED, "the console was closed while it was connecting");
-	close_console(console, error);
+	close_console(console, error, NULL);
 	for (int i = 0; i < UTM_PROTOCOL_DISPLAYS; i++)
 		if (utm__display_hide(&console->displays[i]))
 			tell(console, UTM_CONSOLE_EVENT_DISPLAY_HIDDEN, (uint32_t)i, NULL);
@@ -154,7 +185,8 @@ static void on_deadline(void *data)
 	console->deadline = 0;
 	g_autoptr(UtmError) error = utm__error_new(UTM_ERROR_TIMEOUT, "the display server did not answer within %"
 	                                           G_GINT64_FORMAT " ms", console->timeout_ms);
-	close_console(console, utm__error_set_file(error, console->path));
+	utm__error_set_file(error, console->path);
+	close_console(console, error, error);
 }
 
 /* ---------------------------------------------------------------- what the engine says */
@@ -173,14 +205,15 @@ static void connected(UtmConsole *console)
 {
 	if (utm_console_get_state(console) == UTM_CONSOLE_STATE_CONNECTED)
 		return;
-	set_state(console, UTM_CONSOLE_STATE_CONNECTED);
+	set_state(console, UTM_CONSOLE_STATE_CONNECTED, NULL);
 	finish_open(console, NULL);
 }
 
 static void server_gone(UtmConsole *console, const UtmMessage *message)
 {
 	g_autoptr(UtmError) error = server_error(console, message);
-	close_console(console, error);
+	/* A server that was there and goes is the end of its machine. */
+	close_console(console, error, message->kind == UTM_MESSAGE_FAILED ? error : NULL);
 }
 
 static void take_ring(UtmConsole *console, UtmDisplay *display, const UtmMessage *message, int fd)
@@ -277,9 +310,9 @@ static bool may_restart(UtmConsole *console)
 static void restart(UtmConsole *console)
 {
 	g_autoptr(UtmError) error = NULL;
-	set_state(console, UTM_CONSOLE_STATE_RECONNECTING);
+	set_state(console, UTM_CONSOLE_STATE_RECONNECTING, NULL);
 	if (start_engine(console, &error) < 0)
-		close_console(console, error);
+		close_console(console, error, error);
 }
 
 static void on_lost(const UtmError *error, void *data)
@@ -293,7 +326,7 @@ static void on_lost(const UtmError *error, void *data)
 	if (was_connected && may_restart(console))
 		restart(console);
 	else
-		close_console(console, error);
+		close_console(console, error, error);
 	utm__object_release(&console->object);
 }
 
@@ -304,6 +337,11 @@ static UtmError *check_open(UtmConsole *console, const char *path, const char *p
 	if (strlen(path) >= UTM_PROTOCOL_PATH_MAX || (password && strlen(password) >= UTM_PROTOCOL_TEXT_MAX))
 		return utm__error_new(UTM_ERROR_INVALID_ARGUMENT, "the path or the password is too long");
 	return NULL;
+}
+
+void utm__console_expect(UtmConsole *console)
+{
+	set_state(console, UTM_CONSOLE_STATE_CONNECTING, NULL);
 }
 
 void utm__console_open(UtmConsole *console, const char *path, const char *password, gint64 timeout_ms,
@@ -323,9 +361,9 @@ void utm__console_open(UtmConsole *console, const char *path, const char *passwo
 	console->done = done;
 	console->done_data = data;
 	memset(console->losses, 0, sizeof console->losses);
-	set_state(console, UTM_CONSOLE_STATE_CONNECTING);
+	set_state(console, UTM_CONSOLE_STATE_CONNECTING, NULL);
 	if (start_engine(console, &error) < 0)
-		close_console(console, error);
+		close_console(console, error, error);
 }
 
 /* ---------------------------------------------------------------- the object */
@@ -377,6 +415,7 @@ static void console_free(UtmObject *object)
 	utm__slot_clear(&console->slot);
 	pthread_mutex_destroy(&console->lock);
 	pthread_cond_destroy(&console->changed);
+	utm_error_unref(console->failure);
 	g_free(console->path);
 	g_free(console->password);
 	g_free(console);
@@ -384,23 +423,14 @@ static void console_free(UtmObject *object)
 
 static const UtmObjectClass console_class = { "console", console_close, console_free };
 
-static void init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 UtmConsole *utm__console_new(UtmContext *context)
 {
 	UtmConsole *console = g_new0(UtmConsole, 1);
 	utm__object_init(&console->object, &console_class, context);
 	pthread_mutex_init(&console->lock, NULL);
-	init_cond(&console->changed);
+	utm__cond_init_monotonic(&console->changed);
 	utm__slot_init(&console->slot);
-	console->state = UTM_CONSOLE_STATE_CLOSED;
+	console->state = UTM_CONSOLE_STATE_IDLE;
 	console->engine_pid = -1;
 	for (uint32_t i = 0; i < UTM_PROTOCOL_DISPLAYS; i++)
 		utm__display_init(&console->displays[i], console, i);
@@ -549,9 +579,8 @@ int utm_console_connect_path(UtmContext *ctx, const char *path, const UtmConsole
 	if (!ctx || !path || !*path || !ret_console)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "ctx, path and ret_console must not be NULL or empty");
 	int failed = utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmConsoleOptions", error);
-	if (!failed && checked.timeout_ms < -1)
-		failed = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms %" G_GINT64_FORMAT " is below -1",
-		                   (gint64)checked.timeout_ms);
+	if (!failed)
+		failed = utm__check_timeout(checked.timeout_ms, "timeout_ms", error);
 	if (failed)
 		return failed;
 	UtmConsole *console = utm__console_new(ctx);

@@ -200,6 +200,20 @@ static UtmFrame *newer_frame_locked(Wait *wait)
 	return NULL;
 }
 
+/* With the lock. 0 as long as one may still come. */
+static int no_picture_to_come_locked(UtmDisplay *display, UtmError **error)
+{
+	UtmConsole *console = display->console;
+	if (console->state == UTM_CONSOLE_STATE_IDLE)
+		return utm__fail(error, UTM_ERROR_INVALID_STATE, "display %u shows nothing: no machine with a display was started",
+		                 display->index);
+	if (console->state != UTM_CONSOLE_STATE_CLOSED)
+		return 0;
+	if (console->failure)
+		return utm__fail_take(error, utm_error_ref(console->failure));
+	return utm__fail(error, UTM_ERROR_VM_ENDED, "display %u shows nothing: its console is closed", display->index);
+}
+
 static int wait_locked(Wait *wait, UtmFrame **ret_frame, UtmError **error)
 {
 	UtmDisplay *display = wait->display;
@@ -211,13 +225,25 @@ static int wait_locked(Wait *wait, UtmFrame **ret_frame, UtmError **error)
 		}
 		if (utm__cancel_is_triggered(wait->cancel))
 			return utm__fail(error, UTM_ERROR_CANCELLED, "waiting for a picture was cancelled");
-		if (display->console->state == UTM_CONSOLE_STATE_CLOSED)
-			return utm__fail(error, UTM_ERROR_VM_ENDED, "display %u shows nothing: its console is closed",
-			                 display->index);
+		int failed = no_picture_to_come_locked(display, error);
+		if (failed)
+			return failed;
 		if (!again)
 			return utm__fail(error, UTM_ERROR_NO_PICTURE, "display %u showed no new picture within %" G_GINT64_FORMAT
 			                 " ms", display->index, wait->timeout_ms);
 	}
+}
+
+static void nothing(void *data)
+{
+}
+
+/* A start that was asked for before this has begun afterwards, and its console is expected. */
+static void let_starts_begin(UtmConsole *console)
+{
+	uint32_t state = utm_console_get_state(console);
+	if (state == UTM_CONSOLE_STATE_IDLE || state == UTM_CONSOLE_STATE_CLOSED)
+		utm__context_call(console->object.context, nothing, NULL);
 }
 
 static void unwatch(void *data)
@@ -238,6 +264,7 @@ int utm_display_wait_frame(UtmDisplay *display, uint64_t after_serial, int64_t t
 		return wrong;
 	Wait wait = { .display = display, .after_serial = after_serial, .timeout_ms = timeout_ms, .cancel = cancel };
 	set_deadline(&wait);
+	let_starts_begin(console);
 	UtmCancelWatch *watch = cancel ? utm__cancel_watch(cancel, context, wake_waiters, &wait) : NULL;
 	pthread_mutex_lock(&console->lock);
 	int failed = wait_locked(&wait, ret_frame, error);

@@ -73,5 +73,5 @@ int utm_frame_save_png(const UtmFrame *frame, const char *path, UtmError **error
 	if (!path)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "path must not be NULL");
 	int failed = utm_frame_encode_png(frame, &data, &size, error);
-	return failed ? failed : utm__write_file_atomic(path, data, size, error);
+	return failed ? failed : utm__write_file_atomic(path, data, size, 0666, error);
 }

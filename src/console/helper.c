@@ -4,6 +4,7 @@
 #include "base/util.h"
 #include "console/engine-path.h"
 #include "process/process.h"
+#include "process/stderr-text.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -122,15 +123,14 @@ static void helper_free(UtmHelper *helper)
 
 static UtmError *end_error(UtmHelper *helper, const UtmProcessEnd *end)
 {
-	UtmError *error;
-	if (helper->problem)
-		error = utm__error_new(UTM_ERROR_CONSOLE_ENGINE, "%s", helper->problem);
-	else if (end->signal)
-		error = utm__error_new(UTM_ERROR_CONSOLE_ENGINE, "the console engine was ended by signal %d", end->signal);
-	else
-		error = utm__error_new(UTM_ERROR_CONSOLE_ENGINE, "the console engine exited with status %d", end->exit_status);
-	return utm__error_set_exit(error, end->signal ? 128 + end->signal : end->exit_status,
-	                           utm__process_get_stderr_tail(helper->process));
+	const char *tail = utm__process_get_stderr_tail(helper->process);
+	const char *words = utm__last_line(tail);
+	g_autofree char *how = helper->problem ? g_strdup(helper->problem)
+	                       : end->signal   ? g_strdup_printf("the console engine was ended by signal %d", end->signal)
+	                                       : g_strdup_printf("the console engine exited with status %d",
+	                                                         end->exit_status);
+	UtmError *error = utm__error_new(UTM_ERROR_CONSOLE_ENGINE, "%s%s%s", how, words ? ": " : "", words ? words : "");
+	return utm__error_set_exit(error, end->signal ? 128 + end->signal : end->exit_status, tail);
 }
 
 static bool take_messages(UtmHelper *helper);

@@ -18,12 +18,22 @@ static void post_on_io_thread(void *data)
 	g_free(post);
 }
 
-static int post(UtmConsole *console, const UtmMessage *message, UtmError **error)
+static int check_connected(UtmConsole *console, UtmError **error)
 {
 	if (!console)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "console must not be NULL");
-	if (utm_console_get_state(console) != UTM_CONSOLE_STATE_CONNECTED)
-		return utm__fail(error, UTM_ERROR_INVALID_STATE, "the console is not connected");
+	uint32_t state = utm_console_get_state(console);
+	if (state != UTM_CONSOLE_STATE_CONNECTED)
+		return utm__fail(error, UTM_ERROR_INVALID_STATE, "the console is %s, not connected",
+		                 utm_console_state_get_name(state));
+	return 0;
+}
+
+static int post(UtmConsole *console, const UtmMessage *message, UtmError **error)
+{
+	int failed = check_connected(console, error);
+	if (failed)
+		return failed;
 	Post *work = g_new(Post, 1);
 	work->console = console;
 	work->message = *message;
@@ -59,8 +69,15 @@ static int post_pointer(UtmConsole *console, UtmMessageKind kind, uint32_t displ
 int utm_console_move_pointer(UtmConsole *console, uint32_t display, int32_t x, int32_t y, uint32_t buttons,
                              UtmError **error)
 {
-	if (display >= UTM_PROTOCOL_DISPLAYS || x < 0 || y < 0)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "display %u at %d, %d is nowhere", display, x, y);
+	if (x < 0 || y < 0)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the position %d, %d is nowhere", x, y);
+	int failed = check_connected(console, error);
+	if (failed)
+		return failed;
+	/* Whether it exists is known by what it shows; without a picture there are no positions either. */
+	UtmDisplay *there = utm_console_get_display(console, display);
+	if (!there || !utm__display_is_shown(there))
+		return utm__fail(error, UTM_ERROR_NOT_FOUND, "display %u does not exist, or shows nothing", display);
 	return post_pointer(console, UTM_MESSAGE_MOVE, display, x, y, buttons, error);
 }
 

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * UtmContext: the I/O thread on one side, the event queue and its descriptor on the other.
+ * UtmContext: its life, its I/O thread, its policy and its log. What goes to the application is in dispatch.c.
  *
- *     I/O thread --post--> queue --pipe, wakeup--> application: dispatch --> callbacks
  *     any thread --invoke--> inbox --> I/O thread
  *
- * Both hand-overs are guarded by pthread mutexes. The lock of the queue is never held while foreign code runs.
+ * Hand-overs are guarded by pthread mutexes.
  */
-#include "core/context-private.h"
+#include "core/context-impl.h"
 
 #include "base/sized-struct.h"
 #include "base/util.h"
 #include "core/request.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,11 +21,11 @@
 
 #define LOG_EVENTS_MAX 1024
 
-typedef struct Work {
-	struct Work *next;
+struct UtmWork {
+	UtmWork *next;
 	UtmIoFunc fn;
 	void *data;
-} Work;
+};
 
 typedef struct ContextData {
 	const void *key;
@@ -36,243 +33,15 @@ typedef struct ContextData {
 	void (*destroy)(void *data);
 } ContextData;
 
-struct UtmContext {
-	gint refs;
-
-	/* --- events for the application --- */
-	pthread_mutex_t queue_lock;
-	UtmQueueEvent *first;
-	UtmQueueEvent **end;
-	guint count;
-	bool signalled;   /* the pipe holds a byte and the wakeup was called, or is about to be */
-	int pipe_fds[2];
-	bool dispatching;
-
-	pthread_mutex_t wakeup_lock; /* held while the wakeup callback runs, so that setting another one waits for it */
-	UtmCallback *wakeup;
-
-	/* --- work for the I/O thread --- */
-	pthread_t thread;
-	GMainContext *main;
-	GHashTable *requests;
-	pthread_mutex_t inbox_lock;
-	Work *inbox_first;
-	Work **inbox_end;
-	bool stopping;
-
-	/* --- policy, fixed --- */
-	char **qemu_dirs;
-	char **firmware_dirs;
-	char *runtime_dir;
-	char *console_engine;
-	UtmAccelPolicy accel_policy;
-
-	UtmHandlerSlot log_slot;
-	gint log_level;
-	bool log_to_stderr;
-
-	pthread_mutex_t data_lock;
-	GArray *data;
-};
-
-/* What this thread is to the library. */
+/* The context whose I/O thread this is. */
 static _Thread_local UtmContext *io_context;
-static _Thread_local bool in_wakeup;
-
-/* ---------------------------------------------------------------- the queue */
-
-static void call_wakeup(UtmContext *context)
-{
-	/* What the callback itself brings about, such as a line of the log, is found by the loop that it wakes. */
-	if (in_wakeup)
-		return;
-	pthread_mutex_lock(&context->wakeup_lock);
-	UtmCallback *wakeup = context->wakeup;
-	if (wakeup) {
-		in_wakeup = true;
-		((UtmWakeupFunc)wakeup->fn)(wakeup->user_data);
-		in_wakeup = false;
-	}
-	pthread_mutex_unlock(&context->wakeup_lock);
-}
-
-/* With the queue's lock. True: the caller calls the wakeup callback once it has unlocked. */
-static bool signal_locked(UtmContext *context)
-{
-	if (context->signalled)
-		return false;
-	context->signalled = true;
-	/* The pipe is empty, so one byte always fits. */
-	ssize_t written = write(context->pipe_fds[1], "", 1);
-	(void)written;
-	return true;
-}
-
-void utm__context_post(UtmContext *context, UtmQueueEvent *event)
-{
-	pthread_mutex_lock(&context->queue_lock);
-	if (event->queued) {
-		pthread_mutex_unlock(&context->queue_lock);
-		return;
-	}
-	event->queued = true;
-	event->next = NULL;
-	if (event->object)
-		utm__object_hold(event->object);
-	*context->end = event;
-	context->end = &event->next;
-	context->count++;
-	bool wake = signal_locked(context);
-	pthread_mutex_unlock(&context->queue_lock);
-	if (wake)
-		call_wakeup(context);
-}
-
-static UtmQueueEvent *pop(UtmContext *context)
-{
-	pthread_mutex_lock(&context->queue_lock);
-	UtmQueueEvent *event = context->first;
-	if (event) {
-		context->first = event->next;
-		if (!context->first)
-			context->end = &context->first;
-		context->count--;
-		event->queued = false;
-	}
-	pthread_mutex_unlock(&context->queue_lock);
-	return event;
-}
-
-static void deliver(UtmQueueEvent *event, bool discard)
-{
-	UtmObject *object = event->object;
-	bool alive = !discard && (!object || utm__object_try_ref(object));
-	if (alive && event->run)
-		event->run(event);
-	/* An event embedded in its object may be posted again from here on; `event` is not touched after its free. */
-	if (event->free)
-		event->free(event);
-	if (alive)
-		utm__object_unref(object);
-	if (object)
-		utm__object_release(object);
-}
-
-/* Empties the pipe before looking at the queue, so that a later event signals anew and no wakeup is lost. */
-static guint enter_dispatch(UtmContext *context, int max_events, UtmError **error, int *ret_failed)
-{
-	char byte[8];
-	pthread_mutex_lock(&context->queue_lock);
-	if (context->dispatching) {
-		pthread_mutex_unlock(&context->queue_lock);
-		*ret_failed = utm__fail(error, UTM_ERROR_INVALID_STATE, "the context is being dispatched already");
-		return 0;
-	}
-	context->dispatching = true;
-	while (read(context->pipe_fds[0], byte, sizeof byte) > 0)
-		;
-	context->signalled = false;
-	guint count = context->count;
-	pthread_mutex_unlock(&context->queue_lock);
-	return max_events > 0 ? MIN(count, (guint)max_events) : count;
-}
-
-static void leave_dispatch(UtmContext *context)
-{
-	pthread_mutex_lock(&context->queue_lock);
-	context->dispatching = false;
-	bool wake = context->first && signal_locked(context);
-	pthread_mutex_unlock(&context->queue_lock);
-	if (wake)
-		call_wakeup(context);
-}
-
-int utm_context_dispatch(UtmContext *context, int max_events)
-{
-	if (!context || max_events < 0)
-		return UTM_ERROR_INVALID_ARGUMENT;
-	if (in_wakeup)
-		return UTM_ERROR_WRONG_THREAD;
-	int failed = 0;
-	guint count = enter_dispatch(context, max_events, NULL, &failed);
-	if (failed)
-		return failed;
-	utm_context_ref(context); /* a callback may drop the application's last reference */
-	for (guint i = 0; i < count; i++)
-		deliver(pop(context), false);
-	leave_dispatch(context);
-	utm_context_unref(context);
-	return (int)count;
-}
-
-static int remaining_ms(gint64 deadline_us)
-{
-	gint64 left = deadline_us - utm__now_us();
-	return left > 0 ? (int)((left + 999) / 1000) : 0;
-}
-
-static bool is_dispatching(UtmContext *context)
-{
-	pthread_mutex_lock(&context->queue_lock);
-	bool dispatching = context->dispatching;
-	pthread_mutex_unlock(&context->queue_lock);
-	return dispatching;
-}
-
-int utm_context_wait(UtmContext *context, int timeout_ms)
-{
-	if (!context)
-		return UTM_ERROR_INVALID_ARGUMENT;
-	/* Inside a callback it would wait for itself, and the error would come when that is over. */
-	if (is_dispatching(context))
-		return UTM_ERROR_INVALID_STATE;
-	gint64 deadline_us = utm__now_us() + (gint64)MAX(timeout_ms, 0) * 1000;
-	struct pollfd readable = { .fd = context->pipe_fds[0], .events = POLLIN };
-	utm_context_ref(context);
-	int handled = 0;
-	for (bool over = false; handled == 0 && !over;) {
-		int wait_ms = timeout_ms < 0 ? -1 : remaining_ms(deadline_us);
-		int ready = in_wakeup ? 0 : poll(&readable, 1, wait_ms);
-		over = timeout_ms >= 0 && ready == 0;
-		handled = utm_context_dispatch(context, 0);
-	}
-	utm_context_unref(context);
-	return handled;
-}
-
-int utm_context_get_fd(UtmContext *context)
-{
-	return context ? context->pipe_fds[0] : UTM_ERROR_INVALID_ARGUMENT;
-}
-
-int utm_context_set_wakeup(UtmContext *context, UtmWakeupFunc fn, void *user_data, UtmFreeFunc free_fn)
-{
-	if (!context || in_wakeup) {
-		if (free_fn && !in_wakeup)
-			free_fn(user_data);
-		return context ? UTM_ERROR_WRONG_THREAD : UTM_ERROR_INVALID_ARGUMENT;
-	}
-	UtmCallback *callback = utm__callback_new_handler(context, (UtmAnyFunc)fn, user_data, free_fn);
-	pthread_mutex_lock(&context->wakeup_lock);
-	UtmCallback *former = context->wakeup;
-	context->wakeup = callback;
-	pthread_mutex_unlock(&context->wakeup_lock);
-	utm__callback_unref(former);
-
-	pthread_mutex_lock(&context->queue_lock);
-	bool waiting = context->first != NULL;
-	pthread_mutex_unlock(&context->queue_lock);
-	if (waiting)
-		call_wakeup(context);
-	return 0;
-}
 
 /* ---------------------------------------------------------------- the I/O thread */
 
 void utm__context_invoke(UtmContext *context, UtmIoFunc fn, void *data)
 {
-	Work *work = g_new(Work, 1);
-	*work = (Work){ .fn = fn, .data = data };
+	UtmWork *work = g_new(UtmWork, 1);
+	*work = (UtmWork){ .fn = fn, .data = data };
 	pthread_mutex_lock(&context->inbox_lock);
 	bool wake = context->inbox_first == NULL;
 	*context->inbox_end = work;
@@ -325,7 +94,7 @@ bool utm__context_is_io_thread(UtmContext *context)
 
 int utm__context_check_blocking(UtmContext *context, UtmError **error)
 {
-	if (in_wakeup || io_context)
+	if (utm__in_wakeup() || io_context)
 		return utm__fail(error, UTM_ERROR_WRONG_THREAD, "the call would block inside the wakeup callback");
 	return 0;
 }
@@ -340,10 +109,10 @@ GHashTable *utm__context_get_requests(UtmContext *context)
 	return context->requests;
 }
 
-static Work *take_inbox(UtmContext *context, bool *ret_stopping)
+static UtmWork *take_inbox(UtmContext *context, bool *ret_stopping)
 {
 	pthread_mutex_lock(&context->inbox_lock);
-	Work *work = context->inbox_first;
+	UtmWork *work = context->inbox_first;
 	context->inbox_first = NULL;
 	context->inbox_end = &context->inbox_first;
 	*ret_stopping = context->stopping;
@@ -351,13 +120,14 @@ static Work *take_inbox(UtmContext *context, bool *ret_stopping)
 	return work;
 }
 
-static void run_all(Work *work)
+static void run_all(UtmWork *work)
 {
 	while (work) {
-		Work *next = work->next;
-		work->fn(work->data);
+		UtmWork now = *work;
+		/* First: a process that ends while this runs has then lost nothing. */
 		g_free(work);
-		work = next;
+		now.fn(now.data);
+		work = now.next;
 	}
 }
 
@@ -372,7 +142,7 @@ static bool run_inbox(UtmContext *context)
 static void empty_inbox(UtmContext *context)
 {
 	bool stopping;
-	for (Work *work; (work = take_inbox(context, &stopping));)
+	for (UtmWork *work; (work = take_inbox(context, &stopping));)
 		run_all(work);
 }
 
@@ -424,7 +194,7 @@ static void free_data(UtmContext *context)
 static void drop_inbox(UtmContext *context)
 {
 	bool stopping;
-	for (Work *work = take_inbox(context, &stopping), *next; work; work = next) {
+	for (UtmWork *work = take_inbox(context, &stopping), *next; work; work = next) {
 		next = work->next;
 		g_free(work);
 	}
@@ -436,13 +206,9 @@ static void context_free(UtmContext *context)
 	free_data(context);
 	drop_inbox(context);
 	utm__slot_clear(&context->log_slot);
-	utm__callback_unref(context->wakeup);
 	g_hash_table_unref(context->requests);
 	g_clear_pointer(&context->main, g_main_context_unref);
-	utm__close_fd(&context->pipe_fds[0]);
-	utm__close_fd(&context->pipe_fds[1]);
-	pthread_mutex_destroy(&context->queue_lock);
-	pthread_mutex_destroy(&context->wakeup_lock);
+	utm__queue_clear(context);
 	pthread_mutex_destroy(&context->inbox_lock);
 	pthread_mutex_destroy(&context->data_lock);
 	g_strfreev(context->qemu_dirs);
@@ -456,11 +222,8 @@ static UtmContext *context_alloc(const UtmContextOptions *options)
 {
 	UtmContext *context = g_new0(UtmContext, 1);
 	context->refs = 1;
-	context->end = &context->first;
+	utm__queue_init(context);
 	context->inbox_end = &context->inbox_first;
-	context->pipe_fds[0] = context->pipe_fds[1] = -1;
-	pthread_mutex_init(&context->queue_lock, NULL);
-	pthread_mutex_init(&context->wakeup_lock, NULL);
 	pthread_mutex_init(&context->inbox_lock, NULL);
 	pthread_mutex_init(&context->data_lock, NULL);
 	utm__slot_init(&context->log_slot);
@@ -489,9 +252,9 @@ static int make_main(UtmContext *context)
 
 static int make_descriptors_and_thread(UtmContext *context)
 {
-	if (pipe2(context->pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
-		return errno;
-	int failed = make_main(context);
+	int failed = utm__queue_open(context);
+	if (!failed)
+		failed = make_main(context);
 	return failed ? failed : start_thread(context);
 }
 
@@ -502,6 +265,10 @@ UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error)
 		return NULL;
 	if (checked.accel_policy > UTM_ACCEL_POLICY_TCG) {
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "accel_policy %u does not exist", checked.accel_policy);
+		return NULL;
+	}
+	if (checked.reserved) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmContextOptions.reserved is not zero");
 		return NULL;
 	}
 	UtmContext *context = context_alloc(&checked);
@@ -525,15 +292,14 @@ void utm_context_unref(UtmContext *context)
 {
 	if (!context)
 		return;
-	if (in_wakeup && g_atomic_int_get(&context->refs) == 1) {
+	if (utm__in_wakeup() && g_atomic_int_get(&context->refs) == 1) {
 		utm__log(context, UTM_LOG_ERROR, "the wakeup callback dropped the last reference to its context; ignored");
 		return;
 	}
 	if (!g_atomic_int_dec_and_test(&context->refs))
 		return;
 	stop_thread(context);
-	for (UtmQueueEvent *event = pop(context); event; event = pop(context))
-		deliver(event, true);
+	utm__queue_discard(context);
 	context_free(context);
 }
 

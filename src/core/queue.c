@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Callback triples and the slots that hold them. The queue itself is part of the context (context.c). */
+/* Callback triples and the slots that hold them. The queue itself is part of the context (dispatch.c). */
 #include "core/queue.h"
 
 #include "core/context-private.h"

@@ -45,6 +45,13 @@ UtmRequest *utm__request_new(UtmObject *object, const char *what, gint64 timeout
 	return request;
 }
 
+int utm__check_timeout(gint64 timeout_ms, const char *name, UtmError **error)
+{
+	if (timeout_ms < -1)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%s is %" G_GINT64_FORMAT ", below -1", name, timeout_ms);
+	return 0;
+}
+
 UtmRequest *utm__request_ref(UtmRequest *request)
 {
 	g_atomic_int_inc(&request->refs);

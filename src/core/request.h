@@ -26,6 +26,8 @@ typedef void (*UtmRequestDeliverFunc)(UtmRequest *request, UtmCallback *callback
 
 /* timeout_ms -1: no deadline. `what` names the call in messages, such as "starting the machine"; static text. */
 UtmRequest *utm__request_new(UtmObject *object, const char *what, gint64 timeout_ms, UtmCancel *cancel);
+/* What an application gives as a time: -1 or more. `name` is the field's. */
+int utm__check_timeout(gint64 timeout_ms, const char *name, UtmError **error);
 UtmRequest *utm__request_ref(UtmRequest *request);
 void utm__request_unref(UtmRequest *request);
 

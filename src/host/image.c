@@ -51,15 +51,6 @@ typedef struct ImageHead {
 	bool external_data;
 } ImageHead;
 
-static guint64 read_big(const guint8 *bytes, int count)
-{
-	guint64 value = 0;
-
-	for (int i = 0; i < count; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
-
 /* A name that cannot be read whole counts as one that leads out. */
 static char *read_backing_name(int fd, guint64 offset, guint32 length)
 {
@@ -77,11 +68,11 @@ static void parse_head(int fd, ImageHead *head)
 	head->qcow2 = head->length >= 72 && !memcmp(head->bytes, magic, sizeof(magic));
 	if (!head->qcow2)
 		return;
-	guint64 offset = read_big(head->bytes + 8, 8);
+	guint64 offset = utm__read_big_endian(head->bytes + 8, 8);
 	if (offset)
-		head->backing = read_backing_name(fd, offset, (guint32)read_big(head->bytes + 16, 4));
-	if (read_big(head->bytes + 4, 4) >= 3 && head->length >= 80)
-		head->external_data = read_big(head->bytes + 72, 8) & 4;
+		head->backing = read_backing_name(fd, offset, (guint32)utm__read_big_endian(head->bytes + 16, 4));
+	if (utm__read_big_endian(head->bytes + 4, 4) >= 3 && head->length >= 80)
+		head->external_data = utm__read_big_endian(head->bytes + 72, 8) & 4;
 }
 
 /* False when there is no such file. Links are not followed: `path` is inside the bundle and shall stay there. */

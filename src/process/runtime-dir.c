@@ -6,21 +6,110 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define DIR_TEMPLATE "libutm-XXXXXX"
+#define DIR_PREFIX "libutm-"
+#define DIR_TEMPLATE DIR_PREFIX "XXXXXX"
+#define LOCK_NAME "lock"
+#define NEW_LOCK_NAME "lock.new"
+/* Of a base directory that somebody has filled, more is not looked at. */
+#define SWEEP_ENTRIES_MAX 10000
 
 static bool short_enough(const char *base)
 {
 	return strlen(base) + 1 + strlen(DIR_TEMPLATE) <= UTM_RUNTIME_DIR_MAX;
 }
 
+/* ---------------------------------------------------------------- the lock */
+
+/* The file gets its name when it is locked already: one that a sweeper finds and can lock has lost its owner. */
+static int lock_dir(const char *path)
+{
+	g_autofree char *new_name = g_build_filename(path, NEW_LOCK_NAME, NULL);
+	g_autofree char *name = g_build_filename(path, LOCK_NAME, NULL);
+	int fd = open(new_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) < 0 || rename(new_name, name) < 0))
+		utm__close_fd(&fd);
+	return fd;
+}
+
+static bool is_ours(int fd, mode_t type)
+{
+	struct stat info;
+	return fstat(fd, &info) == 0 && (info.st_mode & S_IFMT) == type && info.st_uid == geteuid() &&
+	       (info.st_mode & 077) == 0;
+}
+
+/* ---------------------------------------------------------------- removing */
+
+/* The directory is flat: nothing but sockets and small files is ever made in it. The lock goes last. */
+static void empty_dir(int fd)
+{
+	int listed = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = listed < 0 ? NULL : fdopendir(listed);
+	if (!dir) {
+		utm__close_fd(&listed);
+		return;
+	}
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    strcmp(entry->d_name, LOCK_NAME) != 0)
+			unlinkat(fd, entry->d_name, 0);
+	unlinkat(fd, LOCK_NAME, 0);
+	closedir(dir);
+}
+
+static int open_dir_at(int base, const char *name)
+{
+	return openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+void utm__runtime_dir_remove(const char *path, int *lock)
+{
+	utm_autofd fd = path ? open_dir_at(AT_FDCWD, path) : -1;
+	if (fd >= 0) {
+		empty_dir(fd);
+		rmdir(path);
+	}
+	utm__close_fd(lock);
+}
+
+/* A link, a stranger's directory, one without a lock (it may be on its way) or with an owner: none of these is touched. */
+static void sweep_one(int base, const char *name)
+{
+	utm_autofd dir = open_dir_at(base, name);
+	if (dir < 0 || !is_ours(dir, S_IFDIR))
+		return;
+	utm_autofd lock = openat(dir, LOCK_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (lock < 0 || !is_ours(lock, S_IFREG) || flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return;
+	empty_dir(dir);
+	unlinkat(base, name, AT_REMOVEDIR);
+}
+
+static void sweep(const char *base)
+{
+	DIR *dir = opendir(base);
+	if (!dir)
+		return;
+	struct dirent *entry;
+	for (int i = 0; i < SWEEP_ENTRIES_MAX && (entry = readdir(dir)); i++)
+		if (g_str_has_prefix(entry->d_name, DIR_PREFIX) && strlen(entry->d_name) == strlen(DIR_TEMPLATE))
+			sweep_one(dirfd(dir), entry->d_name);
+	closedir(dir);
+}
+
+/* ---------------------------------------------------------------- making */
+
 static char *make_below(const char *base)
 {
+	sweep(base);
 	char *path = g_build_filename(base, DIR_TEMPLATE, NULL);
 	if (g_mkdtemp_full(path, 0700))
 		return path;
@@ -41,9 +130,8 @@ static char *make_below_chosen(const char *chosen, UtmError **error)
  * A home or a run-time directory may have any length, a socket's address has 107 bytes: a base that is too long is
  * passed over. /tmp is always short, and a directory made there by mkdtemp is ours alone.
  */
-char *utm__runtime_dir_new(UtmContext *context, UtmError **error)
+static char *make_dir(const char *chosen, UtmError **error)
 {
-	const char *chosen = utm__context_get_runtime_dir(context);
 	if (chosen && short_enough(chosen))
 		return make_below_chosen(chosen, error);
 	const char *bases[] = { g_getenv("XDG_RUNTIME_DIR"), "/tmp" };
@@ -56,17 +144,12 @@ char *utm__runtime_dir_new(UtmContext *context, UtmError **error)
 	return path;
 }
 
-/* The directory is flat: nothing but sockets and small files is ever made in it. */
-void utm__runtime_dir_remove(const char *path)
+char *utm__runtime_dir_new(UtmContext *context, int *ret_lock, UtmError **error)
 {
-	DIR *dir = path ? opendir(path) : NULL;
-	if (!dir)
-		return;
-	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	closedir(dir);
-	rmdir(path);
+	char *path = make_dir(utm__context_get_runtime_dir(context), error);
+	if (path)
+		*ret_lock = lock_dir(path);
+	return path;
 }
 
 static int bind_and_listen(int fd, const struct sockaddr_un *address)

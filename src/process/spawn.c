@@ -8,6 +8,7 @@
 #include "process/process.h"
 
 #include "base/util.h"
+#include "process/stderr-text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TAIL_MAX 4096
 #define LINE_MAX_BYTES 2048
 /* So that a child that writes without end leaves time for the others; and what a pipe holds, after its end. */
 #define READS_PER_TURN 4
@@ -86,32 +86,38 @@ static GPtrArray *children_of(UtmContext *context)
 
 /* ---------------------------------------------------------------- standard error */
 
-static void end_line(UtmProcess *process)
+static void take_line(UtmProcess *process, gsize length)
 {
-	if (process->line->len == 0)
+	if (length == 0)
 		return;
-	g_autofree char *line = g_utf8_make_valid(process->line->str, (gssize)process->line->len);
-	g_string_truncate(process->line, 0);
-	if (process->tail->len)
-		g_string_append_c(process->tail, '\n');
-	g_string_append(process->tail, line);
-	if (process->tail->len > TAIL_MAX) {
-		/* Cut at a line's start where there is one. */
-		gsize surplus = process->tail->len - TAIL_MAX;
-		char *next = strchr(process->tail->str + surplus, '\n');
-		g_string_erase(process->tail, 0, next ? next + 1 - process->tail->str : (gssize)surplus);
-	}
+	g_autofree char *line = g_utf8_make_valid(process->line->str, (gssize)length);
+	g_string_erase(process->line, 0, (gssize)length);
+	utm__tail_add_line(process->tail, line);
 	if (process->on_stderr_line)
 		process->on_stderr_line(process, line, process->data);
+}
+
+static void end_line(UtmProcess *process)
+{
+	take_line(process, process->line->len);
+}
+
+/* A line that is too long is cut into several, between two characters. */
+static void cut_line(UtmProcess *process)
+{
+	take_line(process, utm__text_whole_prefix(process->line->str, process->line->len));
 }
 
 static void take_output(UtmProcess *process, const char *bytes, gsize count)
 {
 	for (gsize i = 0; i < count; i++) {
-		if (bytes[i] == '\n' || bytes[i] == '\r' || process->line->len == LINE_MAX_BYTES)
+		if (bytes[i] == '\n' || bytes[i] == '\r') {
 			end_line(process);
-		if (bytes[i] != '\n' && bytes[i] != '\r')
-			g_string_append_c(process->line, bytes[i] ? bytes[i] : ' ');
+			continue;
+		}
+		if (process->line->len == LINE_MAX_BYTES)
+			cut_line(process);
+		g_string_append_c(process->line, bytes[i] ? bytes[i] : ' ');
 	}
 }
 

@@ -20,6 +20,14 @@ static int fail_at(const char *path, UtmError **error, int code, const char *for
 	return utm__fail_take(error, utm__error_set_key_path(utm__error_new(code, "%s", message), path));
 }
 
+static int no_element(const char *path, gsize count, UtmError **error)
+{
+	if (count == 0)
+		return fail_at(path, error, UTM_ERROR_NOT_FOUND, "the array is empty");
+	return fail_at(path, error, UTM_ERROR_NOT_FOUND, "there %s only %" G_GSIZE_FORMAT " element%s",
+	               count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
+}
+
 /* --- finding --- */
 
 typedef struct PathParser {
@@ -84,8 +92,7 @@ static int find_member(PathParser *parser, const UtmSchemaType *type, UtmPlace *
 		return result;
 	gsize count = utm__schema_get_count(place->member, place->object);
 	if (place->index >= count)
-		return fail_at(parser->path, parser->error, UTM_ERROR_NOT_FOUND, "there are only %" G_GSIZE_FORMAT " elements",
-		               count);
+		return no_element(parser->path, count, parser->error);
 	return 0;
 }
 
@@ -339,7 +346,7 @@ int utm__path_insert(const UtmPlace *place, int64_t index, const char *json, Utm
 	if (result < 0)
 		return result;
 	if (index < -1 || (index >= 0 && (guint64)index > count))
-		return fail_at(place->path, error, UTM_ERROR_NOT_FOUND, "there are only %" G_GSIZE_FORMAT " elements", count);
+		return no_element(place->path, count, error);
 	g_autofree char *path = g_strdup_printf("%s[%" G_GSIZE_FORMAT "]", place->path, index < 0 ? count : (gsize)index);
 	UtmPlace element = *place;
 	element.is_element = true;

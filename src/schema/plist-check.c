@@ -7,6 +7,8 @@
  */
 #include "schema/plist-codec.h"
 
+#include "base/util.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -175,14 +177,6 @@ typedef struct Item {
 	gsize start;
 } Item;
 
-static guint64 big_endian(const guint8 *p, guint size)
-{
-	guint64 value = 0;
-	for (guint i = 0; i < size; i++)
-		value = value << 8 | p[i];
-	return value;
-}
-
 /* The count behind a header of 0x?f: an integer object. */
 static bool read_long_count(const BinaryScan *scan, gsize at, Item *item)
 {
@@ -191,14 +185,14 @@ static bool read_long_count(const BinaryScan *scan, gsize at, Item *item)
 	guint size = 1u << (scan->data[at] & 0xf);
 	if (scan->size - at - 1 < size)
 		return false;
-	item->count = big_endian(scan->data + at + 1, size);
+	item->count = utm__read_big_endian(scan->data + at + 1, size);
 	item->start = at + 1 + size;
 	return true;
 }
 
 static bool read_item(const BinaryScan *scan, guint64 index, Item *item)
 {
-	guint64 at = big_endian(scan->data + scan->table + index * scan->offset_size, scan->offset_size);
+	guint64 at = utm__read_big_endian(scan->data + scan->table + index * scan->offset_size, scan->offset_size);
 	if (at >= scan->size)
 		return false;
 	item->kind = scan->data[at] >> 4;
@@ -244,7 +238,7 @@ static bool is_int64(const BinaryScan *scan, const Item *item)
 {
 	if (item->kind != 1 || item->count < 4)
 		return true;
-	return big_endian(scan->data + item->start, 8) == 0 && scan->data[item->start + 8] < 0x80;
+	return utm__read_big_endian(scan->data + item->start, 8) == 0 && scan->data[item->start + 8] < 0x80;
 }
 
 /* A U+0000 in a key makes libplist 2.2 abort, and nothing that reads a property list means one in any string. */
@@ -273,7 +267,7 @@ static int weigh_children(BinaryScan *scan, const Item *item, guint depth, Weigh
 	if (item->kind == 13 && item->count > UTM_PLIST_KEYS_MAX)
 		return too_many_keys(error);
 	for (guint64 i = 0; i < refs; i++) {
-		guint64 child = big_endian(scan->data + item->start + i * scan->ref_size, scan->ref_size);
+		guint64 child = utm__read_big_endian(scan->data + item->start + i * scan->ref_size, scan->ref_size);
 		if (item->kind == 13 && i < item->count && !is_string(scan, child))
 			return malformed(error, "a key that is no string");
 		int result = weigh(scan, child, depth + 1, error);
@@ -319,9 +313,9 @@ static int check_binary(const char *bytes, gsize size, UtmError **error)
 		return malformed(error, "a binary property list that ends early");
 	const guint8 *data = (const guint8 *)bytes, *trailer = data + size - TRAILER_SIZE;
 	BinaryScan scan = { .data = data, .size = size - TRAILER_SIZE, .offset_size = trailer[6], .ref_size = trailer[7] };
-	scan.count = big_endian(trailer + 8, 8);
-	guint64 root = big_endian(trailer + 16, 8);
-	scan.table = big_endian(trailer + 24, 8);
+	scan.count = utm__read_big_endian(trailer + 8, 8);
+	guint64 root = utm__read_big_endian(trailer + 16, 8);
+	scan.table = utm__read_big_endian(trailer + 24, 8);
 	if (scan.offset_size < 1 || scan.offset_size > 8 || scan.ref_size < 1 || scan.ref_size > 8)
 		return malformed(error, "a binary property list with a damaged trailer");
 	if (scan.count > UTM_PLIST_NODES_MAX)

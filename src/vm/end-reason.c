@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Why a machine ended: from the SHUTDOWN event where there was one, else from how the process ended. */
+#include "process/stderr-text.h"
 #include "vm/vm-private.h"
-
-#include <string.h>
 
 struct UtmEndReason {
 	gint refs;
@@ -41,13 +40,6 @@ static const char *const kind_names[] = {
 	[UTM_END_QEMU_SIGNALLED] = "qemu-signalled",
 };
 
-/* The last line QEMU wrote usually is its complaint. */
-const char *utm__last_line(const char *tail)
-{
-	const char *newline = tail ? strrchr(tail, '\n') : NULL;
-	return newline ? newline + 1 : tail;
-}
-
 static void set(UtmEndReason *reason, UtmEndKind kind, char *text_taken)
 {
 	reason->kind = kind;
@@ -70,6 +62,7 @@ static bool from_shutdown_event(UtmEndReason *reason, const UtmVmRun *run)
 
 static void from_process(UtmEndReason *reason, const UtmVmRun *run)
 {
+	/* Of a QEMU that ran for long, the last thing it said. */
 	const char *words = utm__last_line(run->stderr_tail);
 	if (run->end.signal)
 		set(reason, UTM_END_QEMU_SIGNALLED,

@@ -6,6 +6,16 @@
 #define EVENTS_MAX 1024
 #define STATE_EVENTS_MAX (EVENTS_MAX + 256)
 
+static const char *const kind_names[] = {
+	[UTM_VM_EVENT_STATE] = "state",     [UTM_VM_EVENT_ENDED] = "ended", [UTM_VM_EVENT_QMP] = "qmp",
+	[UTM_VM_EVENT_WARNING] = "warning", [UTM_VM_EVENT_LOG] = "log",
+};
+
+const char *utm_vm_event_kind_get_name(uint32_t kind)
+{
+	return kind < G_N_ELEMENTS(kind_names) ? kind_names[kind] : NULL;
+}
+
 typedef struct VmEvent {
 	UtmQueueEvent event;
 	UtmVm *vm;

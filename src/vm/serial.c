@@ -131,8 +131,15 @@ static void keep_newest(UtmVmSerial *serial)
 		g_byte_array_remove_range(serial->incoming, 0, serial->incoming->len - UNHEARD_MAX);
 }
 
-/* True when more may be read now. */
-static bool store(UtmVmSerial *serial, const guint8 *bytes, gsize count)
+/* What one reading came to. */
+typedef enum ReadResult {
+	READ_MORE,   /* something; more may follow */
+	READ_PAUSED, /* something, and enough for now: dispatch wakes the reader */
+	READ_NONE,   /* nothing is there yet */
+	READ_OVER    /* the end */
+} ReadResult;
+
+static ReadResult store(UtmVmSerial *serial, const guint8 *bytes, gsize count)
 {
 	pthread_mutex_lock(&serial->lock);
 	/* Under the lock: a handler that is set meanwhile either is seen here or finds these bytes. */
@@ -140,32 +147,28 @@ static bool store(UtmVmSerial *serial, const guint8 *bytes, gsize count)
 	g_byte_array_append(serial->incoming, bytes, (guint)count);
 	if (!heard)
 		keep_newest(serial);
-	serial->asleep = serial->incoming->len >= BACKLOG_MAX;
-	bool more = !serial->asleep;
+	bool full = serial->incoming->len >= BACKLOG_MAX;
+	serial->asleep = full;
 	pthread_mutex_unlock(&serial->lock);
 	if (heard)
 		utm__context_post(serial->vm->object.context, &serial->event);
-	return more;
+	return full ? READ_PAUSED : READ_MORE;
 }
 
-/* Reads once. 1: read something, more may follow; 0: nothing there, or enough for now; -1: the end. */
-static int read_some(UtmVmSerial *serial)
+static ReadResult read_once(UtmVmSerial *serial)
 {
 	guint8 bytes[16384];
 	ssize_t count = recv(serial->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 	if (count > 0)
-		return store(serial, bytes, (gsize)count) ? 1 : 0;
-	return count < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+		return store(serial, bytes, (gsize)count);
+	return count < 0 && (errno == EAGAIN || errno == EINTR) ? READ_NONE : READ_OVER;
 }
 
 static bool on_readable(int fd, GIOCondition condition, void *data)
 {
 	UtmVmSerial *serial = data;
-	int result = read_some(serial);
-	pthread_mutex_lock(&serial->lock);
-	bool asleep = serial->asleep;
-	pthread_mutex_unlock(&serial->lock);
-	if (result >= 0 && !asleep)
+	ReadResult result = read_once(serial);
+	if (result == READ_MORE || result == READ_NONE)
 		return true;
 	serial->reader = 0;
 	return false;
@@ -176,7 +179,7 @@ void utm__serial_end(UtmVmSerial *serial)
 	if (serial->fd < 0)
 		return;
 	/* QEMU is gone, so what is left is what fits a socket buffer: keep it all, awake or not. */
-	for (int i = 0; i < 256 && read_some(serial) >= 0; i++)
+	for (int i = 0; i < 256 && read_once(serial) != READ_OVER; i++)
 		;
 	UtmContext *context = serial->vm->object.context;
 	utm__io_remove(context, &serial->reader);

@@ -2,17 +2,19 @@
 /*
  * The start, step by step on the I/O thread:
  *
- *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets
- *                                                                       -> cont, query-status -> console opens
+ *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets -> cont, query-status
+ *                                                                       -> console begins to open -> caller is told
  *
  * Sockets are bound here and inherited by QEMU as descriptors: there is no file to poll for and no race. QEMU always
- * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console connects after the
- * start, which does not wait for it: a display tells its whole picture to whoever comes.
+ * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console begins to open just
+ * before the caller is told, and connects beside what the caller does then: a display tells its whole picture to whoever
+ * comes.
  */
 #include "base/util.h"
 #include "bundle/bundle-private.h"
 #include "host/host-private.h"
 #include "process/runtime-dir.h"
+#include "process/stderr-text.h"
 #include "vm/vm-private.h"
 
 #include <errno.h>
@@ -45,7 +47,7 @@ void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken)
 
 static UtmError *ended_while_starting(const UtmVmRun *run)
 {
-	const char *words = utm__last_line(run->stderr_tail);
+	g_autofree char *words = utm__find_complaint(run->stderr_tail, "qemu-system-");
 	int status = run->end.signal ? 128 + run->end.signal : run->end.exit_status;
 	g_autofree char *how = run->end.signal ? g_strdup_printf("signal %d", run->end.signal)
 	                       : status < 0    ? g_strdup("how is not known")
@@ -73,9 +75,12 @@ static void on_qemu_end(UtmProcess *process, const UtmProcessEnd *end, void *dat
 	run->stderr_tail = g_strdup(utm__process_get_stderr_tail(process));
 	for (guint i = 0; i < run->vm->serial_count; i++)
 		utm__serial_end(run->vm->serials[i]);
-	if (run->phase == RUN_PREPARING || run->phase == RUN_CONNECTING)
-		utm__vm_start_fail(run, ended_while_starting(run));
 	utm__vm_check_end(run);
+}
+
+void utm__vm_start_ended(UtmVmRun *run)
+{
+	utm__vm_start_fail(run, ended_while_starting(run));
 }
 
 /* ---------------------------------------------------------------- the monitor */
@@ -90,15 +95,20 @@ static void on_console(UtmConsole *console, const UtmError *error, void *data)
 	utm__object_release(&vm->object);
 }
 
+static bool has_console(UtmVm *vm)
+{
+	return utm__config_get_qemu(vm->config)->display_count > 0;
+}
+
 static void open_console(UtmVmRun *run)
 {
-	if (utm__config_get_qemu(run->vm->config)->display_count == 0)
+	if (!has_console(run->vm) || run->shutdown_seen)
 		return;
 	utm__object_hold(&run->vm->object);
 	utm__console_open(run->vm->console, run->spice_path, NULL, CONSOLE_TIMEOUT_MS, on_console, run->vm);
 }
 
-static void start_succeed(UtmVmRun *run)
+void utm__vm_start_succeed(UtmVmRun *run)
 {
 	UtmRequest *start = g_steal_pointer(&run->start);
 	run->phase = RUN_READY;
@@ -132,7 +142,7 @@ static void on_running_known(UtmVmRun *run, const UtmError *error, void *data)
 	if (error)
 		command_failed(run, error);
 	else
-		start_succeed(run);
+		utm__vm_start_succeed(run);
 }
 
 static void on_cont(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
@@ -201,7 +211,7 @@ static void on_qmp_closed(UtmQmpClient *client, const UtmError *error, void *dat
 	on_lost(run);
 }
 
-static const UtmQmpClientFuncs qmp_funcs = { on_qmp_ready, on_qmp_event, on_qmp_closed };
+static const UtmQmpClientFuncs qmp_funcs = { .ready = on_qmp_ready, .event = on_qmp_event, .closed = on_qmp_closed };
 
 /* ---------------------------------------------------------------- argv, sockets, spawn */
 
@@ -298,7 +308,7 @@ static int connect_qmp(UtmVmRun *run, const char *qmp_path, UtmError **error)
 
 static int launch_qemu(UtmVmRun *run, UtmError **error)
 {
-	run->dir = utm__runtime_dir_new(run->vm->object.context, error);
+	run->dir = utm__runtime_dir_new(run->vm->object.context, &run->dir_lock, error);
 	if (!run->dir)
 		return UTM_ERROR_IO;
 	run->spice_path = g_build_filename(run->dir, UTM_SOCKET_SPICE, NULL);
@@ -442,6 +452,7 @@ static UtmVmRun *run_new(UtmVm *vm, UtmRequest *request)
 	run->start = utm__request_ref(request);
 	run->stops = g_ptr_array_new();
 	run->end.exit_status = -1;
+	run->dir_lock = -1;
 	utm__object_hold(&vm->object);
 	vm->run = run;
 	pthread_mutex_lock(&vm->lock);
@@ -465,6 +476,8 @@ void utm__vm_start_begin(UtmRequest *request)
 	}
 	UtmVmRun *run = run_new(vm, request);
 	utm__vm_set_state(vm, UTM_VM_STATE_STARTING);
+	if (has_console(vm))
+		utm__console_expect(vm->console);
 	UtmError *error = NULL;
 	if (utm__config_get_qemu(vm->config)->qemu->tpm_device)
 		utm__fail_take(&error, utm__error_set_key_path(utm__error_new(UTM_ERROR_NOT_SUPPORTED,

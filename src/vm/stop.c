@@ -11,13 +11,21 @@
  * them open. */
 #define DRAIN_MS 1000
 #define POWERDOWN_MS 10000
+/* How long an escalation waits for the guest, and a force stop for QEMU, when the caller does not say. */
+#define REQUEST_MS 30000
+#define FORCE_MS 5000
+
+/* What was asked for: the input of the request. */
+typedef struct StopInput {
+	UtmVmStopMethod method;
+	UtmVmStopOptions options;
+} StopInput;
 
 typedef struct StopCall {
 	UtmRequest *request;
+	const StopInput *input;
 	UtmVmRun *run;
-	UtmVmStopMethod method; /* the step that is under way, when escalating */
-	bool escalates;
-	UtmVmStopOptions options;
+	UtmVmStopMethod step; /* under way */
 	guint timer;
 } StopCall;
 
@@ -56,16 +64,16 @@ static void on_step_deadline(void *data)
 {
 	StopCall *call = data;
 	call->timer = 0;
-	if (!call->escalates) {
+	if (call->input->method != UTM_VM_STOP_ESCALATE) {
 		finish_stop(call, utm__error_new(UTM_ERROR_TIMEOUT, "QEMU did not quit within %" G_GINT64_FORMAT " ms",
-		                                 call->options.force_timeout_ms));
+		                                 (gint64)call->input->options.force_timeout_ms));
 		return;
 	}
-	call->method = call->method == UTM_VM_STOP_REQUEST ? UTM_VM_STOP_FORCE : UTM_VM_STOP_KILL;
+	call->step = call->step == UTM_VM_STOP_REQUEST ? UTM_VM_STOP_FORCE : UTM_VM_STOP_KILL;
 	take_step(call);
 }
 
-/* A negative delay never passes. */
+/* -1 never passes. */
 static void arm(StopCall *call, gint64 delay_ms)
 {
 	if (delay_ms < 0)
@@ -76,16 +84,16 @@ static void arm(StopCall *call, gint64 delay_ms)
 static void take_step(StopCall *call)
 {
 	UtmVmRun *run = call->run;
-	switch (call->method) {
+	switch (call->step) {
 	case UTM_VM_STOP_REQUEST:
 		utm__qmp_client_send(run->client, "system_powerdown", NULL, POWERDOWN_MS, ignore_reply, NULL);
-		arm(call, call->options.request_timeout_ms);
+		arm(call, call->input->options.request_timeout_ms);
 		break;
 	case UTM_VM_STOP_FORCE:
 		/* The reply may never come; the end of the process is what counts. */
 		utm__vm_set_state(run->vm, UTM_VM_STATE_STOPPING);
 		utm__qmp_client_send(run->client, "quit", NULL, -1, ignore_reply, NULL);
-		arm(call, call->options.force_timeout_ms);
+		arm(call, call->input->options.force_timeout_ms);
 		break;
 	default:
 		utm__vm_set_state(run->vm, UTM_VM_STATE_STOPPING);
@@ -114,20 +122,13 @@ static UtmVmStopMethod first_step(UtmVm *vm, UtmVmStopMethod method)
 	return utm_vm_get_state(vm) == UTM_VM_STATE_RUNNING ? UTM_VM_STOP_REQUEST : UTM_VM_STOP_FORCE;
 }
 
-typedef struct StopInput {
-	UtmVmStopMethod method;
-	UtmVmStopOptions options;
-} StopInput;
-
 static StopCall *add_call(UtmVmRun *run, UtmRequest *request)
 {
-	const StopInput *input = utm__request_get_input(request);
 	StopCall *call = g_new0(StopCall, 1);
 	call->request = utm__request_ref(request);
+	call->input = utm__request_get_input(request);
 	call->run = run;
-	call->method = first_step(run->vm, input->method);
-	call->escalates = input->method == UTM_VM_STOP_ESCALATE;
-	call->options = input->options;
+	call->step = first_step(run->vm, call->input->method);
 	g_ptr_array_add(run->stops, call);
 	return call;
 }
@@ -177,7 +178,8 @@ void utm__vm_stop_abort(UtmRequest *request, int code)
 
 /* ---------------------------------------------------------------- the end of a run */
 
-static void publish_end(UtmVmRun *run)
+/* First of all: what is released next wakes callers, and they may ask. */
+static void set_end_reason(UtmVmRun *run)
 {
 	UtmVm *vm = run->vm;
 	UtmEndReason *reason = utm__end_reason_new(run);
@@ -185,8 +187,6 @@ static void publish_end(UtmVmRun *run)
 	vm->end_reason = reason;
 	vm->qemu_pid = -1;
 	pthread_mutex_unlock(&vm->lock);
-	utm__vm_set_state(vm, UTM_VM_STATE_STOPPED);
-	utm__vm_emit_ended(vm);
 }
 
 static void release(UtmVmRun *run)
@@ -201,7 +201,7 @@ static void release(UtmVmRun *run)
 	utm__process_free(run->qemu);
 	for (guint i = 0; i < vm->serial_count; i++)
 		utm__serial_end(vm->serials[i]);
-	utm__runtime_dir_remove(run->dir);
+	utm__runtime_dir_remove(run->dir, &run->dir_lock);
 }
 
 static void finish_calls(UtmVmRun *run)
@@ -230,9 +230,11 @@ static void end_run(void *data)
 {
 	UtmVmRun *run = data;
 	UtmVm *vm = run->vm;
+	set_end_reason(run);
 	release(run);
 	vm->run = NULL;
-	publish_end(run);
+	utm__vm_set_state(vm, UTM_VM_STATE_STOPPED);
+	utm__vm_emit_ended(vm);
 	finish_calls(run);
 	run_free(run);
 	pthread_mutex_lock(&vm->lock);
@@ -265,6 +267,10 @@ void utm__vm_check_end(UtmVmRun *run)
 			run->end_timer = utm__io_add_timeout(run->vm->object.context, DRAIN_MS, on_drained, run);
 		return;
 	}
+	if (run->phase < RUN_READY) {
+		utm__vm_start_ended(run); /* and back here */
+		return;
+	}
 	/* Not from here: this may be a callback of the very objects that go. */
 	run->ended = true;
 	utm__context_invoke(run->vm->object.context, end_run, run);
@@ -272,7 +278,19 @@ void utm__vm_check_end(UtmVmRun *run)
 
 /* ---------------------------------------------------------------- the calls */
 
-static const UtmVmStopOptions standard = { sizeof(UtmVmStopOptions), 30000, 5000, NULL };
+static int check_stop_options(UtmVmStopOptions *checked, const UtmVmStopOptions *options, UtmError **error)
+{
+	int failed = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmVmStopOptions", error);
+	if (!failed)
+		failed = utm__check_timeout(checked->request_timeout_ms, "request_timeout_ms", error);
+	if (!failed)
+		failed = utm__check_timeout(checked->force_timeout_ms, "force_timeout_ms", error);
+	if (checked->request_timeout_ms == 0)
+		checked->request_timeout_ms = REQUEST_MS;
+	if (checked->force_timeout_ms == 0)
+		checked->force_timeout_ms = FORCE_MS;
+	return failed;
+}
 
 static UtmRequest *stop_request_new(UtmVm *vm, uint32_t method, const UtmVmStopOptions *options, UtmError **error)
 {
@@ -281,13 +299,8 @@ static UtmRequest *stop_request_new(UtmVm *vm, uint32_t method, const UtmVmStopO
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, vm ? "stop method %u does not exist" : "no machine", method);
 		return NULL;
 	}
-	if (utm__sized_copy(&input.options, sizeof input.options, sizeof input.options, options, "UtmVmStopOptions",
-	                    error) < 0)
+	if (check_stop_options(&input.options, options, error) < 0)
 		return NULL;
-	if (input.options.request_timeout_ms == 0)
-		input.options.request_timeout_ms = standard.request_timeout_ms;
-	if (input.options.force_timeout_ms == 0)
-		input.options.force_timeout_ms = standard.force_timeout_ms;
 	UtmRequest *request = utm__request_new(&vm->object, "stopping the machine", -1, input.options.cancel);
 	utm__request_set_input(request, g_memdup2(&input, sizeof input), g_free);
 	utm__request_set_abort(request, utm__vm_stop_abort);

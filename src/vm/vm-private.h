@@ -51,10 +51,12 @@ struct UtmVmRun {
 	UtmVm *vm; /* held */
 	RunPhase phase;
 	UtmRequest *start;       /* until it is finished */
+	bool resumed;            /* the guest has run */
 	UtmError *start_error;   /* why the start failed */
 	UtmVmStartOptions options;
 	UtmHost *host;
 	char *dir;
+	int dir_lock;
 	char *spice_path;
 	UtmProcess *qemu;
 	bool host_probe_pending;
@@ -94,8 +96,12 @@ void utm__vm_emit_text(UtmVm *vm, UtmVmEventKind kind, const char *text, const c
 /* start.c */
 void utm__vm_start_begin(UtmRequest *request);
 void utm__vm_start_abort(UtmRequest *request, int code);
+/* The guest runs, or stands still as was asked for; the caller is told. */
+void utm__vm_start_succeed(UtmVmRun *run);
 /* Gives the start up; its call fails with the error once nothing is left behind. */
 void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken);
+/* QEMU is gone, all that it said has been read, and nothing of it meant that the guest ran. */
+void utm__vm_start_ended(UtmVmRun *run);
 
 /* stop.c */
 void utm__vm_stop_begin(UtmRequest *request);
@@ -107,8 +113,6 @@ void utm__vm_check_end(UtmVmRun *run);
 
 /* end-reason.c (transfer full) */
 UtmEndReason *utm__end_reason_new(const UtmVmRun *run);
-/* The last line that QEMU wrote, usually its complaint; NULL for no lines. */
-const char *utm__last_line(const char *tail);
 
 /* serial.c */
 UtmVmSerial *utm__serial_new(UtmVm *vm, guint index);

@@ -3,6 +3,7 @@
 #include "vm/vm-private.h"
 
 #include "base/sized-struct.h"
+#include "base/util.h"
 
 #define CLOSE_MS 10000
 #define CONTROL_MS 10000
@@ -97,16 +98,6 @@ static void add_serials(UtmVm *vm)
 		}
 }
 
-/* A wait with a deadline must not care about changes of the wall clock. */
-static void init_monotonic(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error)
 {
 	if (!bundle || !ret_vm)
@@ -122,7 +113,7 @@ int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error)
 	vm->qemu_pid = -1;
 	utm__slot_init(&vm->events);
 	pthread_mutex_init(&vm->lock, NULL);
-	init_monotonic(&vm->changed);
+	utm__cond_init_monotonic(&vm->changed);
 	add_serials(vm);
 	*ret_vm = vm;
 	return 0;
@@ -287,6 +278,18 @@ static void start_input_free(void *data)
 	g_free(options);
 }
 
+static int check_start_options(UtmVmStartOptions *checked, const UtmVmStartOptions *options, UtmError **error)
+{
+	int failed = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmVmStartOptions", error);
+	if (failed)
+		return failed;
+	if (checked->flags & ~(uint32_t)(UTM_VM_START_DISPOSABLE | UTM_VM_START_PAUSED))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "start flags 0x%x do not exist", checked->flags);
+	if (checked->reserved)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmVmStartOptions.reserved is not zero");
+	return utm__check_timeout(checked->timeout_ms, "timeout_ms", error);
+}
+
 static UtmRequest *start_request_new(UtmVm *vm, const UtmVmStartOptions *options, UtmError **error)
 {
 	UtmVmStartOptions checked = UTM_VM_START_OPTIONS_INIT;
@@ -294,12 +297,8 @@ static UtmRequest *start_request_new(UtmVm *vm, const UtmVmStartOptions *options
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no machine");
 		return NULL;
 	}
-	if (utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmVmStartOptions", error) < 0)
+	if (check_start_options(&checked, options, error) < 0)
 		return NULL;
-	if (checked.flags & ~(uint32_t)(UTM_VM_START_DISPOSABLE | UTM_VM_START_PAUSED)) {
-		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "start flags 0x%x do not exist", checked.flags);
-		return NULL;
-	}
 	gint64 timeout_ms = checked.timeout_ms ? checked.timeout_ms : START_MS;
 	UtmRequest *request = utm__request_new(&vm->object, "starting the machine", timeout_ms, checked.cancel);
 	utm_host_ref(checked.host);
@@ -388,13 +387,30 @@ static void control_begin(UtmRequest *request)
 	                     utm__request_ref(request));
 }
 
+static UtmRequest *control_request_new(UtmVm *vm, const Control *control, UtmError **error)
+{
+	if (!vm) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no machine");
+		return NULL;
+	}
+	UtmRequest *request = utm__request_new(&vm->object, control->what, -1, NULL);
+	utm__request_set_input(request, (void *)control, NULL);
+	return request;
+}
+
 static int run_control(UtmVm *vm, const Control *control, UtmError **error)
 {
-	if (!vm)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no machine");
-	g_autoptr(UtmRequest) request = utm__request_new(&vm->object, control->what, -1, NULL);
-	utm__request_set_input(request, (void *)control, NULL);
-	return utm__request_run(request, control_begin, error);
+	UtmError *wrong = NULL;
+	g_autoptr(UtmRequest) request = control_request_new(vm, control, &wrong);
+	return request ? utm__request_run(request, control_begin, error) : utm__fail_take(error, wrong);
+}
+
+static int submit_control(UtmVm *vm, const Control *control, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn,
+                          UtmError **error)
+{
+	UtmError *wrong = NULL;
+	g_autoptr(UtmRequest) request = control_request_new(vm, control, &wrong);
+	return utm__vm_submit(request, control_begin, fn, user_data, free_fn, wrong, error);
 }
 
 int utm_vm_pause(UtmVm *vm, UtmError **error)
@@ -402,12 +418,27 @@ int utm_vm_pause(UtmVm *vm, UtmError **error)
 	return run_control(vm, &pause_control, error);
 }
 
+int utm_vm_pause_async(UtmVm *vm, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	return submit_control(vm, &pause_control, fn, user_data, free_fn, error);
+}
+
 int utm_vm_resume(UtmVm *vm, UtmError **error)
 {
 	return run_control(vm, &resume_control, error);
 }
 
+int utm_vm_resume_async(UtmVm *vm, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	return submit_control(vm, &resume_control, fn, user_data, free_fn, error);
+}
+
 int utm_vm_reset(UtmVm *vm, UtmError **error)
 {
 	return run_control(vm, &reset_control, error);
+}
+
+int utm_vm_reset_async(UtmVm *vm, UtmVmDoneFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	return submit_control(vm, &reset_control, fn, user_data, free_fn, error);
 }

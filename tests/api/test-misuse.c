@@ -21,6 +21,8 @@ static void test_null_is_an_error_or_nothing(void)
 	utm_argv_unref(NULL);
 	utm_qmp_unref(NULL);
 	utm_qmp_close(NULL);
+	utm_guest_unref(NULL);
+	utm_guest_close(NULL);
 	utm_qmp_subscription_unref(NULL);
 	g_assert_null(utm_qmp_subscription_ref(NULL));
 	utm_qmp_event_unref(NULL);
@@ -47,6 +49,8 @@ static void test_null_is_an_error_or_nothing(void)
 	g_assert_cmpint(utm_argv_build(NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_guest_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_guest_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_subscription_wait(NULL, NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_send_key(NULL, 1, true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
@@ -91,6 +95,9 @@ static void test_unknown_numbers(void)
 {
 	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
 	options.accel_policy = 99;
+	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
+	options.accel_policy = UTM_ACCEL_POLICY_AUTO;
+	options.reserved = 1;
 	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(utm_vm_state_get_name(99));
 	g_assert_null(utm_end_kind_get_name(99));

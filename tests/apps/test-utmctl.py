@@ -39,17 +39,66 @@ def helps():
     text = utmctl("--help").stdout
     for word in ("utmctl run", "utmctl argv", "config show", "config get", "config set", "Exit codes", "130"):
         check(word in text, word)
+    same(utmctl("-h").stdout, text, "-h")
     check(re.fullmatch(r"utmctl \S+, libutm \S+\n", utmctl("--version").stdout), "--version")
+
+
+def helps_with_a_command():
+    """--help and -h behind a command print its usage, wherever they stand"""
+    for words in (["run"], ["argv"], ["config", "show"], ["config", "get"], ["config", "set"], ["config", "remove"]):
+        usage = next(line for line in utmctl("--help").stdout.splitlines() if f"utmctl {' '.join(words)} " in line)
+        for arguments in ([*words, "--help"], [*words, "-h"], [*words, "x", "--help", "--nonsense"]):
+            done = utmctl(*arguments)
+            same(done.stdout.splitlines()[0], usage, f"{arguments}")
+            same(done.stderr, "", f"{arguments}")
+    for arguments in (["config", "--help"], ["config", "-h"]):
+        same(utmctl(*arguments).stdout.count("utmctl config "), 4, "usages of the group")
 
 
 def refuses_misuse():
     """misuse is exit code 2 and a hint"""
     for arguments in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "x", "--for"], ["run", "x", "--for", "soon"],
-                      ["run", "x", "--type-key", "999999"], ["argv", "x", "--what"], ["argv"], ["config", "show"],
+                      ["run", "x", "--for", "nan"], ["argv", "x", "--what"], ["argv"], ["config"], ["config", "show"],
                       ["config", "get", PLAIN], ["config", "set", PLAIN, "A.B"], ["config", "eat", PLAIN],
-                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"]):
+                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"], ["argv", PLAIN, "--json", "--explain"],
+                      ["config", "show", PLAIN, "--json", "--plist"], ["config", "get", PLAIN, "System", "--plist"],
+                      ["conf", "show", PLAIN]):
         done = utmctl(*arguments, status=2)
-        check("utmctl --help" in done.stderr and not done.stdout, f"{arguments}: {done.stderr!r}")
+        check(re.match(r"utmctl.*: .*\n +(usage: )?utmctl ", done.stderr) and not done.stdout, f"{arguments}: {done.stderr!r}")
+
+
+def refuses_keys():
+    """keys that no keyboard has, and times that are none, are misuse"""
+    for key in ("0", "0x80", "0xff", "0x100", "0x180", "0x200", "999999", "-1", "a", "", "@1", "0x1e@", "0x1e@x", "0x1e@-1",
+                "0x1e@nan", "0x1e@inf", "0x1e@1s"):
+        done = utmctl("run", "x", "--type-key", key, status=2)
+        check(f"--type-key: not understood: {key}\n" in done.stderr, f"{key}: {done.stderr!r}")
+    for key in ("1", "0x7f", "0x101", "0x17f", "0x1e@0", "0x1e@2.5"):
+        check("not-found" in utmctl("run", WORK / "none", "--type-key", key, status=1).stderr, key)
+
+
+def tells_lost_output():
+    """output that cannot be written, to a full disk or a closed descriptor, is exit code 1 and told"""
+    for arguments in (["--help"], ["config", "show", PLAIN], ["config", "show", PLAIN, "--plist"], ["argv", PLAIN, "--json"],
+                      ["config", "get", PLAIN, "System", "--json"]):
+        for redirection in (">/dev/full", ">&-"):
+            done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', UTMCTL, *map(str, arguments)], text=True,
+                                  capture_output=True, timeout=60, check=False)
+            same(done.returncode, 1, f"exit code of {arguments} {redirection}")
+            check(re.fullmatch(r"utmctl: standard output: .*\n {8}\S.*\n", done.stderr), f"{arguments}: {done.stderr!r}")
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', UTMCTL, "config", "set", PLAIN, "QEMU.RNGDevice", "false"],
+                          capture_output=True, timeout=60, check=False)
+    same((done.returncode, done.stderr), (0, b""), "who prints nothing loses nothing")
+
+
+def survives_a_gone_reader():
+    """a reader that goes away is an error like any other, not a signal"""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run([UTMCTL, "config", "show", PLAIN], stdout=write_end, stderr=subprocess.PIPE, timeout=60, check=False,
+                          restore_signals=True)
+    os.close(write_end)
+    same(done.returncode, 1, f"exit code, {done.stderr!r}")
 
 
 def shows_flat():
@@ -84,6 +133,47 @@ def gets_and_sets():
         same(after, before, "the rest")
         make_plain()
     same(sorted(os.listdir(PLAIN)), ["Data", "config.plist"], "files")
+
+
+def writes_through_links():
+    """config set on a link to a property list writes its target and leaves the link"""
+    (WORK / "target.plist").write_bytes((PLAIN / "config.plist").read_bytes())
+    (WORK / "target.plist").chmod(0o640)
+    (WORK / "sub").mkdir()
+    link = WORK / "sub/link.plist"
+    link.symlink_to("../target.plist")
+    utmctl("config", "set", link, "System.MemorySize", "300")
+    check(link.is_symlink(), "the link is gone")
+    same(plistlib.loads((WORK / "target.plist").read_bytes())["System"]["MemorySize"], 300, "the target's value")
+    same((WORK / "target.plist").stat().st_mode & 0o777, 0o640, "the target's mode")
+    same(os.listdir(WORK / "sub"), ["link.plist"], "files beside the link")
+
+
+def warns_of_names():
+    """an image name that no bundle could have is warned of where no bundle refuses it"""
+    alone = WORK / "alone.plist"
+    for name, warned in (("../../x", True), ("/etc/passwd", True), ("..", True), ("sub/x", True), ("x..y.img", False)):
+        alone.write_bytes((PLAIN / "config.plist").read_bytes())
+        done = utmctl("config", "set", alone, "Drive[1].ImageName", name)
+        for text in (done.stderr, utmctl("config", "show", alone).stderr, utmctl("config", "show", alone, "--json").stderr):
+            wanted = rf'utmctl: warning: .*alone\.plist: Drive\[1\]\.ImageName: "{re.escape(name)}" .*\n' if warned else ""
+            check(re.fullmatch(wanted, text), f"{name}: {text!r}")
+    check("bundle-path-escape" in utmctl("config", "set", PLAIN, "Drive[1].ImageName", "../x", status=1).stderr, "in a bundle")
+
+
+def says_what_a_value_must_be():
+    """a value of the wrong form is answered with the right form, not with a place in JSON"""
+    cases = [
+        ("QEMU.UEFIBoot", "yes", 'must be true or false, not "yes"'),
+        ("System.MemorySize", "4 GB", 'must be an integer from 1 to 16777216 (MiB), not "4 GB"'),
+        ("System.MemorySize", "0", "0 is out of range: 1 to 16777216 MiB"),
+        ("Drive[0].Interface", "Steam", '"Steam" is not allowed; use None, IDE, SCSI, '),
+        ("System.CPUFlagsAdd", "sse", 'must be a JSON array in brackets, not "sse"'),
+        ("Sharing", "on", 'must be a JSON object in braces, not "on"'),
+    ]
+    for key, value, wanted in cases:
+        done = utmctl("config", "set", PLAIN, key, value, status=1)
+        check(f": {key}: {wanted}" in done.stderr, f"{key}: {done.stderr!r}")
 
 
 def removes():
@@ -144,6 +234,13 @@ def takes_host_facts():
     utmctl("argv", PLAIN, "--host-facts", WORK / "gone.json", status=1)
 
 
+def checks_the_screenshot_first():
+    """a picture that cannot be saved is told before the machine starts"""
+    for shot in (WORK / "none/shot.png", WORK):
+        done = utmctl("run", PLAIN, "--screenshot", shot, status=1)
+        check(re.fullmatch(rf"utmctl: {shot}: no picture .*\n {{8}}\S.*\n", done.stderr) and not done.stdout, f"{done}")
+
+
 def runs_for_a_time():
     """run --for stops in time, with picture, typed key, serial output and end reason"""
     bundle = demo_bundle(BUILD_DIR)
@@ -157,6 +254,7 @@ def runs_for_a_time():
                  f"screenshot: {shot}", "state: stopped"):
         check(line in done.stdout.splitlines(), f"{line!r} is not in {done.stdout!r}")
     check(re.search(r"^end: guest-shutdown: ", done.stdout, re.M), "end reason")
+    check("\nqemu: " not in done.stdout and "SPICE_" not in done.stdout and "not typed" not in done.stdout, "noise")
     check(Picture(shot).pixel(0, 0) == (16, 100, 70), "the picture is not that after the key")
 
 
@@ -182,10 +280,60 @@ def interrupt(process, wanted, method):
 def stops_at_ctrl_c():
     """Ctrl-C has the guest power off; exit code 130"""
     bundle = demo_bundle(BUILD_DIR)
-    with subprocess.Popen([UTMCTL, "run", bundle], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([UTMCTL, "run", bundle, "--type-key", "0x1e@500"], stdout=subprocess.PIPE, text=True) as process:
         text = interrupt(process, "demo: ready", lambda: process.send_signal(signal.SIGINT))
     same(process.returncode, 130, f"exit code, {text!r}")
     check("demo: power off" in text and "end: guest-shutdown" in text, text)
+    check("\nnot typed: 0x1e: its time never came\n" in text, text)
+
+
+def stops_at_hangup():
+    """SIGHUP and SIGTERM stop the guest in order, and a second SIGHUP does not kill; no process or directory stays"""
+    bundle = demo_bundle(BUILD_DIR)
+    runtime = WORK / "runtime"
+    runtime.mkdir(mode=0o700)
+    environment = dict(os.environ, XDG_RUNTIME_DIR=str(runtime))
+    for signals in ([signal.SIGHUP, signal.SIGHUP], [signal.SIGTERM]):
+        def send():
+            check(os.listdir(runtime), "sockets elsewhere")
+            for number in signals:
+                process.send_signal(number)
+                time.sleep(0.3)
+
+        with subprocess.Popen([UTMCTL, "run", bundle], stdout=subprocess.PIPE, text=True, env=environment) as process:
+            text = interrupt(process, "demo: ready", send)
+        same(process.returncode, 130, f"exit code, {text!r}")
+        check("demo: power off" in text and "end: guest-shutdown" in text, text)
+        same(os.listdir(runtime), [], "what was left behind")
+
+
+def leaves_nohup_alone():
+    """SIGHUP that was ignored from the start stays ignored"""
+    bundle = demo_bundle(BUILD_DIR)
+    with subprocess.Popen([UTMCTL, "run", bundle, "--for", "3"], stdout=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        text = interrupt(process, "state: running", lambda: process.send_signal(signal.SIGHUP))
+    same(process.returncode, 0, f"exit code, {text!r}")
+    check("time is over" in text and "interrupted" not in text, text)
+
+
+def runs_without_reader():
+    """a guest runs on when nobody reads what it prints any more; that is told at the end"""
+    bundle = demo_bundle(BUILD_DIR)
+    shot = WORK / "unread.png"
+    with subprocess.Popen([UTMCTL, "run", bundle, "--for", "3", "--screenshot", shot], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    same(process.returncode, 1, f"exit code, {errors!r}")
+    check("utmctl: standard output: " in errors and shot.exists(), f"{errors!r}")
+
+
+def shows_qemu_when_asked():
+    """run --verbose prints QEMU's standard error and all of its events"""
+    done = utmctl("run", demo_bundle(BUILD_DIR), "--for", "1", "--verbose")
+    check("\nqemu: " in done.stdout and "event: SPICE_" in done.stdout, done.stdout)
 
 
 def kills_at_second_ctrl_c():
@@ -203,6 +351,17 @@ def kills_at_second_ctrl_c():
     check("end: killed" in text, text)
 
 
+def tells_qemus_words():
+    """a start that QEMU refuses is told with each of QEMU's last lines below"""
+    bundle = WORK / "Refused.utm"
+    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    utmctl("config", "set", bundle, "QEMU.AdditionalArguments[1]", "--", "-device nonsense")
+    done = utmctl("run", bundle, status=1)
+    check("nonsense" in done.stderr.splitlines()[0] and "(process-exited)" in done.stderr.splitlines()[0], done.stderr)
+    check(all(line.startswith("        it said: ") for line in done.stderr.splitlines()[2:]), done.stderr)
+    check("\nqemu: " not in done.stdout and "end: start-failed" in done.stdout, done.stdout)
+
+
 def tells_a_bad_end():
     """QEMU ended by a signal of somebody else's: exit code 3"""
     bundle = demo_bundle(BUILD_DIR)
@@ -215,12 +374,16 @@ def tells_a_bad_end():
         text = interrupt(process, "state: running", kill_qemu)
     same(process.returncode, 3, f"exit code, {text!r}")
     check("end: qemu-signalled" in text and "end: signal 11" in text, text)
+    check(re.search(r"^qemu: .*TCG", text, re.M), f"QEMU's last lines: {text!r}")
 
 
 make_plain()
 try:
-    run_all([helps, refuses_misuse, shows_flat, shows_json_and_plist, gets_and_sets, removes, errors_have_two_lines,
-             errors_of_images, prints_argv, takes_host_facts, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c,
-             kills_at_second_ctrl_c, tells_a_bad_end])
+    run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader, shows_flat,
+             shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names, says_what_a_value_must_be, removes,
+             errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts, checks_the_screenshot_first,
+             runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
+             runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
+             tells_a_bad_end])
 finally:
     shutil.rmtree(WORK)

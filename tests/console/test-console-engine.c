@@ -152,6 +152,8 @@ static void test_gives_up(gconstpointer behaviour)
 	g_assert_cmpint(utm_console_get_engine_pid(console), ==, -1);
 	UtmDisplay *display = utm_console_get_display(console, 0);
 	g_assert_null(utm_display_acquire_frame(display));
+	g_assert_cmpint(utm_display_wait_frame(display, 0, -1, NULL, &frame, NULL), ==, UTM_ERROR_CONSOLE_ENGINE);
+	utm_console_close(console);
 	g_assert_cmpint(utm_display_wait_frame(display, 0, -1, NULL, &frame, NULL), ==, UTM_ERROR_VM_ENDED);
 	g_assert_cmpint(utm_console_send_key(console, 1, true, NULL), ==, UTM_ERROR_INVALID_STATE);
 	utm_console_unref(console);
@@ -344,6 +346,11 @@ static void test_misuse(void)
 	g_assert_cmpint(utm_console_connect_path(ctx, "/x", &wrong, &console, NULL), <, 0);
 	g_assert_null(console);
 	g_assert_cmpuint(utm_console_get_state(NULL), ==, UTM_CONSOLE_STATE_CLOSED);
+	g_assert_cmpstr(utm_console_state_get_name(UTM_CONSOLE_STATE_IDLE), ==, "idle");
+	g_assert_null(utm_console_state_get_name(UTM_CONSOLE_STATE_IDLE + 1));
+	g_assert_null(utm_console_event_kind_get_name(0));
+	g_assert_cmpstr(utm_console_event_kind_get_name(UTM_CONSOLE_EVENT_POINTER_MODE), ==, "pointer-mode");
+	g_assert_null(utm_console_event_kind_get_name(UTM_CONSOLE_EVENT_POINTER_MODE + 1));
 	g_assert_cmpint(utm_console_get_engine_pid(NULL), ==, -1);
 	g_assert_null(utm_console_get_display(NULL, 0));
 	g_assert_cmpint(utm_console_set_event_handler(NULL, NULL, &freed, count_free), ==, UTM_ERROR_INVALID_ARGUMENT);
@@ -371,7 +378,13 @@ static void test_bad_input(void)
 	static const uint32_t no_codes[] = { 0, 0x80, 0x100, 0x180, 0x200, 0xe01d };
 	for (gsize i = 0; i < G_N_ELEMENTS(no_codes); i++)
 		g_assert_cmpint(utm_console_send_key(console, no_codes[i], true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
-	g_assert_cmpint(utm_console_move_pointer(console, 16, 0, 0, 0, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	/* A position needs a picture that it is a position in. */
+	UtmFrame *frame = NULL;
+	utm_display_wait_frame(utm_console_get_display(console, 0), 0, 5000, NULL, &frame, NULL);
+	g_assert_nonnull(frame);
+	utm_frame_unref(frame);
+	g_assert_cmpint(utm_console_move_pointer(console, 1, 0, 0, 0, NULL), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpint(utm_console_move_pointer(console, 16, 0, 0, 0, NULL), ==, UTM_ERROR_NOT_FOUND);
 	g_assert_cmpint(utm_console_move_pointer(console, 0, -1, 0, 0, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_move_pointer(console, 0, 0, 0, 0x80, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_send_button(console, 3, true, 0, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);

@@ -549,6 +549,33 @@ static guint8 *decode(png_image *image, const void *data, gsize size)
 	return pixels;
 }
 
+static mode_t mode_of(const char *path)
+{
+	GStatBuf info;
+	g_assert_cmpint(g_stat(path, &info), ==, 0);
+	return info.st_mode & 0777;
+}
+
+/* A picture is as public as the user makes new files; one that is replaced stays as it is. */
+static void assert_modes(UtmFrame *frame, const char *path)
+{
+	static const struct {
+		mode_t mask;
+		mode_t mode;
+	} cases[] = { { 022, 0644 }, { 027, 0640 }, { 077, 0600 } };
+	mode_t former = umask(0);
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		umask(cases[i].mask);
+		g_assert_cmpint(utm_frame_save_png(frame, path, NULL), ==, 0);
+		g_assert_cmphex(mode_of(path), ==, cases[i].mode);
+		g_assert_cmpint(g_chmod(path, 0604), ==, 0);
+		g_assert_cmpint(utm_frame_save_png(frame, path, NULL), ==, 0);
+		g_assert_cmphex(mode_of(path), ==, 0604);
+		g_unlink(path);
+	}
+	umask(former);
+}
+
 static void test_screenshot(void)
 {
 	Guest guest = guest_start("w=496 h=200");
@@ -573,6 +600,7 @@ static void test_screenshot(void)
 	g_assert_true(g_file_get_contents(path, &written, &written_size, NULL));
 	g_assert_cmpmem(written, written_size, data, size);
 	g_unlink(path);
+	assert_modes(frame, path);
 	UtmError *error = NULL;
 	g_assert_cmpint(utm_frame_save_png(frame, "/nowhere/screen.png", &error), <, 0);
 	g_assert_cmpstr(utm_error_get_file(error), ==, "/nowhere/screen.png");

@@ -7,12 +7,15 @@
  *	FAKE_QEMU_MODE  what it does
  *	(unset)         nothing goes wrong: greets, negotiates, runs, stops, continues, powers down when asked to, quits
  *	exit            ends at once with status 1 and a message on standard error
+ *	complain        the same, with warnings before the message and hints after it
+ *	poweroff        its guest powers off as soon as it runs, before anybody can ask
  *	hang            takes no connection: no greeting ever
  *	rubbish         prints on the monitor what is no QMP
  *	mute            greets, and never answers a command
  *	deaf            runs, but answers nothing after qmp_capabilities
  *	no-quit         runs, accepts `quit`, and does not quit
  *	no-term         runs, ignores SIGTERM, and does not quit either
+ *	numb            runs, and does not answer system_powerdown
  *	no-powerdown    runs, and its guest ignores system_powerdown
  *	crash           aborts after `cont`
  *	hangup          closes the monitor after `cont` and runs on
@@ -101,6 +104,8 @@ static void do_cont(const char *id)
 	say_reply("{}", id);
 	if (mode_is("crash"))
 		abort();
+	if (mode_is("poweroff"))
+		shut_down("guest-shutdown", true);
 	if (mode_is("hangup"))
 		shutdown(monitor, SHUT_RDWR);
 }
@@ -121,6 +126,8 @@ static void do_query_status(const char *id)
 
 static void do_system_powerdown(const char *id)
 {
+	if (mode_is("numb"))
+		return;
 	say_event("POWERDOWN", "");
 	say_reply("{}", id);
 	if (!mode_is("no-powerdown") && !mode_is("no-quit") && !mode_is("no-term"))
@@ -274,6 +281,12 @@ int main(int argc, char **argv)
 	}
 	if (mode_is("exit")) {
 		fprintf(stderr, "fake-qemu: Could not open 'disk.qcow2': Permission denied\n");
+		return 1;
+	}
+	if (mode_is("complain")) {
+		fputs("qemu-system-x86_64: warning: TCG doesn't support requested feature\n"
+		      "qemu-system-x86_64: -device frob: 'frob' is not a valid device model name\n"
+		      "Use '-device help' to list the devices\n", stderr);
 		return 1;
 	}
 	watch_signals();

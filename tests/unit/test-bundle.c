@@ -399,6 +399,29 @@ static void test_save(Fixture *f, gconstpointer data)
 	g_assert_cmpstr(utm_config_get_name(utm_bundle_get_config(again)), ==, "Später");
 }
 
+/* A link inside the package is written through; one that leads out has appeared since, and is refused. */
+static void test_save_through_link(Fixture *f, gconstpointer data)
+{
+	g_autofree char *file = g_build_filename(f->root, "config.plist", NULL);
+	g_autofree char *target = g_build_filename(f->root, "real.plist", NULL);
+	g_assert_cmpint(rename(file, target), ==, 0);
+	g_assert_cmpint(symlink("real.plist", file), ==, 0);
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
+	g_assert_cmpint(utm_config_set_string(config, "Information.Name", "Linked", NULL), ==, 0);
+	g_assert_cmpint(utm_bundle_save_config(bundle, config, NULL), ==, 0);
+	g_assert_true(g_file_test(file, G_FILE_TEST_IS_SYMLINK));
+	g_assert_false(g_file_test(target, G_FILE_TEST_IS_SYMLINK));
+	g_autoptr(UtmBundle) again = open_bundle(f);
+	g_assert_cmpstr(utm_config_get_name(utm_bundle_get_config(again)), ==, "Linked");
+	g_assert_cmpint(unlink(file), ==, 0);
+	g_assert_cmpint(utm_bundle_save_config(bundle, config, NULL), ==, 0);
+	g_assert_true(g_file_test(file, G_FILE_TEST_IS_REGULAR));
+	g_assert_cmpint(unlink(file), ==, 0);
+	g_assert_cmpint(symlink("/dev/null", file), ==, 0);
+	g_assert_cmpint(utm_bundle_save_config(bundle, config, NULL), ==, UTM_ERROR_BUNDLE_PATH_ESCAPE);
+}
+
 static void test_save_refused(Fixture *f, gconstpointer data)
 {
 	g_autofree char *file = g_build_filename(f->root, "config.plist", NULL);
@@ -436,6 +459,7 @@ int main(int argc, char **argv)
 	TEST("fixed-names", test_fixed_names);
 	TEST("list", test_list);
 	TEST("save", test_save);
+	TEST("save-through-link", test_save_through_link);
 	TEST("save-refused", test_save_refused);
 	return g_test_run();
 }

@@ -702,8 +702,7 @@ static UtmConfig *load_devices(const char *devices, UtmError **error)
 		"'Boot':{'OperatingSystem':'None'}},'Virtualization':{'Audio':false,'Balloon':false,'Entropy':false,%s},"
 		"'Display':[],'Drive':[],'Network':[],'Serial':[]}", devices);
 	UtmConfig *config = NULL;
-	(void)utm_config_load_json(json, NULL, &config, error);
-	return config;
+	return utm_config_load_json(json, NULL, &config, error) < 0 ? NULL : config;
 }
 
 /* Booleans of early files in every combination with words and with the trackpad. */
@@ -921,6 +920,79 @@ static void test_edits_that_are_refused(void)
 		assert_error(error, cases[i].code, cases[i].key_path, "");
 		g_assert_true(utm_config_equal(config, original));
 	}
+}
+
+static void assert_says(UtmError *error_taken, const char *message, const char *remedy)
+{
+	g_autoptr(UtmError) error = error_taken;
+	g_assert_cmpstr(utm_error_get_message(error), ==, message);
+	if (!strstr(utm_error_get_remedy(error), remedy))
+		g_error("remedy \"%s\" has no \"%s\"", utm_error_get_remedy(error), remedy);
+}
+
+/* People write what they mean; the answer is what the key takes, not where a reader of JSON stopped. */
+static void test_texts_are_told_the_form(void)
+{
+	static const struct {
+		const char *path, *text, *message;
+	} cases[] = {
+		{ "QEMU.UEFIBoot", "yes", "must be true or false, not \"yes\"" },
+		{ "QEMU.UEFIBoot", "", "must be true or false, not \"\"" },
+		{ "QEMU.UEFIBoot", "1", "must be true or false, not \"1\"" },
+		{ "System.MemorySize", "4 GB", "must be an integer from 1 to 16777216 (MiB), not \"4 GB\"" },
+		{ "System.MemorySize", "1.5", "must be an integer from 1 to 16777216 (MiB), not \"1.5\"" },
+		{ "System.MemorySize", "[1]", "must be an integer from 1 to 16777216 (MiB), not \"[1]\"" },
+		{ "System.CPUFlagsAdd", "sse", "must be a JSON array in brackets, not \"sse\"" },
+		{ "System", "x", "must be a JSON object in braces, not \"x\"" },
+		{ "Drive[0]", "[]", "must be a JSON object in braces, not \"[]\"" },
+	};
+	g_autoptr(UtmConfig) config = load_sample("full.plist");
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		UtmError *error = NULL;
+		g_assert_cmpint(utm_config_set_text(config, cases[i].path, cases[i].text, &error), ==,
+		                UTM_ERROR_CONFIG_MALFORMED);
+		g_assert_cmpstr(utm_error_get_key_path(error), ==, cases[i].path);
+		assert_says(error, cases[i].message, "in that form");
+		g_assert_cmpint(utm_config_set_text(config, cases[i].path, cases[i].text, NULL), ==, UTM_ERROR_CONFIG_MALFORMED);
+	}
+	UtmError *error = NULL;
+	g_autofree char *large = g_strnfill(1000, 'y');
+	g_assert_cmpint(utm_config_set_text(config, "QEMU.TSO", large, &error), ==, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(strlen(utm_error_get_message(error)), <, 200);
+	g_clear_pointer(&error, utm_error_unref);
+	/* JSON that is damaged inside is another matter. */
+	g_assert_cmpint(utm_config_set_text(config, "Drive", "[{]", &error), ==, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_nonnull(strstr(utm_error_get_message(error), "JSON, byte"));
+	g_clear_pointer(&error, utm_error_unref);
+}
+
+/* The path is right then, so the remedy is not about its spelling. */
+static void test_wrong_kinds_are_told_the_kind(void)
+{
+	g_autoptr(UtmConfig) config = load_sample("full.plist");
+	UtmError *error = NULL;
+	int64_t number;
+	bool flag;
+	char *text;
+	size_t count;
+	g_assert_cmpint(utm_config_get_int(config, "System.CPU", &number, &error), ==, UTM_ERROR_KEY_PATH);
+	assert_says(g_steal_pointer(&error), "is not an integer", "The key holds a string");
+	g_assert_cmpint(utm_config_get_bool(config, "Drive", &flag, &error), ==, UTM_ERROR_KEY_PATH);
+	assert_says(g_steal_pointer(&error), "is not a boolean", "The key holds an array");
+	g_assert_cmpint(utm_config_get_string(config, "System", &text, &error), ==, UTM_ERROR_KEY_PATH);
+	assert_says(g_steal_pointer(&error), "is not a string", "The key holds a section");
+	g_assert_cmpint(utm_config_get_count(config, "Drive[0]", &count, &error), ==, UTM_ERROR_KEY_PATH);
+	assert_says(g_steal_pointer(&error), "is not an array", "The key holds a section");
+	g_assert_cmpint(utm_config_set_int(config, "QEMU.TSO", 1, &error), ==, UTM_ERROR_KEY_PATH);
+	assert_says(g_steal_pointer(&error), "is not an integer", "The key holds a boolean");
+	g_assert_cmpint(utm_config_insert(config, "System", 0, "{}", &error), ==, UTM_ERROR_KEY_PATH);
+	assert_says(g_steal_pointer(&error), "is not an array", "The key holds a section");
+	g_assert_cmpint(utm_config_insert(config, "Drive", 0, "{'x': 1}", &error), ==, UTM_ERROR_KEY_PATH);
+	g_assert_null(strstr(utm_error_get_remedy(error), "The key holds"));
+	g_clear_pointer(&error, utm_error_unref);
+	g_assert_cmpint(utm_config_get_int(config, "System.Nope", &number, &error), ==, UTM_ERROR_KEY_PATH);
+	g_assert_null(strstr(utm_error_get_remedy(error), "The key holds"));
+	g_clear_pointer(&error, utm_error_unref);
 }
 
 static void test_paths_that_are_refused(void)
@@ -1171,7 +1243,8 @@ static void test_damaged(void)
 		g_autoptr(UtmConfig) config = NULL;
 		for (int i = g_test_rand_int_range(1, 8); i > 0; i--)
 			copy[g_test_rand_int_range(0, (gint32)length)] = (char)g_test_rand_int_range(0, 256);
-		(void)utm_config_new_from_data(copy, length, &config, NULL);
+		int result = utm_config_new_from_data(copy, length, &config, NULL);
+		g_assert_true((result == 0) == (config != NULL));
 	}
 	free(binary);
 	plist_free(root);
@@ -1306,6 +1379,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/apple-edits", test_apple_edits);
 	g_test_add_func("/config/set-and-get", test_set_and_get);
 	g_test_add_func("/config/edits-that-are-refused", test_edits_that_are_refused);
+	g_test_add_func("/config/texts-are-told-the-form", test_texts_are_told_the_form);
+	g_test_add_func("/config/wrong-kinds-are-told-the-kind", test_wrong_kinds_are_told_the_kind);
 	g_test_add_func("/config/paths-that-are-refused", test_paths_that_are_refused);
 	g_test_add_func("/config/wrong-accessors", test_wrong_accessors);
 	g_test_add_func("/config/insert-and-remove", test_insert_and_remove);

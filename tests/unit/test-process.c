@@ -110,6 +110,26 @@ static void test_tail_is_bounded(void)
 	utm_context_unref(context);
 }
 
+/* One long line of characters of two, three and four bytes: wherever it is cut, no half of one is left. */
+static void test_tail_keeps_characters(void)
+{
+	static const char *const characters[] = { "é", "語", "🖥" };
+	for (gsize i = 0; i < G_N_ELEMENTS(characters); i++) {
+		UtmContext *context = utm_context_new(NULL, NULL);
+		Run run = { 0 };
+		g_autofree char *script = g_strdup_printf(
+			"i=0; printf x >&2; while [ $i -lt 3000 ]; do printf %s; i=$((i+1)); done >&2", characters[i]);
+		run_start(&run, context, SHELL(script));
+		run_wait(&run);
+		g_assert_cmpuint(strlen(run.tail), <=, 4096);
+		g_assert_cmpuint(strlen(run.tail), >, 2000);
+		g_assert_true(g_utf8_validate(run.tail, -1, NULL));
+		g_assert_null(strstr(run.tail, "\xef\xbf\xbd"));
+		g_free(run.tail);
+		utm_context_unref(context);
+	}
+}
+
 static void test_signal(void)
 {
 	UtmContext *context = utm_context_new(NULL, NULL);
@@ -258,7 +278,9 @@ static void test_runtime_dir(void)
 	g_autofree char *base = g_dir_make_tmp("utm-test-XXXXXX", NULL);
 	g_autofree char *below = g_build_filename(base, "run", NULL);
 	UtmContext *context = context_with_runtime_dir(below);
-	g_autofree char *path = utm__runtime_dir_new(context, NULL);
+	int lock = -1;
+	g_autofree char *path = utm__runtime_dir_new(context, &lock, NULL);
+	g_assert_cmpint(lock, >=, 0);
 	g_assert_true(g_str_has_prefix(path, below));
 	struct stat info;
 	g_assert_cmpint(stat(path, &info), ==, 0);
@@ -269,7 +291,8 @@ static void test_runtime_dir(void)
 	g_assert_cmpint(fd, >=, 0);
 	g_assert_cmpint(stat(socket_path, &info), ==, 0);
 	g_assert_cmpint(info.st_mode & 0777, ==, 0600);
-	utm__runtime_dir_remove(path);
+	utm__runtime_dir_remove(path, &lock);
+	g_assert_cmpint(lock, ==, -1);
 	g_assert_cmpint(stat(path, &info), ==, -1);
 	g_assert_cmpint(rmdir(below), ==, 0);
 	g_assert_cmpint(rmdir(base), ==, 0);
@@ -282,21 +305,22 @@ static void test_runtime_dir_too_long(void)
 	g_autofree char *name = g_strnfill(200, 'h');
 	g_autofree char *home = g_build_filename(base, name, NULL);
 	UtmContext *context = context_with_runtime_dir(home);
-	g_autofree char *path = utm__runtime_dir_new(context, NULL);
+	int lock = -1;
+	g_autofree char *path = utm__runtime_dir_new(context, &lock, NULL);
 	g_assert_nonnull(path);
 	g_assert_cmpuint(strlen(path), <=, UTM_RUNTIME_DIR_MAX);
-	utm__runtime_dir_remove(path);
+	utm__runtime_dir_remove(path, &lock);
 	rmdir(home);
 	rmdir(base);
 	utm_context_unref(context);
 }
 
-static char *make_in(const char *chosen, UtmError **error)
+static char *make_in(const char *chosen, int *ret_lock, UtmError **error)
 {
 	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
 	options.runtime_dir = chosen;
 	UtmContext *context = utm_context_new(&options, NULL);
-	char *path = utm__runtime_dir_new(context, error);
+	char *path = utm__runtime_dir_new(context, ret_lock, error);
 	utm_context_unref(context);
 	return path;
 }
@@ -305,27 +329,106 @@ static char *make_in(const char *chosen, UtmError **error)
 static void test_runtime_dir_unusable(void)
 {
 	UtmError *error = NULL;
-	g_assert_null(make_in("/proc", &error));
+	int lock = -1;
+	g_assert_null(make_in("/proc", &lock, &error));
+	g_assert_cmpint(lock, ==, -1);
 	g_assert_cmpstr(utm_error_get_file(error), ==, "/proc");
 	utm_error_unref(error);
 	g_autofree char *base = g_dir_make_tmp("utm-rel-XXXXXX", NULL);
 	g_autofree char *former = g_get_current_dir();
 	g_assert_cmpint(chdir(base), ==, 0);
-	g_autofree char *path = make_in("run", NULL);
+	g_autofree char *path = make_in("run", &lock, NULL);
 	g_assert_cmpint(chdir(former), ==, 0);
 	g_assert_true(path && g_str_has_prefix(path, base));
-	utm__runtime_dir_remove(path);
+	utm__runtime_dir_remove(path, &lock);
 	g_autofree char *made = g_build_filename(base, "run", NULL);
 	g_assert_cmpint(rmdir(made), ==, 0);
 	rmdir(base);
 	static const char *const suggestions[] = { "/proc", "relative", "", "/nonexistent" };
 	for (gsize i = 0; i < G_N_ELEMENTS(suggestions); i++) {
 		g_setenv("XDG_RUNTIME_DIR", suggestions[i], TRUE);
-		g_autofree char *other = make_in(NULL, NULL);
+		g_autofree char *other = make_in(NULL, &lock, NULL);
 		g_assert_true(other && g_str_has_prefix(other, "/tmp/"));
-		utm__runtime_dir_remove(other);
+		utm__runtime_dir_remove(other, &lock);
 	}
 	g_unsetenv("XDG_RUNTIME_DIR");
+}
+
+/* A host that has a machine's directory, says so and is killed. */
+static int be_the_owner(const char *base)
+{
+	int lock = -1;
+	UtmContext *context = context_with_runtime_dir(base);
+	g_autofree char *path = utm__runtime_dir_new(context, &lock, NULL);
+	if (utm__listen_unix(path, "qmp.sock", NULL, NULL) < 0)
+		return 1;
+	dprintf(1, "%s\n", path);
+	pause();
+	return 0;
+}
+
+static char *left_by_a_killed_host(const char *base)
+{
+	const char *words[] = { "/proc/self/exe", "--owner", base, NULL };
+	GPid pid;
+	int out;
+	char line[256] = "";
+	g_assert_true(g_spawn_async_with_pipes(NULL, (char **)words, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, NULL,
+	                                       &out, NULL, NULL));
+	gsize length = 0;
+	while (length < sizeof line - 1 && read(out, line + length, 1) == 1 && line[length] != '\n')
+		length++;
+	line[length] = 0;
+	kill(pid, SIGKILL);
+	g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+	close(out);
+	g_assert_true(g_file_test(line, G_FILE_TEST_IS_DIR));
+	return g_strdup(line);
+}
+
+static char *new_dir_in(const char *base, const char *name, bool with_lock)
+{
+	char *path = g_build_filename(base, name, NULL);
+	g_autofree char *lock = g_build_filename(path, "lock", NULL);
+	g_assert_cmpint(g_mkdir_with_parents(path, 0700), ==, 0);
+	g_assert_true(!with_lock || g_file_set_contents_full(lock, "", 0, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+	return path;
+}
+
+/* What killed hosts left goes with the next machine; what lives, was never ours or leads elsewhere stays. */
+static void test_runtime_dir_sweep(void)
+{
+	int lock = -1, next_lock = -1;
+	g_autofree char *base = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	g_autofree char *left = left_by_a_killed_host(base);
+	g_autofree char *mine = make_in(base, &lock, NULL);
+	g_assert_false(g_file_test(left, G_FILE_TEST_EXISTS));
+
+	g_autofree char *unlocked = new_dir_in(base, "libutm-AAAAAA", false);
+	g_autofree char *open_to_all = new_dir_in(base, "libutm-BBBBBB", true);
+	g_autofree char *other_name = new_dir_in(base, "libutm-other", true);
+	g_autofree char *target = new_dir_in(base, "target", true);
+	g_autofree char *link = g_build_filename(base, "libutm-CCCCCC", NULL);
+	g_autofree char *dead = new_dir_in(base, "libutm-DDDDDD", true);
+	g_autofree char *lock_link = new_dir_in(base, "libutm-EEEEEE", false);
+	g_autofree char *lock_of_link = g_build_filename(lock_link, "lock", NULL);
+	g_autofree char *target_lock = g_build_filename(target, "lock", NULL);
+	g_assert_cmpint(chmod(open_to_all, 0755), ==, 0);
+	g_assert_cmpint(symlink(target, link), ==, 0);
+	g_assert_cmpint(symlink(target_lock, lock_of_link), ==, 0);
+	g_autofree char *next = make_in(base, &next_lock, NULL);
+	const char *stay[] = { mine, next, unlocked, open_to_all, other_name, target_lock, link, lock_link };
+	for (gsize i = 0; i < G_N_ELEMENTS(stay); i++)
+		g_assert_true(g_file_test(stay[i], G_FILE_TEST_EXISTS));
+	g_assert_false(g_file_test(dead, G_FILE_TEST_EXISTS));
+
+	utm__runtime_dir_remove(mine, &lock);
+	utm__runtime_dir_remove(next, &next_lock);
+	const char *directories[] = { unlocked, open_to_all, other_name, target, lock_link };
+	g_assert_cmpint(unlink(link), ==, 0);
+	for (gsize i = 0; i < G_N_ELEMENTS(directories); i++)
+		utm__runtime_dir_remove(directories[i], &lock);
+	g_assert_cmpint(rmdir(base), ==, 0);
 }
 
 static void nothing(void *data)
@@ -465,9 +568,12 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "--host") == 0)
 		return be_the_host();
+	if (argc > 2 && strcmp(argv[1], "--owner") == 0)
+		return be_the_owner(argv[2]);
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/process/exit-status-and-tail", test_exit_status_and_tail);
 	g_test_add_func("/process/tail-is-bounded", test_tail_is_bounded);
+	g_test_add_func("/process/tail-keeps-characters", test_tail_keeps_characters);
 	g_test_add_func("/process/signal", test_signal);
 	g_test_add_func("/process/inherits", test_what_the_child_inherits);
 	g_test_add_func("/process/program-missing", test_program_missing);
@@ -482,5 +588,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/process/no-pidfd", test_without_pidfd);
 	g_test_add_func("/process/runtime-dir/made-and-removed", test_runtime_dir);
 	g_test_add_func("/process/runtime-dir/too-long", test_runtime_dir_too_long);
+	g_test_add_func("/process/runtime-dir/sweep", test_runtime_dir_sweep);
 	return g_test_run();
 }

@@ -50,13 +50,14 @@ static void on_serial(UtmVm *vm, uint32_t index, const void *bytes, size_t size,
 }
 
 /* A context whose sockets go to a directory of the test, so that what is left there can be seen. */
-static void open_fixture(Fixture *f, const TestEdit *edits, const char *qemu_dir)
+static void open_fixture_with(Fixture *f, const TestEdit *edits, const char *qemu_dir, const char *console_engine)
 {
 	const char *dirs[] = { qemu_dir, NULL };
 	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
 	f->runtime = g_dir_make_tmp("utm-run-XXXXXX", NULL);
 	options.runtime_dir = f->runtime;
 	options.accel_policy = UTM_ACCEL_POLICY_TCG;
+	options.console_engine = console_engine;
 	if (qemu_dir)
 		options.qemu_dirs = dirs;
 	f->context = utm_context_new(&options, NULL);
@@ -66,13 +67,16 @@ static void open_fixture(Fixture *f, const TestEdit *edits, const char *qemu_dir
 	f->serial = g_string_new(NULL);
 	f->warnings = g_string_new(NULL);
 	f->qmp_events = g_string_new(NULL);
-	UtmError *error = NULL;
-	utm_bundle_open(f->context, f->bundle_path, &f->bundle, &error);
-	g_assert_null(error);
+	g_assert_cmpint(utm_bundle_open(f->context, f->bundle_path, &f->bundle, NULL), ==, 0);
 	g_assert_cmpint(utm_vm_new(f->bundle, &f->vm, NULL), ==, 0);
 	utm_vm_set_event_handler(f->vm, on_event, f, NULL);
 	if (utm_vm_get_serial_count(f->vm))
 		utm_vm_set_serial_handler(f->vm, 0, on_serial, f, NULL, NULL);
+}
+
+static void open_fixture(Fixture *f, const TestEdit *edits, const char *qemu_dir)
+{
+	open_fixture_with(f, edits, qemu_dir, NULL);
 }
 
 static void assert_nothing_left(Fixture *f)
@@ -100,18 +104,20 @@ static void close_fixture(Fixture *f)
 	g_string_free(f->qmp_events, TRUE);
 }
 
-static void assert_ok(int result, UtmError *error)
+/* By address: the call that sets the error may come after the other arguments. */
+static void assert_ok(int result, UtmError *const *error)
 {
 	if (result < 0) {
-		g_autofree char *text = utm_error_dup_text(error);
-		g_error("%s\n%s", text, utm_error_get_stderr_tail(error) ? utm_error_get_stderr_tail(error) : "");
+		const char *tail = utm_error_get_stderr_tail(*error);
+		g_autofree char *text = utm_error_dup_text(*error);
+		g_error("%s\n%s", text, tail ? tail : "");
 	}
 }
 
 static void start(Fixture *f)
 {
 	UtmError *error = NULL;
-	assert_ok(utm_vm_start(f->vm, NULL, &error), error);
+	assert_ok(utm_vm_start(f->vm, NULL, &error), &error);
 	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
 }
 
@@ -180,11 +186,77 @@ static void test_picture_right_after_start(void)
 		start(f);
 		UtmFrame *frame = NULL;
 		UtmError *error = NULL;
-		assert_ok(utm_display_wait_frame(utm_vm_get_display(f->vm, 0), 0, WAIT_MS, NULL, &frame, &error), error);
+		assert_ok(utm_display_wait_frame(utm_vm_get_display(f->vm, 0), 0, WAIT_MS, NULL, &frame, &error), &error);
 		utm_frame_unref(frame);
 		g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
 	}
 	close_fixture(f);
+}
+
+static int wait_frame(Fixture *f, int64_t timeout_ms, UtmError **error)
+{
+	UtmFrame *frame = NULL;
+	int result = utm_display_wait_frame(utm_vm_get_display(f->vm, 0), 0, timeout_ms, NULL, &frame, error);
+	g_assert_true((frame != NULL) == (result == 0));
+	utm_frame_unref(frame);
+	return result;
+}
+
+static void on_console_event(UtmConsole *console, const UtmConsoleEvent *event, void *data)
+{
+	if (event->kind == UTM_CONSOLE_EVENT_STATE)
+		g_string_append_printf(data, "%s ", utm_console_state_get_name(event->state));
+}
+
+/* Nor need the start be over: a machine that was told to start is waited for, and one that was not is no end. */
+static void test_picture_while_starting(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmError *error = NULL;
+	open_fixture(f, commander, NULL);
+	g_autoptr(GString) states = g_string_new(NULL);
+	UtmConsole *console = utm_vm_get_console(f->vm);
+	utm_console_set_event_handler(console, on_console_event, states, NULL);
+	g_assert_cmpuint(utm_console_get_state(console), ==, UTM_CONSOLE_STATE_IDLE);
+	g_assert_cmpint(wait_frame(f, -1, NULL), ==, UTM_ERROR_INVALID_STATE);
+	g_assert_cmpint(utm_console_send_key(console, 0x1e, true, NULL), ==, UTM_ERROR_INVALID_STATE);
+	for (int i = 0; i < 3; i++) {
+		g_string_truncate(states, 0);
+		g_assert_cmpint(utm_vm_start_async(f->vm, NULL, NULL, NULL, NULL, NULL), ==, 0);
+		assert_ok(wait_frame(f, WAIT_MS, &error), &error);
+		g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+		g_assert_cmpint(wait_frame(f, -1, NULL), ==, UTM_ERROR_VM_ENDED);
+		WAIT_FOR(strstr(states->str, "closed"));
+		/* A picture may come before the inputs are there, and with them the state of being connected. */
+		g_assert_true(g_str_has_prefix(states->str, i ? "connecting " : "idle connecting "));
+		g_assert_true(g_str_has_suffix(strstr(states->str, "closed"), "closed "));
+	}
+	utm_console_set_event_handler(console, NULL, NULL, NULL);
+	close_fixture(f);
+}
+
+/* Who waits for a picture of a machine whose engine is broken is told so, in the engine's words, and does not wait. */
+static void test_picture_without_an_engine(void)
+{
+	static const struct {
+		const char *engine;
+		const char *text;
+	} cases[] = { { "/nonexistent/engine", "/nonexistent/engine" }, { "/bin/false", "exited with status 1" } };
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		Fixture fixture = { 0 }, *f = &fixture;
+		open_fixture_with(f, commander, NULL, cases[i].engine);
+		g_assert_cmpint(utm_vm_start_async(f->vm, NULL, NULL, NULL, NULL, NULL), ==, 0);
+		UtmError *error = NULL;
+		g_assert_cmpint(wait_frame(f, -1, &error), ==, UTM_ERROR_CONSOLE_ENGINE);
+		g_autofree char *text = utm_error_dup_text(error);
+		g_test_message("%s", text);
+		g_assert_nonnull(strstr(text, cases[i].text));
+		utm_error_unref(error);
+		WAIT_FOR(utm_vm_get_state(f->vm) == UTM_VM_STATE_RUNNING);
+		g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+		g_assert_cmpint(wait_frame(f, -1, NULL), ==, UTM_ERROR_VM_ENDED);
+		close_fixture(f);
+	}
 }
 
 static void test_start_again(void)
@@ -368,12 +440,53 @@ static void test_async_and_cancel(void)
 	g_assert_cmpint(started.code, ==, 0);
 	g_assert_cmpint(started.frees, ==, 1);
 
+	Done controlled = { 0 };
+	g_assert_cmpint(utm_vm_pause_async(f->vm, on_done, &controlled, on_freed, NULL), ==, 0);
+	WAIT_FOR(controlled.frees == 1);
+	g_assert_cmpint(controlled.code, ==, 0);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_PAUSED);
+	g_assert_cmpint(utm_vm_pause_async(f->vm, on_done, &controlled, on_freed, NULL), ==, 0);
+	WAIT_FOR(controlled.frees == 2);
+	g_assert_cmpint(controlled.code, ==, UTM_ERROR_INVALID_STATE);
+	g_assert_cmpint(utm_vm_resume_async(f->vm, on_done, &controlled, on_freed, NULL), ==, 0);
+	WAIT_FOR(controlled.frees == 3);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
+	g_assert_cmpint(utm_vm_reset_async(f->vm, on_done, &controlled, on_freed, NULL), ==, 0);
+	WAIT_FOR(controlled.frees == 4);
+	g_assert_cmpint(controlled.code, ==, 0);
+	g_assert_cmpint(controlled.calls, ==, 4);
+	g_assert_cmpint(utm_vm_reset_async(NULL, on_done, &controlled, on_freed, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(controlled.frees, ==, 5);
+
 	/* A cancelled escalation leaves the machine as it is. */
 	UtmVmStopOptions options = UTM_VM_STOP_OPTIONS_INIT;
 	options.cancel = utm_cancel_new();
 	utm_vm_stop_async(f->vm, UTM_VM_STOP_ESCALATE, &options, on_done, &stopped, on_freed, NULL);
 	utm_cancel_trigger(options.cancel);
 	WAIT_FOR(stopped.calls);
+	g_assert_cmpint(stopped.code, ==, UTM_ERROR_CANCELLED);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
+	utm_cancel_unref(options.cancel);
+	g_assert_cmpstr(utm_vm_event_kind_get_name(UTM_VM_EVENT_LOG), ==, "log");
+	g_assert_null(utm_vm_event_kind_get_name(0));
+	g_assert_null(utm_vm_event_kind_get_name(UTM_VM_EVENT_LOG + 1));
+	close_fixture(f);
+}
+
+/* A power button that QEMU does not pass on is given up when the caller wants. */
+static void test_fake_cancelled_request(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	Done stopped = { 0 };
+	UtmVmStopOptions options = UTM_VM_STOP_OPTIONS_INIT;
+	options.cancel = utm_cancel_new();
+	g_setenv("FAKE_QEMU_MODE", "numb", TRUE);
+	open_fixture(f, headless, g_getenv("UTM_TEST_FAKE_QEMU_DIR"));
+	start(f);
+	utm_vm_stop_async(f->vm, UTM_VM_STOP_REQUEST, &options, on_done, &stopped, on_freed, NULL);
+	g_usleep(100000);
+	utm_cancel_trigger(options.cancel);
+	WAIT_FOR(stopped.frees);
 	g_assert_cmpint(stopped.code, ==, UTM_ERROR_CANCELLED);
 	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
 	utm_cancel_unref(options.cancel);
@@ -422,10 +535,10 @@ static void test_long_paths(void)
 	UtmBundle *bundle = NULL;
 	UtmVm *vm = NULL;
 	UtmError *error = NULL;
-	assert_ok(utm_bundle_open(context, path, &bundle, &error), error);
-	assert_ok(utm_vm_new(bundle, &vm, &error), error);
-	assert_ok(utm_vm_start(vm, NULL, &error), error);
-	assert_ok(utm_vm_stop(vm, UTM_VM_STOP_FORCE, NULL, &error), error);
+	assert_ok(utm_bundle_open(context, path, &bundle, &error), &error);
+	assert_ok(utm_vm_new(bundle, &vm, &error), &error);
+	assert_ok(utm_vm_start(vm, NULL, &error), &error);
+	assert_ok(utm_vm_stop(vm, UTM_VM_STOP_FORCE, NULL, &error), &error);
 	utm_vm_unref(vm);
 	utm_bundle_unref(bundle);
 	utm_context_unref(context);
@@ -503,6 +616,120 @@ static void test_fake_exits_at_once(void)
 	Fixture fixture = { 0 }, *f = &fixture;
 	with_fake(f, "exit");
 	assert_start_fails(f, NULL, UTM_ERROR_PROCESS_EXITED, "exit status 1");
+	close_fixture(f);
+}
+
+/* Neither the warnings before it nor the hint after it are why it did not start. */
+static void test_fake_complains(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	with_fake(f, "complain");
+	assert_start_fails(f, NULL, UTM_ERROR_PROCESS_EXITED, "(exit status 1): qemu-system-x86_64: -device frob");
+	close_fixture(f);
+}
+
+/* A guest that has run was started, and has ended, even when that was too quick to be asked about. */
+static void test_fake_powers_off_at_once(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmError *error = NULL;
+	with_fake(f, "poweroff");
+	assert_ok(utm_vm_start(f->vm, NULL, &error), &error);
+	assert_end(f, UTM_END_GUEST_SHUTDOWN);
+	g_assert_cmpstr(f->states->str, ==, "starting running stopping stopped ");
+	close_fixture(f);
+}
+
+/* What waits for a picture of a start that fails is woken, and finds the reason. */
+static void test_fake_picture_of_a_failed_start(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	g_setenv("FAKE_QEMU_MODE", "exit", TRUE);
+	open_fixture(f, NULL, g_getenv("UTM_TEST_FAKE_QEMU_DIR"));
+	for (int i = 0; i < 3; i++) {
+		g_assert_cmpint(utm_vm_start_async(f->vm, NULL, NULL, NULL, NULL, NULL), ==, 0);
+		g_assert_cmpint(wait_frame(f, -1, NULL), ==, UTM_ERROR_VM_ENDED);
+		g_assert_cmpuint(utm_end_reason_get_kind(utm_vm_get_end_reason(f->vm)), ==, UTM_END_START_FAILED);
+		WAIT_FOR(f->ended == i + 1);
+	}
+	close_fixture(f);
+}
+
+/* A start that never began ends nothing: the former reason stays, and no event tells of an end. */
+static void test_fake_start_cancelled_before_it_began(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmVmStartOptions options = UTM_VM_START_OPTIONS_INIT;
+	options.cancel = utm_cancel_new();
+	utm_cancel_trigger(options.cancel);
+	with_fake(f, "");
+	g_assert_cmpint(utm_vm_start(f->vm, &options, NULL), ==, UTM_ERROR_CANCELLED);
+	g_assert_null(utm_vm_get_end_reason(f->vm));
+	start(f);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+	assert_end(f, UTM_END_QUIT);
+	g_assert_cmpint(utm_vm_start(f->vm, &options, NULL), ==, UTM_ERROR_CANCELLED);
+	assert_end(f, UTM_END_QUIT);
+	while (utm_context_wait(f->context, 50) > 0)
+		;
+	g_assert_cmpint(f->ended, ==, 1);
+	utm_cancel_unref(options.cancel);
+	close_fixture(f);
+}
+
+static void assert_no_start(Fixture *f, UtmVmStartOptions options)
+{
+	g_assert_cmpint(utm_vm_start(f->vm, &options, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_vm_start_async(f->vm, &options, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+}
+
+static void assert_no_stop(Fixture *f, UtmVmStopOptions options)
+{
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, &options, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_vm_stop_async(f->vm, UTM_VM_STOP_FORCE, &options, NULL, NULL, NULL, NULL), ==,
+	                UTM_ERROR_INVALID_ARGUMENT);
+}
+
+static void test_wrong_options(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	UtmVmStartOptions start_options = UTM_VM_START_OPTIONS_INIT;
+	UtmVmStopOptions stop_options = UTM_VM_STOP_OPTIONS_INIT;
+	with_fake(f, "");
+	start_options.timeout_ms = -2;
+	assert_no_start(f, start_options);
+	start_options.timeout_ms = 0;
+	start_options.reserved = 1;
+	assert_no_start(f, start_options);
+	start_options.reserved = 0;
+	start_options.flags = 1u << 31;
+	assert_no_start(f, start_options);
+	stop_options.request_timeout_ms = -2;
+	assert_no_stop(f, stop_options);
+	stop_options.request_timeout_ms = 0;
+	stop_options.force_timeout_ms = INT64_MIN;
+	assert_no_stop(f, stop_options);
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_STOPPED);
+	close_fixture(f);
+}
+
+/* -1 is no deadline at all; only the end of the machine ends such a call. */
+static void test_fake_stop_without_deadline(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	Done forced = { 0 };
+	UtmVmStopOptions options = UTM_VM_STOP_OPTIONS_INIT;
+	options.force_timeout_ms = -1;
+	with_fake(f, "no-quit");
+	start(f);
+	utm_vm_stop_async(f->vm, UTM_VM_STOP_FORCE, &options, on_done, &forced, on_freed, NULL);
+	gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC;
+	while (g_get_monotonic_time() < end)
+		utm_context_wait(f->context, 100);
+	g_assert_cmpint(forced.calls, ==, 0);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_KILL, NULL, NULL), ==, 0);
+	WAIT_FOR(forced.calls);
+	g_assert_cmpint(forced.code, ==, 0);
 	close_fixture(f);
 }
 
@@ -719,6 +946,8 @@ int main(int argc, char **argv)
 	if (qemu && g_getenv("UTM_TEST_COMMANDER")) {
 		g_test_add_func("/vm/life", test_whole_life);
 		g_test_add_func("/vm/picture-right-after-start", test_picture_right_after_start);
+		g_test_add_func("/vm/picture-while-starting", test_picture_while_starting);
+		g_test_add_func("/vm/picture-without-an-engine", test_picture_without_an_engine);
 		g_test_add_func("/vm/start-again", test_start_again);
 		g_test_add_func("/vm/kill", test_kill);
 		g_test_add_func("/vm/killed-by-somebody", test_killed_by_somebody);
@@ -740,6 +969,13 @@ int main(int argc, char **argv)
 	}
 	g_test_add_func("/vm/fault/no-qemu", test_no_qemu);
 	g_test_add_func("/vm/fault/exits-at-once", test_fake_exits_at_once);
+	g_test_add_func("/vm/fault/cancelled-request", test_fake_cancelled_request);
+	g_test_add_func("/vm/fault/complains", test_fake_complains);
+	g_test_add_func("/vm/fault/powers-off-at-once", test_fake_powers_off_at_once);
+	g_test_add_func("/vm/fault/picture-of-a-failed-start", test_fake_picture_of_a_failed_start);
+	g_test_add_func("/vm/fault/cancelled-before-the-start", test_fake_start_cancelled_before_it_began);
+	g_test_add_func("/vm/fault/wrong-options", test_wrong_options);
+	g_test_add_func("/vm/fault/stop-without-deadline", test_fake_stop_without_deadline);
 	g_test_add_func("/vm/fault/hangs-before-greeting", test_fake_hangs_before_the_greeting);
 	g_test_add_func("/vm/fault/prints-rubbish", test_fake_prints_rubbish);
 	g_test_add_func("/vm/fault/never-answers", test_fake_never_answers);
