@@ -27,11 +27,11 @@ static void set_if_empty(char **place, const char *text)
 		set_text(place, text);
 }
 
-#define SET_IF_ABSENT(object, member, value)                                                                         \
-	do {                                                                                                             \
-		if (!(object)->has_##member)                                                                                 \
-			(object)->member = (value);                                                                              \
-		(object)->has_##member = true;                                                                               \
+#define SET_IF_ABSENT(object, member, value)                                                                           \
+	do {                                                                                                               \
+		if (!(object)->has_##member)                                                                                   \
+			(object)->member = (value);                                                                                \
+		(object)->has_##member = true;                                                                                 \
 	} while (0)
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -114,8 +114,7 @@ static void normalise_drive_names(UtmMigration *migration, UtmLegacyQemu *old)
 		g_autofree char *path = g_strdup_printf("Drives[%zu].DriveName", i);
 		if (old->drives[i]->drive_name && strcmp(old->drives[i]->drive_name, name) != 0)
 			utm__migration_note(migration, UTM_CONFIG_NOTE_CHANGED, path,
-			                    "all drives are numbered, because one of their names begins with a digit or has unusual "
-			                    "characters");
+			                    "all drives are numbered: the name of one begins with a digit or has odd characters");
 		set_text(&old->drives[i]->drive_name, name);
 	}
 }
@@ -283,7 +282,8 @@ static void migrate_information(UtmMigration *migration, const UtmLegacyQemu *ol
 		g_free(information->uuid);
 		information->uuid = g_ascii_strup(uuid, -1);
 	} else if (!is_empty(uuid)) {
-		utm__migration_note(migration, UTM_CONFIG_NOTE_CHANGED, "System.SystemUUID", "is not a UUID; there is a new one");
+		utm__migration_note(migration, UTM_CONFIG_NOTE_CHANGED, "System.SystemUUID",
+		                    "is not a UUID; there is a new one");
 	}
 	set_text(&information->icon, info ? info->icon : NULL);
 	information->icon_custom = info && info->icon && info->icon_custom;
@@ -304,7 +304,8 @@ static const char *replaced_target(const char *architecture, const char *target,
 	if (!is_known)
 		return is_pc_target(target) ? NULL : "q35";
 	for (gsize i = 0; i < G_N_ELEMENTS(default_targets); i++)
-		if (strcmp(default_targets[i].architecture, architecture) == 0 && g_strcmp0(default_targets[i].gone, target) == 0)
+		if (strcmp(default_targets[i].architecture, architecture) == 0 &&
+		    g_strcmp0(default_targets[i].gone, target) == 0)
 			return default_targets[i].target;
 	return NULL;
 }
@@ -437,7 +438,8 @@ static void migrate_drives(UtmMigration *migration, const UtmLegacyQemu *old, Ut
 	}
 }
 
-static void migrate_forward(const UtmMigration *migration, const UtmLegacyPortForward *old, UtmConfigPortForward *forward)
+static void migrate_forward(const UtmMigration *migration, const UtmLegacyPortForward *old,
+                            UtmConfigPortForward *forward)
 {
 	COPY(forward_copies, old, forward);
 	set_if_empty(&forward->host_address, "");
@@ -448,8 +450,7 @@ static void migrate_forward(const UtmMigration *migration, const UtmLegacyPortFo
 
 static bool has_network(const UtmLegacyNetworking *networking)
 {
-	return networking &&
-	       utm__migration_find_word(UTM_CONFIG_SCHEMA_NETWORK_MODE, "", networking->network_mode) >= 0;
+	return networking && utm__migration_find_word(UTM_CONFIG_SCHEMA_NETWORK_MODE, "", networking->network_mode) >= 0;
 }
 
 static void migrate_network(UtmMigration *migration, const UtmLegacyNetworking *old, UtmConfigQemu *qemu)
@@ -523,12 +524,20 @@ static char *dup_shown(const UtmSchemaMember *member, const void *object)
 	return member->kind == UTM_SCHEMA_STRING ? g_strdup(*(char *const *)field) : g_strdup("...");
 }
 
+/* The keys that say what there is are not lost with it, and a key that is always lost has a rule of its own. */
+static bool is_about(gsize rule, const char *name)
+{
+	static const char *const others[] = { "ConsoleOnly", "NetworkMode", "NetworkEnabled", "ConsoleTheme", "DHCPHost" };
+	bool is_other = false;
+	for (gsize i = 0; lost[rule].when != WHEN_ALWAYS && i < G_N_ELEMENTS(others); i++)
+		is_other |= strcmp(name, others[i]) == 0;
+	return !is_other && g_str_has_prefix(name, lost[rule].keys);
+}
+
 static void note_lost_key(UtmMigration *migration, const UtmSchemaMember *member, const void *object, gsize rule)
 {
 	const char *name = utm__schema_string(&utm__legacy_schema, member->name);
-	if (!utm__schema_is_present(member, object) || !g_str_has_prefix(name, lost[rule].keys) ||
-	    strcmp(name, "ConsoleOnly") == 0 || strcmp(name, "NetworkMode") == 0 || strcmp(name, "NetworkEnabled") == 0 ||
-	    (lost[rule].when != WHEN_ALWAYS && (strcmp(name, "ConsoleTheme") == 0 || strcmp(name, "DHCPHost") == 0)))
+	if (!utm__schema_is_present(member, object) || !is_about(rule, name))
 		return;
 	g_autofree char *value = dup_shown(member, object);
 	g_autofree char *path = g_strdup_printf("%s.%s", lost[rule].section, name);
@@ -542,7 +551,8 @@ static void note_lost(UtmMigration *migration, const UtmLegacyQemu *old)
 	const UtmSchemaType *root = &schema->types[UTM_LEGACY_SCHEMA_QEMU];
 	bool console = old->display && old->display->console_only;
 	const UtmLegacyNetworking *networking = old->networking;
-	bool network = networking && networking->has_network_enabled ? networking->network_enabled : has_network(networking);
+	bool network =
+		networking && networking->has_network_enabled ? networking->network_enabled : has_network(networking);
 	bool sound = old->sound && old->sound->sound_enabled && g_strcmp0(old->sound->sound_card, "pcspk") != 0;
 	const bool holds[WHEN_COUNT] = { true, console, !console, !network, !sound };
 	for (gsize rule = 0; rule < G_N_ELEMENTS(lost); rule++) {

@@ -72,8 +72,8 @@ static int find_legacy(const UtmConfigVersion *version, const UtmLegacyVersion *
 {
 	if (legacy->version > VERSION_LEGACY_APPLE_MAX)
 		return fail_at("version", UTM_ERROR_CONFIG_TOO_NEW, error,
-		               "version %" G_GINT64_FORMAT ", but without Backend there are only versions up to %d", legacy->version,
-		               VERSION_LEGACY_APPLE_MAX);
+		               "version %" G_GINT64_FORMAT ", but without Backend there are only versions up to %d",
+		               legacy->version, VERSION_LEGACY_APPLE_MAX);
 	if (legacy->version >= 1 && legacy->is_apple_virtualization) {
 		*ret_format = UTM_CONFIG_FORMAT_LEGACY_APPLE;
 		return 0;
@@ -181,8 +181,8 @@ static int load(const Input *input, const UtmConfigLoadOptions *options, UtmConf
 	if (result == 0)
 		result = load_root(input, &decision, &migration, &root, error);
 	if (result == 0)
-		*ret_config =
-			utm__config_new_taking(root, decision.format, decision.version, notes->len ? g_steal_pointer(&notes) : NULL);
+		*ret_config = utm__config_new_taking(root, decision.format, decision.version,
+		                                     notes->len ? g_steal_pointer(&notes) : NULL);
 	return result;
 }
 
@@ -208,8 +208,8 @@ static int load_data(const void *data, size_t size_bytes, const UtmConfigLoadOpt
 	return result < 0 ? result : load(&input, options, ret_config, error);
 }
 
-int utm_config_load_data(const void *data, size_t size_bytes, const UtmConfigLoadOptions *options, UtmConfig **ret_config,
-                         UtmError **error)
+int utm_config_load_data(const void *data, size_t size_bytes, const UtmConfigLoadOptions *options,
+                         UtmConfig **ret_config, UtmError **error)
 {
 	UtmConfigLoadOptions taken;
 	if (!ret_config || (!data && size_bytes))
@@ -218,7 +218,8 @@ int utm_config_load_data(const void *data, size_t size_bytes, const UtmConfigLoa
 	return result < 0 ? result : load_data(data, size_bytes, &taken, ret_config, error);
 }
 
-int utm_config_load_json(const char *json, const UtmConfigLoadOptions *options, UtmConfig **ret_config, UtmError **error)
+int utm_config_load_json(const char *json, const UtmConfigLoadOptions *options, UtmConfig **ret_config,
+                         UtmError **error)
 {
 	UtmConfigLoadOptions taken;
 	if (!json || !ret_config)
@@ -268,7 +269,8 @@ static char *dup_package_name(const char *path)
 	return g_utf8_make_valid(base, -1);
 }
 
-int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options, UtmConfig **ret_config, UtmError **error)
+int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options, UtmConfig **ret_config,
+                         UtmError **error)
 {
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	UtmConfigLoadOptions taken;

@@ -87,8 +87,8 @@ static void add_drives(UtmValue *state, const UtmLegacyView *view, bool exact)
 	for (gsize i = 0; is_object(bookmarks) && i < bookmarks->as.children.count; i++) {
 		const char *name = bookmarks->as.children.keys[i];
 		const UtmValue *bookmark = bookmarks->as.children.items[i];
-		const UtmValue *path = is_object(view->removable_drives_path) ? utm__value_find(view->removable_drives_path, name)
-		                                                              : NULL;
+		const UtmValue *path =
+			is_object(view->removable_drives_path) ? utm__value_find(view->removable_drives_path, name) : NULL;
 		if (bookmark->kind != UTM_TOKEN_DATA || !path || path->kind != UTM_TOKEN_STRING)
 			continue;
 		bool prefixed = !exact && g_str_has_prefix(name, "drive") && name[strlen("drive")];

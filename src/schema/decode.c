@@ -209,8 +209,8 @@ static int decode_enum(Decoder *d, const Step *at, const UtmSchemaMember *member
 	return 0;
 }
 
-static int decode_any(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, UtmValue **field,
-                      UtmError **error)
+static int decode_any(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token,
+                      UtmValue **field, UtmError **error)
 {
 	int result = utm__value_read(d->source, token, field, error);
 	if (result < 0) {
@@ -437,17 +437,19 @@ static bool takes(const UtmSchemaMember *member, bool lax, const UtmToken *token
 		[UTM_SCHEMA_STRUCT] = 1 << UTM_TOKEN_BEGIN_OBJECT,
 		[UTM_SCHEMA_NULL] = 1 << UTM_TOKEN_NULL,
 	};
-	guint kinds = member->flags & UTM_SCHEMA_ARRAY ? 1 << UTM_TOKEN_BEGIN_ARRAY : kinds_taken[member->kind];
-	if (member->kind == UTM_SCHEMA_ANY && member->type != UTM_SCHEMA_NONE && !(member->flags & UTM_SCHEMA_ARRAY))
+	guint kinds = kinds_taken[member->kind];
+	if (member->flags & UTM_SCHEMA_ARRAY)
+		return token->kind == UTM_TOKEN_BEGIN_ARRAY;
+	if (member->kind == UTM_SCHEMA_ANY && member->type != UTM_SCHEMA_NONE)
 		kinds = 1u << member->type | (lax ? 0 : 1 << UTM_TOKEN_BEGIN_OBJECT);
-	if (lax && !(member->flags & UTM_SCHEMA_ARRAY) && (member->kind == UTM_SCHEMA_BOOL || member->kind == UTM_SCHEMA_INT))
+	if (lax && (member->kind == UTM_SCHEMA_BOOL || member->kind == UTM_SCHEMA_INT))
 		kinds |= 1 << UTM_TOKEN_BOOL | 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_REAL | 1 << UTM_TOKEN_STRING;
 	return kinds >> token->kind & 1;
 }
 
 /*
- * What only the whole object can judge: a boolean in the place of an enumeration, and a wrong type where the key may not
- * count. True when that was it.
+ * What only the whole object can judge: a boolean in the place of an enumeration, and a wrong type where the key may
+ * not count. True when that was it.
  */
 static bool is_put_off(const UtmSchema *schema, const UtmSchemaMember *member, guint index, const UtmToken *token,
                        Pass *pass, void *object)
@@ -458,7 +460,8 @@ static bool is_put_off(const UtmSchema *schema, const UtmSchemaMember *member, g
 	bool misfit = conditional && !takes(member, false, token);
 	pass->late |= conditional || is_bool;
 	if (is_bool) {
-		*(int32_t *)utm__schema_at(object, member->offset) = token->boolean ? UTM_SCHEMA_RAW_TRUE : UTM_SCHEMA_RAW_FALSE;
+		int32_t *field = utm__schema_at(object, member->offset);
+		*field = token->boolean ? UTM_SCHEMA_RAW_TRUE : UTM_SCHEMA_RAW_FALSE;
 		utm__schema_set_present(member, object);
 	}
 	if (misfit)

@@ -61,7 +61,11 @@ static void assert_stable(const UtmConfig *config)
 
 /* --- QEMU --- */
 
-typedef enum Mode { BOTH, MENDED, EXACT } Mode;
+typedef enum Mode {
+	BOTH,
+	MENDED,
+	EXACT
+} Mode;
 
 typedef struct Case {
 	const char *old;
@@ -201,7 +205,8 @@ static const Case qemu_cases[] = {
 	{ "'Display':{'ConsoleOnly':true}", "Serial[0].Terminal.BackgroundColor", "#000000", BOTH },
 	{ "'Display':{'ConsoleOnly':true,'ConsoleTextColor':'#123456'}", "Serial[0].Terminal.ForegroundColor", "#123456",
 	  BOTH },
-	{ "'Display':{'ConsoleOnly':true,'ConsoleBackgroundColor':'#1'}", "Serial[0].Terminal.BackgroundColor", "#1", BOTH },
+	{ "'Display':{'ConsoleOnly':true,'ConsoleBackgroundColor':'#1'}", "Serial[0].Terminal.BackgroundColor", "#1",
+	  BOTH },
 	{ "'Display':{'ConsoleOnly':true,'ConsoleTheme':'Default'}", "Serial[0].Terminal.Theme", "-", BOTH },
 	{ "'Display':{'ConsoleOnly':true}", "Serial[0].Terminal.CursorBlink", "false", BOTH },
 	{ "'Display':{'ConsoleOnly':true,'ConsoleBlink':true}", "Serial[0].Terminal.CursorBlink", "true", BOTH },
@@ -220,8 +225,8 @@ static const Case qemu_cases[] = {
 	{ "'Display':{}", "Display[0].DynamicResolution", "false", BOTH },
 	{ "'Display':{},'Sharing':{'ClipboardSharing':true}", "Display[0].DynamicResolution", "true", BOTH },
 	{ "'Display':{},'Sharing':{'DirectorySharing':true}", "Display[0].DynamicResolution", "true", BOTH },
-	{ "'Display':{'DisplayFitScreen':false},'Sharing':{'ClipboardSharing':true}", "Display[0].DynamicResolution", "false",
-	  BOTH },
+	{ "'Display':{'DisplayFitScreen':false},'Sharing':{'ClipboardSharing':true}", "Display[0].DynamicResolution",
+	  "false", BOTH },
 	{ "'Display':{'DisplayFitScreen':true}", "Display[0].DynamicResolution", "true", BOTH },
 	{ "'Display':{'DisplayRetina':true}", "Display[0].NativeResolution", "true", BOTH },
 	/* Rule 22: USB. */
@@ -283,9 +288,10 @@ static const Case qemu_cases[] = {
 	{ "'Drives':[{'ImagePath':'a.img'}]", "Drive[0].ReadOnly", "false", BOTH },
 	{ "'Drives':[{'ImagePath':'a.img','Removable':true}]", "Drive[0].ImageName", "-", BOTH },
 	{ "'Drives':[{'ImagePath':'a.img','Removable':true}]", "Drive[0].ReadOnly", "true", BOTH },
-	{ "'Drives':[{'ImagePath':'efi_vars.fd','DriveName':'e'},{'ImagePath':'a','DriveName':'f'}]", "Drive[0].ImageName", "a",
+	{ "'Drives':[{'ImagePath':'efi_vars.fd','DriveName':'e'},{'ImagePath':'a','DriveName':'f'}]", "Drive[0].ImageName",
+	  "a", BOTH },
+	{ "'Drives':[{'ImagePath':'efi_vars.fd','DriveName':'e'},{'ImagePath':'a','DriveName':'f'}]", "Drive[1]", "-",
 	  BOTH },
-	{ "'Drives':[{'ImagePath':'efi_vars.fd','DriveName':'e'},{'ImagePath':'a','DriveName':'f'}]", "Drive[1]", "-", BOTH },
 	{ "'Drives':[{'ImagePath':'efi_vars.fd'},{'ImagePath':'a'}]", "Drive[0].Identifier", "1", BOTH },
 	/* Networks. */
 	{ "'Networking':{}", "Network", "[]", BOTH },
@@ -299,7 +305,8 @@ static const Case qemu_cases[] = {
 	{ "'Networking':{'NetworkMode':'host','NetworkCardMAC':'02:00:00:00:00:01'}", "Network[0].MacAddress",
 	  "02:00:00:00:00:01", BOTH },
 	{ "'Networking':{'NetworkMode':'host','IsolateGuest':true}", "Network[0].IsolateFromHost", "true", BOTH },
-	{ "'Networking':{'NetworkMode':'bridged','NetworkBridgeInterface':'en0'}", "Network[0].BridgeInterface", "en0", BOTH },
+	{ "'Networking':{'NetworkMode':'bridged','NetworkBridgeInterface':'en0'}", "Network[0].BridgeInterface", "en0",
+	  BOTH },
 	{ "'Networking':{'NetworkMode':'shared','NetworkBridgeInterface':'en0'}", "Network[0].BridgeInterface", "-", BOTH },
 	{ "'Networking':{'NetworkMode':'shared','IPSubnet':'1'}", "Network[0].VlanGuestAddress", "1", BOTH },
 	{ "'Networking':{'NetworkMode':'shared','IPv6Subnet':'2'}", "Network[0].VlanGuestAddressIPv6", "2", BOTH },
@@ -366,15 +373,15 @@ static void test_qemu_rules(void)
 static void test_default_machines(void)
 {
 	static const char *const targets[][2] = {
-		{ "alpha", "clipper" },        { "arm", "virt" },           { "aarch64", "virt" },
-		{ "avr", "mega" },             { "hppa", "B160L" },         { "i386", "q35" },
-		{ "x86_64", "q35" },           { "m68k", "mcf5208evb" },    { "microblaze", "petalogix-s3adsp1800" },
-		{ "mips", "malta" },           { "mipsel", "malta" },       { "microblazeel", "petalogix-s3adsp1800" },
-		{ "mips64", "malta" },         { "mips64el", "malta" },     { "or1k", "or1k-sim" },
-		{ "ppc", "g3beige" },          { "ppc64", "pseries" },      { "riscv32", "spike" },
-		{ "riscv64", "spike" },        { "rx", "gdbsim-r5f562n7" }, { "s390x", "s390-ccw-virtio" },
-		{ "sh4", "none" },             { "sh4eb", "none" },         { "sparc", "SS-5" },
-		{ "sparc64", "sun4u" },        { "xtensa", "sim" },         { "tricore", "tricore_testboard" },
+		{ "alpha", "clipper" }, { "arm", "virt" },           { "aarch64", "virt" },
+		{ "avr", "mega" },      { "hppa", "B160L" },         { "i386", "q35" },
+		{ "x86_64", "q35" },    { "m68k", "mcf5208evb" },    { "microblaze", "petalogix-s3adsp1800" },
+		{ "mips", "malta" },    { "mipsel", "malta" },       { "microblazeel", "petalogix-s3adsp1800" },
+		{ "mips64", "malta" },  { "mips64el", "malta" },     { "or1k", "or1k-sim" },
+		{ "ppc", "g3beige" },   { "ppc64", "pseries" },      { "riscv32", "spike" },
+		{ "riscv64", "spike" }, { "rx", "gdbsim-r5f562n7" }, { "s390x", "s390-ccw-virtio" },
+		{ "sh4", "none" },      { "sh4eb", "none" },         { "sparc", "SS-5" },
+		{ "sparc64", "sun4u" }, { "xtensa", "sim" },         { "tricore", "tricore_testboard" },
 		{ "xtensaeb", "sim" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(targets); i++) {
@@ -530,7 +537,8 @@ static const struct {
 	{ "memorySize", "1", "", "System.MemorySize", "0", BOTH },
 	{ NULL, NULL, "", "System.Boot.OperatingSystem", "None", BOTH },
 	{ NULL, NULL, "'bootLoader':{'operatingSystem':'macOS'}", "System.Boot.OperatingSystem", "macOS", BOTH },
-#define LINUX "'bootLoader':{'operatingSystem':'Linux','linuxKernelPath':'/a/vmlinuz','linuxCommandLine':'quiet'," \
+#define LINUX                                                                                                          \
+	"'bootLoader':{'operatingSystem':'Linux','linuxKernelPath':'/a/vmlinuz','linuxCommandLine':'quiet',"               \
 	"'linuxInitialRamdiskPath':'initrd'}"
 	{ NULL, NULL, LINUX, "System.Boot.OperatingSystem", "Linux", BOTH },
 	{ NULL, NULL, LINUX, "System.Boot.UEFIBoot", "false", BOTH },
@@ -539,7 +547,8 @@ static const struct {
 	{ NULL, NULL, LINUX, "System.Boot.LinuxInitialRamdiskPath", "initrd", BOTH },
 	{ NULL, NULL, LINUX, "System.Boot.EfiVariableStoragePath", "-", BOTH },
 	{ NULL, NULL, LINUX, "System.GenericPlatform", "-", BOTH },
-#define MAC "'bootLoader':{'operatingSystem':'macOS'},'macPlatform':{'hardwareModel':{'$data':'YQ=='}," \
+#define MAC                                                                                                            \
+	"'bootLoader':{'operatingSystem':'macOS'},'macPlatform':{'hardwareModel':{'$data':'YQ=='},"                        \
 	"'machineIdentifier':{'$data':'Yg=='},'auxiliaryStoragePath':'../AuxiliaryStorage'}"
 	{ NULL, NULL, MAC, "System.MacPlatform.HardwareModel", "{\"$data\": \"YQ==\"}", BOTH },
 	{ NULL, NULL, MAC, "System.MacPlatform.MachineIdentifier", "{\"$data\": \"Yg==\"}", BOTH },
@@ -566,7 +575,8 @@ static const struct {
 	  BOTH },
 	{ "diskImages", DISK("'isReadOnly':true,'isExternal':false,'imagePath':'d.img'"), "", "Drive[0].ReadOnly", "true",
 	  BOTH },
-	{ "diskImages", DISK("'isReadOnly':true,'isExternal':false,'imagePath':'d.img'"), "", "Drive[0].Nvme", "false", BOTH },
+	{ "diskImages", DISK("'isReadOnly':true,'isExternal':false,'imagePath':'d.img'"), "", "Drive[0].Nvme", "false",
+	  BOTH },
 	{ "diskImages", DISK("'isReadOnly':true,'isExternal':false,'imagePath':'d.img'"), "", "Drive[0].Identifier", "*",
 	  BOTH },
 	{ "diskImages", DISK("'isReadOnly':false,'isExternal':true,'imagePath':5"), "", "Drive[0].ImageName", "-", BOTH },
@@ -651,12 +661,13 @@ static void test_apple_errors(void)
 		{ "isSerialEnabled", "1", "", "isSerialEnabled", UTM_ERROR_CONFIG_MALFORMED },
 		{ "networkDevices", "[{'networkMode':'Host','macAddress':''}]", "", "networkDevices[0].networkMode",
 		  UTM_ERROR_CONFIG_INVALID_VALUE },
-		{ "networkDevices", "[{'networkMode':'Shared'}]", "", "networkDevices[0].macAddress", UTM_ERROR_CONFIG_MALFORMED },
+		{ "networkDevices", "[{'networkMode':'Shared'}]", "", "networkDevices[0].macAddress",
+		  UTM_ERROR_CONFIG_MALFORMED },
 		{ "diskImages", DISK("'isReadOnly':true"), "", "diskImages[0].isExternal", UTM_ERROR_CONFIG_MALFORMED },
 		{ "diskImages", DISK("'isReadOnly':true,'isExternal':false,'imagePath':5"), "", "diskImages[0].imagePath",
 		  UTM_ERROR_CONFIG_MALFORMED },
-		{ "diskImages", DISK("'isReadOnly':true,'isExternal':true,'imageBookmark':5"), "", "diskImages[0].imageBookmark",
-		  UTM_ERROR_CONFIG_MALFORMED },
+		{ "diskImages", DISK("'isReadOnly':true,'isExternal':true,'imageBookmark':5"), "",
+		  "diskImages[0].imageBookmark", UTM_ERROR_CONFIG_MALFORMED },
 		{ NULL, NULL, "'bootLoader':{}", "bootLoader.operatingSystem", UTM_ERROR_CONFIG_MALFORMED },
 		{ NULL, NULL, "'bootLoader':{'operatingSystem':'linux'}", "bootLoader.operatingSystem",
 		  UTM_ERROR_CONFIG_INVALID_VALUE },
@@ -684,7 +695,8 @@ static void test_apple_notes(void)
 		bool exact;
 	} cases[] = {
 		{ NULL, NULL, "'unknown':1", "unknown", UTM_CONFIG_NOTE_DROPPED, false },
-		{ NULL, NULL, "'bootLoader':{'operatingSystem':'Linux','x':1}", "bootLoader.x", UTM_CONFIG_NOTE_DROPPED, false },
+		{ NULL, NULL, "'bootLoader':{'operatingSystem':'Linux','x':1}", "bootLoader.x", UTM_CONFIG_NOTE_DROPPED,
+		  false },
 		{ NULL, NULL, "'sharedDirectories':[{}]", "sharedDirectories", UTM_CONFIG_NOTE_DROPPED, false },
 		{ NULL, NULL, "'sharedDirectories':[]", "sharedDirectories", 0, false },
 		{ NULL, NULL, "'consoleFont':'x'", "consoleFont", UTM_CONFIG_NOTE_INFO, false },
@@ -737,7 +749,8 @@ static const struct {
 	  "\"Scale\":2.0,\"ToolbarVisible\":false}}}",
 	  "{\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,\"KeyboardVisible\":false,\"Origin\":[1.5,0.0],"
 	  "\"Scale\":2.0,\"ToolbarVisible\":false}}}" },
-#define HIDDEN "\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,\"KeyboardVisible\":false,\"Origin\":[0.0,0.0]," \
+#define HIDDEN                                                                                                         \
+	"\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,\"KeyboardVisible\":false,\"Origin\":[0.0,0.0],"            \
 	"\"Scale\":1.0,\"ToolbarVisible\":false}}}"
 #define NO_TOOLBAR "<key>ShowToolbar</key><false/>"
 	{ NO_TOOLBAR "<key>Suspended</key><true/>", "{\"Suspended\":true," HIDDEN, NULL },
