@@ -257,8 +257,8 @@ UTM_API bool utm_qmp_has_oob(UtmQmp *qmp);
  *         #UTM_ERROR_QMP_DISCONNECTED
  * @thread any but the wakeup callback; blocks until the first answer of this connection, then no more
  */
-UTM_API int utm_qmp_has(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, bool *ret_has,
-                        UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_has(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, bool *ret_has,
+                                       UtmError **error);
 /**
  * The same; the answer comes to @a fn.
  *
