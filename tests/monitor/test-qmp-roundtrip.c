@@ -157,8 +157,7 @@ static void machine_start(Machine *machine, const Kind *kind, const char *progra
 	g_autoptr(GError) error = NULL;
 	g_assert_true(g_shell_parse_argv(line, NULL, &argv, NULL));
 	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL,
-	                   die_with_parent, NULL,
-	                   &machine->pid, &error))
+	                   die_with_parent, NULL, &machine->pid, &error))
 		g_error("%s", error->message);
 	machine->qmp = connect_monitor(machine);
 	uint32_t release = utm_qmp_get_qemu_version(machine->qmp) / 1000;
