@@ -137,9 +137,21 @@ static int check_present(const char *root, const char *name, UtmError **error)
 	return utm__fail_take(error, utm__error_set_file(made, path));
 }
 
+/* Files of the oldest packages are still in Images. */
+static int check_format(const UtmBundle *bundle, const UtmConfig *config, int code, const char *message, UtmError **error)
+{
+	if (utm_config_get_format(config, NULL) != UTM_CONFIG_FORMAT_LEGACY_QEMU)
+		return 0;
+	return utm__fail_take(error, utm__error_set_file(utm__error_new(code, "%s", message), bundle->path));
+}
+
 int utm__bundle_check_images(UtmBundle *bundle, const UtmConfig *config, UtmError **error)
 {
-	int result = check_drives(bundle->path, config, check_present, error);
+	int result = check_format(bundle, config, UTM_ERROR_INVALID_STATE,
+	                          "the package is as UTM 1 to 3 had it; it must be saved before it can run", error);
+	if (result < 0)
+		return result;
+	result = check_drives(bundle->path, config, check_present, error);
 	return result == 0 ? check_names(bundle->path, config, error) : result;
 }
 
@@ -249,7 +261,10 @@ int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError 
 	if (!bundle || !config)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle and configuration must not be NULL");
 	g_autofree char *file = NULL;
-	int result = check_names(bundle->path, config, error);
+	int result = check_format(bundle, config, UTM_ERROR_NOT_SUPPORTED,
+	                          "packages of UTM 1 to 3 cannot be saved yet: their files would have to move", error);
+	if (result == 0)
+		result = check_names(bundle->path, config, error);
 	if (result == 0)
 		result = find_target(bundle->path, &file, error);
 	if (result == 0)

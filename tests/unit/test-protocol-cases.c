@@ -711,7 +711,7 @@ static void test_count(void)
 		gsize others;
 	} places[] = { { UTM_QMP_TYPE_NAME_INFO, "{'new':[%s]}", 2 },
 		       { UTM_QMP_TYPE_DISPLAY_RELOAD_OPTIONS, "{'new':[%s],'type':'vnc'}", 3 } };
-	for (int i = 0; i < 4; i++) {
+	for (int i = 1; i < 4; i++) {
 		bool too_many = i % 2;
 		gsize count = ((gsize)2 << 20) - places[i / 2].others + too_many;
 		GString *elements = g_string_sized_new(2 * count);
