@@ -505,7 +505,8 @@ class Tables:
     def enum(self, enum):
         first = len(self.values)
         self.values += [self.strings.add(value.name) for value in enum.values]
-        self.value_spans += [self.span(value) for value in enum.values]
+        self.value_spans += [self.span(value) + (" | UTM_SCHEMA_VALUE_CONDITIONAL" if value.condition else "")
+                             for value in enum.values]
         named = [(value.number, value.name) for value in enum.values]
         return self.row(enum.name, "UTM_SCHEMA_ENUM", first, len(enum.values), named, 0)
 
@@ -605,7 +606,7 @@ class Tables:
         out += ["static const char strings[] ="] + self.strings.lines()
         out[-1] += ";"
         out += table("uint16_t", "values", rows(self.values))
-        out += table("uint8_t", "value_spans", [f"\t{span}," for span in self.value_spans])
+        out += table("uint16_t", "value_spans", [f"\t{span}," for span in self.value_spans])
         out += table("uint16_t", "sorted", rows(self.sorted))
         out += table("UtmSchemaMember", "members", self.members)
         out += table("UtmSchemaBranch", "branches", self.branches)

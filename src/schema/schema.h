@@ -68,6 +68,8 @@ enum {
 #define UTM_SCHEMA_SPAN(since, until) ((uint8_t)((since) | (until) << 4))
 #define UTM_SCHEMA_SPAN_OPEN 15
 #define UTM_SCHEMA_SPAN_ALL UTM_SCHEMA_SPAN(0, UTM_SCHEMA_SPAN_OPEN)
+/* Beside the span of an enumeration's value: UTM_SCHEMA_CONDITIONAL of it. */
+#define UTM_SCHEMA_VALUE_CONDITIONAL 0x100
 
 typedef enum UtmSchemaFactKind {
 	UTM_SCHEMA_FACT_DEFAULT, /* value when absent on reading; the first whose condition holds */
@@ -169,7 +171,7 @@ typedef struct UtmSchema {
 	const char *strings;
 	const int64_t *numbers;
 	const uint16_t *values;
-	const uint8_t *value_spans; /* NULL: all are always there */
+	const uint16_t *value_spans; /* and UTM_SCHEMA_VALUE_CONDITIONAL; NULL: all are always there */
 	const uint16_t *sorted;
 	const UtmSchemaCondition *conditions;
 	const UtmSchemaFact *facts;
@@ -209,7 +211,7 @@ const UtmSchemaFact *utm__schema_find_fact(const UtmSchema *schema, const UtmSch
 const char *utm__schema_enum_get_text(const UtmSchema *schema, guint type, int32_t value);
 /* -1 for a text that it does not have. */
 int32_t utm__schema_enum_from_text(const UtmSchema *schema, guint type, const char *text, gsize length);
-/* Whether every release has the value. */
+/* Whether every release and build has the value. */
 bool utm__schema_is_everywhere(const UtmSchema *schema, guint enum_type, int32_t value);
 /* "A, B or C", for messages. */
 char *utm__schema_enum_dup_list(const UtmSchema *schema, guint type);

@@ -539,6 +539,40 @@ static void test_numbers(void)
 	               "JSON, byte 19: not a value");
 }
 
+/* --- what not every QEMU knows: it is to be held against the one that is connected --- */
+
+static const struct {
+	uint32_t type;
+	const char *json;
+	bool varies;
+} texts[] = {
+	{ UTM_QMP_TYPE_DEVICE_ADD_ARGS, "{'driver':'d','id':'i'}", false },
+	{ UTM_QMP_TYPE_DEVICE_ADD_ARGS, "{'driver':'d','extra':1}", true },
+	{ UTM_QMP_TYPE_INET_SOCKET_ADDRESS, "{'host':'h','port':'1','ipv4':true}", false },
+	{ UTM_QMP_TYPE_INET_SOCKET_ADDRESS, "{'host':'h','port':'1','mptcp':true}", true },
+	{ UTM_QMP_TYPE_BLOCKDEV_OPTIONS_QCOW2, "{'file':'f'}", false },
+	{ UTM_QMP_TYPE_BLOCKDEV_OPTIONS_QCOW2, "{'file':'f','discard-no-unref':true}", true },
+	{ UTM_QMP_TYPE_BLOCKDEV_OPTIONS_QCOW2, "{'file':{'driver':'file','filename':'f','new':0}}", true },
+	{ UTM_QMP_TYPE_CHARDEV_BACKEND, "{'type':'null','data':{}}", false },
+	{ UTM_QMP_TYPE_CHARDEV_BACKEND, "{'type':'braille','data':{}}", true },
+	{ UTM_QMP_TYPE_CHARDEV_BACKEND, "{'type':'novel'}", true },
+	{ UTM_QMP_TYPE_MIGRATE_SET_CAPABILITIES_ARGS, "{'capabilities':[{'capability':'events','state':true}]}", false },
+	{ UTM_QMP_TYPE_MIGRATE_SET_CAPABILITIES_ARGS, "{'capabilities':[{'capability':'mapped-ram','state':true}]}", true },
+};
+
+static void test_varies(void)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		void *value = read_value(texts[i].type, texts[i].json);
+		g_autoptr(GString) text = g_string_new(NULL);
+		bool varies;
+		g_assert_cmpint(utm__protocol_encode(&utm__qmp_schema, value, text, &varies, NULL), ==, 0);
+		if (varies != texts[i].varies)
+			g_error("%s: %s", texts[i].json, varies ? "varies" : "does not vary");
+		utm_struct_free(value);
+	}
+}
+
 /* --- what the library did not make --- */
 
 static void test_foreign(void)
@@ -782,6 +816,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/protocol/cases/text", test_text);
 	g_test_add_func("/protocol/cases/long-keys", test_long_keys);
 	g_test_add_func("/protocol/cases/numbers", test_numbers);
+	g_test_add_func("/protocol/cases/varies", test_varies);
 	g_test_add_func("/protocol/cases/foreign", test_foreign);
 	g_test_add_func("/protocol/cases/foreign-inside", test_foreign_inside);
 	g_test_add_func("/protocol/cases/depth-of-structs", test_depth_of_structs);
