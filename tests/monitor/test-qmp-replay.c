@@ -764,6 +764,46 @@ static void test_end_of_context(void)
 	g_unlink(hand);
 }
 
+#define DELAY_US 200000
+
+/* What comes out of the pipe, after a while. */
+static void *drain_late(void *data)
+{
+	int fd = GPOINTER_TO_INT(data);
+	char block[4096];
+	gsize size = 0;
+	g_usleep(DELAY_US);
+	fcntl(fd, F_SETFL, 0);
+	for (ssize_t count; (count = read(fd, block, sizeof block)) > 0;)
+		size += (gsize)count;
+	return GSIZE_TO_POINTER(size);
+}
+
+/* ... and waited for: a program that ends right after its context has all of it. */
+static void test_end_waits(void)
+{
+	g_autofree char *path = make_path("pipe");
+	g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+	int reader = g_open(path, O_RDONLY | O_NONBLOCK, 0), fd;
+	FakeQmp *fake = fake_qmp_start(serve_some, NULL, &fd);
+	UtmContext *other = utm_context_new(NULL, NULL);
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	UtmQmp *qmp = NULL;
+	options.record_file = path;
+	g_assert_cmpint(utm_qmp_connect_fd(other, fd, &options, &qmp, NULL), ==, 0);
+	g_autofree char *padding = g_strnfill(100000, 'x'), *arguments = g_strdup_printf("{\"s\":\"%s\"}", padding);
+	assert_answer(qmp, "a", arguments, "{}");
+	gint64 start_us = g_get_monotonic_time();
+	GThread *drain = g_thread_new("drain", drain_late, GINT_TO_POINTER(reader));
+	utm_qmp_unref(qmp);
+	utm_context_unref(other);
+	g_assert_cmpint(g_get_monotonic_time() - start_us, >=, DELAY_US);
+	g_assert_cmpuint(GPOINTER_TO_SIZE(g_thread_join(drain)), >, 100000);
+	fake_qmp_finish(fake);
+	close(reader);
+	g_unlink(path);
+}
+
 static void count_log(UtmContext *unused, UtmLogLevel level, const char *message, void *data)
 {
 	if (strstr(message, "/dev/full"))
@@ -899,6 +939,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/record/begin-and-stop", test_begin_and_stop);
 	g_test_add_func("/qmp/record/cannot", test_cannot_record);
 	g_test_add_func("/qmp/record/end-of-context", test_end_of_context);
+	g_test_add_func("/qmp/record/end-waits", test_end_waits);
 	g_test_add_func("/qmp/record/full-disk", test_full_disk);
 	g_test_add_func("/qmp/record/slow-disk", test_slow_disk);
 	g_test_add_func("/qmp/record/stalled-disk", test_stalled_disk);

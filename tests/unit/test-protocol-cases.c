@@ -92,11 +92,11 @@ static void test_union(void)
 
 	/* The branch stays when the tag goes elsewhere, and is not sent by mistake. */
 	address->type = UTM_QMP_SOCKET_ADDRESS_TYPE_UNIX;
-	assert_unwritable(address, NULL, "has another branch than the one that its tag chooses");
+	assert_unwritable(address, "type", "is \"unix\", but the branch of another value is set");
 	address->type = UTM_QMP_SOCKET_ADDRESS_TYPE_UNRECOGNIZED;
-	assert_unwritable(address, NULL, "has another branch than the one that its tag chooses");
+	assert_unwritable(address, "type", "is none of its values, but the branch of another value is set");
 	address->type = 4711;
-	assert_unwritable(address, NULL, "has another branch than the one that its tag chooses");
+	assert_unwritable(address, "type", "is none of its values, but the branch of another value is set");
 	utm_qmp_socket_address_free(address);
 }
 
@@ -264,7 +264,7 @@ static void test_forms_of_branch(void)
 	backend = utm_qmp_chardev_backend_new();
 	backend->type = UTM_QMP_CHARDEV_BACKEND_KIND_NULL;
 	backend->pty_options = utm_qmp_chardev_pty_wrapper_new();
-	assert_unwritable(backend, NULL, "has another branch than the one that its tag chooses");
+	assert_unwritable(backend, "type", "is \"null\", but the branch of another value is set");
 	utm_struct_free(backend);
 }
 
