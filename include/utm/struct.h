@@ -30,7 +30,7 @@
  * - **Alternates** are structs with a `choice` that says which of the other members counts.
  * - **Free-form values** are #UtmValue; one that stands in a struct belongs to it.
  * - **Extras** are members that this library does not know: what a newer peer sent, and what you add for one with
- *   utm_struct_set_extra().
+ *   utm_struct_set_extra(). Of a union that was read its innermost branch has them.
  *
  * Each type `UtmQmpThing` has utm_qmp_thing_new(), `_free`, `_copy`, `_equal`, `_to_json` and `_from_json`, which are
  * the functions below with the type filled in. A struct is not locked: one thread at a time changes it.

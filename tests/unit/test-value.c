@@ -112,7 +112,8 @@ static void test_refused(void)
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		UtmValue *value = NULL;
 		g_autoptr(UtmError) error = NULL;
-		g_test_message("%s", wrong[i]);
+		g_autofree char *shown = g_strescape(wrong[i], NULL);
+		g_test_message("%s", shown);
 		g_assert_cmpint(utm_value_from_json(wrong[i], &value, &error), ==, UTM_ERROR_INVALID_ARGUMENT);
 		g_assert_null(value);
 		g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_INVALID_ARGUMENT);
