@@ -33,6 +33,34 @@
  * Each subscription is bounded on its own. One that does not keep up loses the newest events and is told how many
  * (UtmQmpEvent.dropped); the others lose nothing, and QEMU is never held up. The end of the connection always arrives,
  * as the last event of all.
+ *
+ * ## What the connected QEMU has
+ *
+ * A program is written against this library, which knows several releases of QEMU, and then meets one of them, built in
+ * some way. utm_qmp_has() tells what that one has, from what it says about itself:
+ *
+ *     utm_qmp_has(qmp, "migrate.channels", NULL, &has_channels, &error);
+ *
+ * | question | asks for |
+ * |---|---|
+ * | `blockdev-add`, `BLOCK_IO_ERROR` | a command or an event |
+ * | `migrate.uri` | an argument; of an event, a member of its data |
+ * | `blockdev-add.backing.file` | a member of a member. Lists are looked through, and any branch of a union will do |
+ * | `query-status:status` | behind the colon, a member of the result |
+ * | `blockdev-add.driver=nbd` | a value of an enumeration |
+ * | `blockdev-add.driver=nbd.tls-creds` | behind the value of a union's tag: a member with this value, no other branch |
+ * | `device_add#json-cli-hotplug` | a feature of what was named: the command, member or value, or its type |
+ *
+ * Names are those of QEMU, as they are on the wire. Below a free-form value, such as that of `qom-set`, nothing is known.
+ * That QEMU has something does not mean that it works: whether this machine, host and accelerator can do it only shows
+ * when it is tried.
+ *
+ * Typed commands ask by themselves. One with a member or a value that not every QEMU has is held against what this one
+ * has before it is sent, and refused with #UTM_ERROR_QMP_UNSUPPORTED and the key path; #UTM_QMP_CALL_FORCE sends it all
+ * the same. A required member that is left out, because a newer QEMU does not insist on it, is left to QEMU.
+ *
+ * The first such question or command of a connection waits for one more answer, or two. The context keeps it for other
+ * connections to the same build of QEMU.
  */
 #ifndef UTM_QMP_H
 #define UTM_QMP_H
@@ -40,6 +68,14 @@
 #include <utm/context.h>
 
 UTM_BEGIN_DECLS
+
+/** Flags of #UtmQmpConnectOptions. */
+typedef enum UtmQmpConnectFlags {
+	/** Ask for out-of-band execution, so that #UTM_QMP_CALL_OOB works where QEMU offers it; utm_qmp_has_oob() tells. At
+	 * most 7 other commands are then given to QEMU at a time, and the rest waits on this side: with more, QEMU would stop
+	 * reading, and hear of no out-of-band command either. */
+	UTM_QMP_CONNECT_OOB = 1u << 0
+} UtmQmpConnectFlags;
 
 /** Options of the utm_qmp_connect functions. Initialise with #UTM_QMP_CONNECT_OPTIONS_INIT. */
 typedef struct UtmQmpConnectOptions {
@@ -50,27 +86,51 @@ typedef struct UtmQmpConnectOptions {
 	int64_t timeout_ms;
 	/** (nullable) */
 	UtmCancel *cancel;
+	/** #UtmQmpConnectFlags */
+	uint32_t flags;
+	/** Zero. */
+	uint32_t reserved;
 } UtmQmpConnectOptions;
 
 #define UTM_QMP_CONNECT_OPTIONS_INIT                                                                                 \
 	{                                                                                                            \
-		sizeof(UtmQmpConnectOptions), 0, NULL                                                                \
+		sizeof(UtmQmpConnectOptions), 0, NULL, 0, 0                                                          \
 	}
+
+/** Flags of #UtmQmpCallOptions. */
+typedef enum UtmQmpCallFlags {
+	/** Execute the command out of band: at once, beside all others, even while QEMU is busy with them. QEMU allows that
+	 * for a few commands, such as `yank` and `migrate-pause`. */
+	UTM_QMP_CALL_OOB = 1u << 0,
+	/** Send also what the connected QEMU is known to lack. Without a meaning for utm_qmp_execute(), which does not look
+	 * into its arguments. */
+	UTM_QMP_CALL_FORCE = 1u << 1
+} UtmQmpCallFlags;
 
 /** Options of one command. Initialise with #UTM_QMP_CALL_OPTIONS_INIT. */
 typedef struct UtmQmpCallOptions {
 	/** sizeof(UtmQmpCallOptions) */
 	size_t size;
-	/** Until the reply, milliseconds; 0 for 30 s, -1 for ever. After the deadline the command may still take effect;
-	 * its late reply is recognised and dropped. */
+	/** Until the reply, milliseconds; 0 for the command's own default, -1 for ever. The default is 30 s, and more for
+	 * commands that move or wait for a lot of data: 5 minutes where disks, devices or back ends are opened, closed or
+	 * drained, 1 hour where all memory of the guest is written or read, and for `human-monitor-command`. After the
+	 * deadline the command may still take effect; its late reply is recognised and dropped. */
 	int64_t timeout_ms;
 	/** (nullable) */
 	UtmCancel *cancel;
+	/** #UtmQmpCallFlags */
+	uint32_t flags;
+	/** Zero. */
+	uint32_t reserved;
+	/** A descriptor that goes with the command, such as `getfd` and `add-fd` want one; only over a unix socket. The
+	 * caller keeps its own and may close it as soon as the call returns. The command waits until all others were
+	 * answered, and later ones wait for its answer. (nullable) none */
+	const int *fd;
 } UtmQmpCallOptions;
 
 #define UTM_QMP_CALL_OPTIONS_INIT                                                                                    \
 	{                                                                                                            \
-		sizeof(UtmQmpCallOptions), 0, NULL                                                                   \
+		sizeof(UtmQmpCallOptions), 0, NULL, 0, 0, NULL                                                       \
 	}
 
 /**
@@ -130,6 +190,15 @@ typedef struct UtmQmpWaitOptions {
 typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *error, void *user_data);
 
 /**
+ * The end of utm_qmp_has_async(); runs inside dispatch, exactly once, unless the last reference to @a qmp goes first: then
+ * only the `free_fn` runs.
+ *
+ * @param[in] has    The answer; false when @a error is set.
+ * @param[in] error  (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmQmpHasFunc)(UtmQmp *qmp, bool has, const UtmError *error, void *user_data);
+
+/**
  * Connects to a monitor's unix socket and negotiates.
  *
  * @param[in]  path     The socket. Longer than a socket address holds is fine.
@@ -150,6 +219,18 @@ UTM_API UTM_MUST_CHECK int utm_qmp_connect_path(UtmContext *ctx, const char *pat
  */
 UTM_API UTM_MUST_CHECK int utm_qmp_connect_fd(UtmContext *ctx, int fd, const UtmQmpConnectOptions *options,
                                               UtmQmp **ret_qmp, UtmError **error);
+/**
+ * Connects to a monitor that listens on a TCP port, and negotiates. A monitor gives full control over QEMU to whoever
+ * reaches it: use a port of this host, or a tunnel.
+ *
+ * @param[in] host  A name or a numeric address, IPv4 or IPv6 without brackets. The addresses of a name are tried one after
+ *                  the other. Names are looked up with the system's resolver, which knows neither deadline nor cancel.
+ * @param[in] port  1 to 65535
+ * @return as utm_qmp_connect_path(); #UTM_ERROR_NOT_FOUND when there is no such host; #UTM_ERROR_IO with the errno
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port,
+                                               const UtmQmpConnectOptions *options, UtmQmp **ret_qmp, UtmError **error);
 /** Takes another reference. @return @a qmp @thread any */
 UTM_API UtmQmp *utm_qmp_ref(UtmQmp *qmp);
 /** Gives a reference back; the last one closes the connection. @param[in] qmp (nullable) @thread any */
@@ -161,18 +242,48 @@ UTM_API void utm_qmp_close(UtmQmp *qmp);
 UTM_API const char *utm_qmp_get_greeting(UtmQmp *qmp);
 /** QEMU's version, major * 1000000 + minor * 1000 + micro. @thread any */
 UTM_API uint32_t utm_qmp_get_qemu_version(UtmQmp *qmp);
+/** Whether #UTM_QMP_CALL_OOB works here: it was asked for when connecting, and QEMU offers it. @thread any */
+UTM_API bool utm_qmp_has_oob(UtmQmp *qmp);
 
 /**
- * Runs a command and waits for its answer. Any number of threads may have commands under way.
+ * Whether the connected QEMU has something: see "What the connected QEMU has" above.
+ *
+ * @param[in]  what     The question, 1024 bytes at most.
+ * @param[in]  options  Deadline, 0 for 30 s, and cancel; nothing else may be set. (nullable)
+ * @param[out] ret_has  The answer. What QEMU has never heard of is false, and no error.
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT for a question that is none: the message says at which byte;
+ *         #UTM_ERROR_QMP_UNSUPPORTED when the peer does not tell what it supports; #UTM_ERROR_QMP_MALFORMED or
+ *         #UTM_ERROR_LIMIT when what it tells makes no sense; #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED;
+ *         #UTM_ERROR_QMP_DISCONNECTED
+ * @thread any but the wakeup callback; blocks until the first answer of this connection, then no more
+ */
+UTM_API int utm_qmp_has(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, bool *ret_has,
+                        UtmError **error);
+/**
+ * The same; the answer comes to @a fn.
+ *
+ * @param[in] fn  (nullable) the answer is dropped; what QEMU has is known from then on
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; everything later comes to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_qmp_has_async(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, UtmQmpHasFunc fn,
+                              void *user_data, UtmFreeFunc free_fn, UtmError **error);
+
+/**
+ * Runs a command and waits for its answer. Any number of threads may have commands under way; those that one thread gives
+ * reach QEMU in that order, except out-of-band ones. `quit` succeeds also when QEMU is gone before it could reply.
  *
  * @param[in]  command    Its name, such as `query-status`.
  * @param[in]  arguments  A JSON object. (nullable) none
  * @param[in]  options    (nullable)
  * @param[out] ret_reply  (transfer full) (nullable) the `return` value as compact JSON; release with utm_free()
  * @return 0; #UTM_ERROR_QMP_COMMAND with QEMU's class and message; #UTM_ERROR_QMP_DISCONNECTED, or
- *         #UTM_ERROR_QMP_PROTOCOL when the peer sent what is no QMP: whether the command took effect is unknown;
- *         #UTM_ERROR_TIMEOUT; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for arguments that are no JSON
- *         object; #UTM_ERROR_LIMIT when too many commands wait for their answer
+ *         #UTM_ERROR_QMP_PROTOCOL when the peer sent what is no QMP: the message says whether the command was sent at all,
+ *         and if it was, whether it took effect is unknown; #UTM_ERROR_TIMEOUT when the deadline passed, and
+ *         #UTM_ERROR_QMP_STALLED when nothing else came from QEMU in that time either, both with the name of the earlier
+ *         command that QEMU is busy with; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for arguments that are no JSON
+ *         object, and for a descriptor that is none; #UTM_ERROR_NOT_SUPPORTED for #UTM_QMP_CALL_OOB without
+ *         utm_qmp_has_oob(), and for a descriptor over TCP; #UTM_ERROR_LIMIT when too many commands wait for their answer
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_qmp_execute(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,

@@ -70,7 +70,8 @@ UTM_API bool utm_struct_equal(const void *a, const void *b);
 UTM_API const char *utm_struct_get_type_name(const void *value);
 
 /**
- * Writes a value as JSON, the way it is on the wire: members in the order of their names.
+ * Writes a value as JSON, the way it is on the wire: members in the order of their names, those of a union before those of
+ * its branch.
  *
  * @param[out] ret_json  (transfer full) compact; release with utm_free()
  * @return 0; #UTM_ERROR_INVALID_ARGUMENT, with the key path, for what cannot be said: a required member that is not set,

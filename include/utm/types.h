@@ -48,6 +48,8 @@ typedef struct UtmValue UtmValue;
 typedef struct UtmEndReason UtmEndReason;
 /** A connection to a QEMU monitor. */
 typedef struct UtmQmp UtmQmp;
+/** A connection to the agent inside a guest. */
+typedef struct UtmGuest UtmGuest;
 /** What came of an asynchronous typed command. */
 typedef struct UtmCallResult UtmCallResult;
 /** Who hears of some events of a monitor, until its last reference goes. */

@@ -30,7 +30,7 @@ typedef enum UtmValueKind {
 /**
  * Reads a value.
  *
- * @param[in]  json       One JSON value; strings may stand in single quotes. At most 16 MiB and 128 levels.
+ * @param[in]  json       One JSON value; strings may stand in single quotes. At most 16 MiB, 128 levels and 500 000 values.
  * @param[out] ret_value  (transfer full) release with utm_value_free()
  * @return 0; #UTM_ERROR_INVALID_ARGUMENT when it is no JSON, has a number beyond 64 bits or U+0000 in a string
  * @thread any

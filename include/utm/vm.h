@@ -33,7 +33,7 @@ typedef enum UtmVmState {
 /** How to stop a machine. */
 typedef enum UtmVmStopMethod {
 	/** Press the power button and leave the rest to the guest. Returns when QEMU has passed it on; fails with
-	 * #UTM_ERROR_TIMEOUT when it has not within 10 s. */
+	 * #UTM_ERROR_TIMEOUT or #UTM_ERROR_QMP_STALLED when it has not within 10 s. */
 	UTM_VM_STOP_REQUEST = 0,
 	/** Have QEMU quit. The guest loses what it did not write. Returns when QEMU is gone. */
 	UTM_VM_STOP_FORCE = 1,
@@ -248,8 +248,9 @@ UTM_API int utm_vm_stop_async(UtmVm *vm, uint32_t method, const UtmVmStopOptions
  * Has the guest stand still, and waits for it. QEMU has 10 s to do it and 10 s to tell its state after it; nothing cancels
  * the call.
  *
- * @return 0; #UTM_ERROR_INVALID_STATE unless running; #UTM_ERROR_TIMEOUT: it may still take effect, and the state then says
- *         so; #UTM_ERROR_VM_ENDED, #UTM_ERROR_QMP_COMMAND, #UTM_ERROR_QMP_DISCONNECTED
+ * @return 0; #UTM_ERROR_INVALID_STATE unless running; #UTM_ERROR_TIMEOUT, or #UTM_ERROR_QMP_STALLED when nothing came from
+ *         QEMU in that time: it may still take effect, and the state then says so; #UTM_ERROR_VM_ENDED,
+ *         #UTM_ERROR_QMP_COMMAND, #UTM_ERROR_QMP_DISCONNECTED
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_vm_pause(UtmVm *vm, UtmError **error);

@@ -103,6 +103,16 @@ def member_words(names, member, tag_of_union):
     return words + facts_of(protocol, member)
 
 
+def is_late(protocol, union, branch, value):
+    """Whether some release has the tag's value, whatever its type was then, without the branch."""
+    if branch.is_successor:
+        return False
+    position = protocol.releases.index
+    tags = [member for member in union.members if member.name == union.union.tag.name]
+    first = max(min(position(tag.since) for tag in tags), position(value.since))
+    return position(branch.since) > first or bool(branch.until and branch.until != value.until)
+
+
 def comment(words, indent=""):
     return [f"{indent}/** {' '.join(words)} */"] if words else []
 
@@ -185,7 +195,9 @@ class TypesHeader:
         out = [f"\t/** By `{union.tag.c_name}`; other values have no further members. */", "\tunion {"]
         for branch in thing.branches:
             if not branch.is_successor:
-                out += comment([f"`{branch.name}`.", *facts_of(self.protocol, branch)], "\t\t")
+                value = next(value for value in union.tag.type.of.values if value.name == branch.name)
+                late = ["May be absent."] if is_late(self.protocol, thing, branch, value) else []
+                out += comment([f"`{branch.name}`.", *late, *facts_of(self.protocol, branch)], "\t\t")
                 out.append(f"\t\t{self.names.type(branch.type.of)} *{branch.c_name};")
         return out + [f"\t}} {union.c_name};"]
 
@@ -323,8 +335,7 @@ def made_by(names):
 
 def functions(names, layout):
     call = f"utm__{names.handle_name}_call"
-    out = [made_by(names), f'#include "{names.handle_name}/typed.h"' if names.stem == "qmp" else
-           '#include "guest/guest-private.h"', "", f"#include <utm/{names.stem}-commands.h>", ""]
+    out = [made_by(names), f'#include "{names.handle_name}/typed.h"', "", f"#include <utm/{names.stem}-commands.h>", ""]
     for number, command in enumerate(names.protocol.commands):
         blocking, asynchronous = signature(names, layout, command)
         result = "ret_result" if layout.result(command) else "NULL"
@@ -538,8 +549,9 @@ class Tables:
     def branch(self, c_type, thing, branch):
         value = next(value for value in thing.union.tag.type.of.values if value.name == branch.name)
         place = branch.c_name if branch.is_successor else f"{thing.union.c_name}.{branch.c_name}"
+        late = ", .late = 1" if is_late(self.protocol, thing, branch, value) else ""
         return (f"\t{{ .value = {value.number}, .type = {self.layout.number(branch.type.of)}, "
-                f".offset = offsetof({c_type}, {place}) }},")
+                f".offset = offsetof({c_type}, {place}){late} }},")
 
     def alternate(self, thing):
         c_type, first = self.names.type(thing), len(self.members)

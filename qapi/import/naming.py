@@ -13,7 +13,9 @@ WORDS = {"ACPIOST": "AcpiOst", "AFXDP": "AfXdp", "AuthZ": "Authz", "CXLFMW": "Cx
 
 # Names that the rules get wrong or make twice: of types and calls by their name, of parts by `Owner.name`. The second
 # form of a member is `Owner.name#2`.
-EXCEPTIONS = {}
+EXCEPTIONS = {"Audiodev.dbus#2": "dbus_options", "BlockJobInfo.type#2": "job_type",
+              "ChardevBackend.pty#2": "pty_options", "ImageInfoSpecificVmdk.extents#2": "extent_infos",
+              "guest-exec.capture-output#2": "capture_mode"}
 
 
 def stem(name):

@@ -6,7 +6,7 @@
  *
  * The writer paints a buffer that is neither the latest nor held, then makes it the latest. A reader holds the latest
  * by counting itself into its word of the control area, and looks again whether it still is the latest. A held buffer
- * is never painted, so a picture is never torn, and a reader that holds buffers never makes the writer wait: it goes on
+ * is never painted, so a picture does not change under its reader, and a reader that holds buffers never makes the writer wait: it goes on
  * collecting what changes, and paints when a buffer is given back.
  *
  * The two sides do not trust each other. Sizes are computed from the width and height that came in a checked message,

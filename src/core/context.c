@@ -123,10 +123,11 @@ static UtmWork *take_inbox(UtmContext *context, bool *ret_stopping)
 static void run_all(UtmWork *work)
 {
 	while (work) {
-		UtmWork *next = work->next;
-		work->fn(work->data);
+		UtmWork now = *work;
+		/* First: a process that ends while this runs has then lost nothing. */
 		g_free(work);
-		work = next;
+		now.fn(now.data);
+		work = now.next;
 	}
 }
 

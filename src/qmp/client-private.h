@@ -26,6 +26,7 @@ typedef enum UtmQmpReader {
 struct UtmQmpClient {
 	gint refs;
 	UtmContext *context;
+	const UtmQmpDialect *dialect;
 
 	/* --- I/O thread only --- */
 	const UtmQmpClientFuncs *funcs; /* NULL after free */
@@ -34,11 +35,15 @@ struct UtmQmpClient {
 	void *tag;
 	char *greeting;
 	guint32 version;
+	bool oob_wanted; /* ... and, from the negotiation on, asked for */
+	bool hung_up;    /* the connection ended on the other side */
 	bool more;       /* there may be whole messages in the buffer: look without waiting for the socket */
 	GSList *refused; /* commands for which there was no room, answered soon */
 	gint64 next_deadline_us; /* nothing is due before; may be too early */
 	gint64 ready_deadline_us;
 	gint64 ready_timeout_ms;
+	gint64 mark; /* the number asked for last, of an agent */
+	bool echoes; /* the peer repeats ids; an agent before QEMU 4.0 does not and refuses commands that have one */
 
 	/* --- guarded by the lock; `state` changes on the I/O thread only, which may read it without --- */
 	pthread_mutex_t lock;
@@ -46,9 +51,10 @@ struct UtmQmpClient {
 	UtmQmpReader reader;
 	bool muted; /* the source does not look at the socket, because a caller reads and the I/O thread was in its way */
 	UtmQmpSlots slots;
-	bool holding;  /* commands wait in `held` for the negotiation */
-	GString *held;
+	GQueue deferred; /* commands that must not be sent yet; see outbound.h */
+	gsize deferred_bytes;
 	GString *command; /* scratch */
+	bool oob; /* out-of-band execution was granted */
 	UtmError *end_error;
 
 	UtmQmpTransport *transport; /* its out side by the lock, its in side by `reader` */
@@ -57,8 +63,6 @@ struct UtmQmpClient {
 UtmQmpClient *utm__qmp_client_ref(UtmQmpClient *client);
 void utm__qmp_client_unref(UtmQmpClient *client);
 
-/* With the lock: puts the command into the queue. False when the queue is full. */
-bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json);
 /* I/O thread, with the lock: who waits in this slot, and for how long. Returns the ticket. */
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data);
 /* I/O thread: reading is free again; looks at what the caller left in buffer and socket, in the next turn. */
@@ -67,3 +71,5 @@ void utm__qmp_client_resume(UtmQmpClient *client);
 void utm__qmp_client_sweep_later(UtmQmpClient *client);
 
 gint64 utm__qmp_deadline(gint64 timeout_ms);
+/* Notes when the command was given, and returns its deadline. The clock is read once per command. */
+gint64 utm__qmp_command_begin(UtmQmpCommand *command);

@@ -10,6 +10,7 @@
 #include "qmp/client-private.h"
 
 #include "base/util.h"
+#include "qmp/outbound.h"
 
 #include <string.h>
 
@@ -29,9 +30,9 @@ void utm__qmp_client_unref(UtmQmpClient *client)
 {
 	if (!client || !g_atomic_int_dec_and_test(&client->refs))
 		return;
+	utm__qmp_outbound_clear(client);
 	utm__qmp_transport_free(client->transport);
 	utm__qmp_slots_clear(&client->slots);
-	g_string_free(client->held, TRUE);
 	g_string_free(client->command, TRUE);
 	utm_error_unref(client->end_error);
 	pthread_mutex_destroy(&client->lock);
@@ -49,6 +50,21 @@ guint32 utm__qmp_client_get_qemu_version(UtmQmpClient *client)
 	return client->version;
 }
 
+void utm__qmp_client_want_oob(UtmQmpClient *client)
+{
+	client->oob_wanted = true;
+}
+
+bool utm__qmp_client_has_oob(UtmQmpClient *client)
+{
+	return client->oob;
+}
+
+bool utm__qmp_client_passes_fds(UtmQmpClient *client)
+{
+	return utm__qmp_transport_passes_fds(client->transport);
+}
+
 /* ---------------------------------------------------------------- answers */
 
 /* Ends the wait of a slot with `next` as its state, and hands the answer on. False when nobody waited. */
@@ -60,7 +76,7 @@ static bool answer(UtmQmpClient *client, guint id, UtmQmpSlotState next, const c
 	UtmQmpClientReplyFunc fn = waited ? (UtmQmpClientReplyFunc)slot->fn : NULL;
 	void *data = slot->data;
 	if (waited)
-		utm__qmp_slots_set(&client->slots, id, next);
+		utm__qmp_slots_set(&client->slots, id, utm__qmp_outbound_remove(client, id) ? UTM_QMP_SLOT_FREE : next);
 	pthread_mutex_unlock(&client->lock);
 	if (fn)
 		fn(client, reply, error, data);
@@ -84,10 +100,28 @@ static void answer_refused(UtmQmpClient *client)
 	g_slist_free_full(refused, g_free);
 }
 
+/* `quit` is done when the server is gone: nothing promises that its reply is out before. */
+static bool is_done_by_end(UtmQmpClient *client, guint id)
+{
+	return client->hung_up && utm__qmp_outbound_is_sent(client, id) &&
+	       strcmp(utm__qmp_slots_get(&client->slots, id)->name, "quit") == 0;
+}
+
+static void answer_end(UtmQmpClient *client, guint id)
+{
+	pthread_mutex_lock(&client->lock);
+	bool waits = utm__qmp_slots_get(&client->slots, id)->state == UTM_QMP_SLOT_WAITING;
+	g_autoptr(UtmError) error = waits && !is_done_by_end(client, id)
+	                                ? utm__qmp_outbound_end_error(client, id, client->end_error)
+	                                : NULL;
+	pthread_mutex_unlock(&client->lock);
+	answer(client, id, UTM_QMP_SLOT_FREE, error ? NULL : "{}", error);
+}
+
 static void answer_all(UtmQmpClient *client)
 {
 	for (guint id = 0; id < utm__qmp_slots_get_count(&client->slots); id++)
-		answer(client, id, UTM_QMP_SLOT_FREE, NULL, client->end_error);
+		answer_end(client, id);
 	answer_refused(client);
 }
 
@@ -147,56 +181,30 @@ void utm__qmp_client_free(UtmQmpClient *client)
 
 /* ---------------------------------------------------------------- commands */
 
-/* printf() would be the dearest part of a command. */
-static void append_number(GString *text, guint number)
-{
-	char digits[10], *first = digits + sizeof digits;
-	do
-		*--first = (char)('0' + number % 10);
-	while (number /= 10);
-	g_string_append_len(text, first, digits + sizeof digits - first);
-}
-
-static void compose(GString *text, guint id, const char *command, const char *arguments_json)
-{
-	g_string_assign(text, "{\"execute\":\"");
-	g_string_append(text, command);
-	g_string_append_c(text, '"');
-	if (arguments_json) {
-		g_string_append(text, ",\"arguments\":");
-		g_string_append(text, arguments_json);
-	}
-	g_string_append(text, ",\"id\":");
-	append_number(text, id);
-	g_string_append_c(text, '}');
-}
-
-bool utm__qmp_client_queue(UtmQmpClient *client, guint id, const char *command, const char *arguments_json)
-{
-	compose(client->command, id, command, arguments_json);
-	if (!client->holding)
-		return utm__qmp_transport_write(client->transport, client->command->str, client->command->len);
-	if (client->held->len > UTM_QMP_QUEUE_MAX)
-		return false;
-	g_string_append_len(client->held, client->command->str, (gssize)client->command->len);
-	return true;
-}
-
 /* A slot for the command, or -1; with the lock. In an ended client it waits for the sweep. */
-static int submit(UtmQmpClient *client, const char *command, const char *arguments_json)
+static int take_slot(UtmQmpClient *client, UtmQmpCommand *command)
 {
 	int id = utm__qmp_slots_take(&client->slots, UTM_QMP_SLOT_WAITING);
-	if (id < 0 || client->state == UTM_QMP_CLIENT_ENDED)
-		return id;
-	if (utm__qmp_client_queue(client, (guint)id, command, arguments_json))
+	if (id < 0 || utm__qmp_outbound_add(client, (guint)id, command))
 		return id;
 	utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
 	return -1;
 }
 
+static gint64 deadline_from(gint64 now_us, gint64 timeout_ms)
+{
+	return timeout_ms < 0 ? G_MAXINT64 : now_us + MIN(timeout_ms, G_MAXINT) * 1000;
+}
+
 gint64 utm__qmp_deadline(gint64 timeout_ms)
 {
-	return timeout_ms < 0 ? G_MAXINT64 : utm__now_us() + MIN(timeout_ms, G_MAXINT) * 1000;
+	return deadline_from(utm__now_us(), timeout_ms);
+}
+
+gint64 utm__qmp_command_begin(UtmQmpCommand *command)
+{
+	command->given_us = utm__now_us();
+	return deadline_from(command->given_us, command->timeout_ms);
 }
 
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data)
@@ -209,12 +217,11 @@ guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, Ut
 	return utm__qmp_slots_get_ticket(&client->slots, id);
 }
 
-guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
-                           UtmQmpClientReplyFunc fn, void *data)
+guint utm__qmp_client_submit(UtmQmpClient *client, UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data)
 {
-	gint64 deadline_us = utm__qmp_deadline(timeout_ms);
+	gint64 deadline_us = utm__qmp_command_begin(command);
 	pthread_mutex_lock(&client->lock);
-	int id = submit(client, command, arguments_json);
+	int id = take_slot(client, command);
 	guint ticket = id >= 0 ? utm__qmp_client_arm(client, (guint)id, deadline_us, fn, data) : 0;
 	pthread_mutex_unlock(&client->lock);
 	if (id < 0) {
@@ -228,14 +235,22 @@ guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char
 	return ticket;
 }
 
-void utm__qmp_client_abandon(UtmQmpClient *client, guint ticket, UtmError *error_taken)
+guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char *arguments_json, gint64 timeout_ms,
+                           UtmQmpClientReplyFunc fn, void *data)
+{
+	UtmQmpCommand plain = { .name = command, .arguments_json = arguments_json, .timeout_ms = timeout_ms, .fd = -1 };
+	return utm__qmp_client_submit(client, &plain, fn, data);
+}
+
+void utm__qmp_client_abandon(UtmQmpClient *client, guint ticket, UtmError *reason_taken)
 {
 	pthread_mutex_lock(&client->lock);
 	int id = utm__qmp_slots_find_ticket(&client->slots, ticket);
+	g_autoptr(UtmError) error = id >= 0 ? utm__qmp_outbound_end_error(client, (guint)id, reason_taken) : NULL;
 	pthread_mutex_unlock(&client->lock);
 	if (id >= 0)
-		answer(client, (guint)id, UTM_QMP_SLOT_ABANDONED, NULL, error_taken);
-	utm_error_unref(error_taken);
+		answer(client, (guint)id, UTM_QMP_SLOT_ABANDONED, NULL, error);
+	utm_error_unref(reason_taken);
 }
 
 /* ---------------------------------------------------------------- messages */
@@ -251,9 +266,7 @@ static void on_negotiated(UtmQmpClient *client, const char *reply, const UtmErro
 	}
 	pthread_mutex_lock(&client->lock);
 	client->state = UTM_QMP_CLIENT_READY;
-	client->holding = false;
-	utm__qmp_transport_write(client->transport, client->held->str, client->held->len);
-	g_string_truncate(client->held, 0);
+	client->oob = client->oob_wanted;
 	pthread_mutex_unlock(&client->lock);
 	if (client->funcs)
 		client->funcs->ready(client, NULL, client->data);
@@ -266,24 +279,42 @@ static void handle_greeting(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		return;
 	}
 	client->version = utm__qmp_greeting_get_version(envelope->body, envelope->body_length);
+	client->oob_wanted &= utm__qmp_greeting_offers(envelope->body, envelope->body_length, "oob");
 	client->greeting = g_strdup(utm__qmp_envelope_close_body(envelope));
 	pthread_mutex_lock(&client->lock);
 	client->state = UTM_QMP_CLIENT_NEGOTIATION;
-	client->holding = false;
 	pthread_mutex_unlock(&client->lock);
-	utm__qmp_client_send(client, NEGOTIATION, NULL, -1, on_negotiated, NULL);
-	pthread_mutex_lock(&client->lock);
-	client->holding = true;
-	pthread_mutex_unlock(&client->lock);
+	UtmQmpCommand command = { .name = NEGOTIATION,
+		                  .arguments_json = client->oob_wanted ? "{\"enable\":[\"oob\"]}" : NULL,
+		                  .timeout_ms = -1,
+		                  .urgent = true,
+		                  .fd = -1 };
+	utm__qmp_client_submit(client, &command, on_negotiated, NULL);
 }
 
-/* QEMU answers what it could not read without an id: nothing can be matched any more. */
-static void handle_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
+/* What came cannot be: a monitor is left, an agent's stream is passed over. */
+static void refuse(UtmQmpClient *client, UtmError *error_taken)
 {
-	if (envelope->kind == UTM_QMP_KIND_ERROR)
-		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor could not read a command: %s", envelope->text));
-	else
-		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent a reply without an id"));
+	if (!client->dialect->marked) {
+		end(client, error_taken);
+		return;
+	}
+	utm__qmp_transport_pass_over(client->transport);
+	if (client->funcs)
+		client->funcs->strayed(client, error_taken, client->data);
+	utm_error_unref(error_taken);
+}
+
+static UtmError *nonsense(const UtmQmpClient *client, const char *deed)
+{
+	return utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s %s", client->dialect->peer, deed);
+}
+
+/* A peer answers what it could not read without an id: nothing can be matched any more. */
+static void refuse_reply_without_id(UtmQmpClient *client, const UtmQmpEnvelope *envelope)
+{
+	g_autofree char *unread = g_strconcat("could not read a command: ", envelope->text, NULL);
+	refuse(client, nonsense(client, envelope->kind == UTM_QMP_KIND_ERROR ? unread : "sent a reply without an id"));
 }
 
 /* Whether a reply with this id was to come; an abandoned command's comes late and frees the id. */
@@ -291,7 +322,7 @@ static bool claim_reply(UtmQmpClient *client, gint64 id)
 {
 	pthread_mutex_lock(&client->lock);
 	UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
-	UtmQmpSlotState state = slot ? slot->state : UTM_QMP_SLOT_FREE;
+	UtmQmpSlotState state = slot && slot->sent ? slot->state : UTM_QMP_SLOT_FREE;
 	if (state == UTM_QMP_SLOT_ABANDONED)
 		utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
 	pthread_mutex_unlock(&client->lock);
@@ -303,18 +334,31 @@ static bool claim_reply(UtmQmpClient *client, gint64 id)
 	return state == UTM_QMP_SLOT_WAITING;
 }
 
+static int find_only_command(UtmQmpClient *client)
+{
+	pthread_mutex_lock(&client->lock);
+	int id = utm__qmp_slots_find_only(&client->slots);
+	pthread_mutex_unlock(&client->lock);
+	return id;
+}
+
 static void handle_reply(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 {
 	if (client->state == UTM_QMP_CLIENT_GREETING) {
 		end(client, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor did not begin with a greeting"));
 		return;
 	}
-	if (!envelope->has_id) {
-		handle_reply_without_id(client, envelope);
+	if (!client->echoes && !envelope->has_id)
+		envelope->id = find_only_command(client);
+	else if (!envelope->has_id) {
+		refuse_reply_without_id(client, envelope);
 		return;
 	}
-	if (!claim_reply(client, envelope->id))
+	if (!claim_reply(client, envelope->id)) {
+		if (client->dialect->marked)
+			refuse(client, nonsense(client, "answered what was not asked"));
 		return;
+	}
 	g_autoptr(UtmError) error = envelope->kind == UTM_QMP_KIND_ERROR ? utm__qmp_envelope_to_error(envelope) : NULL;
 	const char *reply = error ? NULL : utm__qmp_envelope_close_body(envelope);
 	answer(client, (guint)envelope->id, UTM_QMP_SLOT_FREE, reply, error);
@@ -332,15 +376,40 @@ static void handle_event(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		client->funcs->event(client, envelope->name, data, envelope->timestamp_us, client->data);
 }
 
+/*
+ * A mark is asked for twice, with and without an id: so what comes in between tells whether the agent repeats ids, and
+ * an agent that refuses them answers once all the same.
+ */
+static void handle_mark(UtmQmpClient *client, const UtmQmpMessage *message)
+{
+	UtmQmpEnvelope envelope;
+	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, NULL) < 0)
+		return;
+	const char *body = envelope.kind == UTM_QMP_KIND_REPLY ? utm__qmp_envelope_close_body(&envelope) : "";
+	gint64 number = 0;
+	g_ascii_string_to_signed(body, 10, 1, G_MAXINT64, &number, NULL);
+	client->echoes |= client->mark && number == client->mark && envelope.has_id;
+	bool marked = client->mark && number == client->mark + 1 && !envelope.has_id;
+	utm__qmp_envelope_clear(&envelope);
+	if (marked && client->funcs)
+		client->funcs->marked(client, client->data);
+}
+
 static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
 	UtmError *error = NULL;
-	if (utm__qmp_envelope_read(&envelope, message->text, message->length, &error) < 0) {
-		end(client, error);
+	if (utm__qmp_transport_is_passing_over(client->transport)) {
+		handle_mark(client, message);
 		return;
 	}
-	if (envelope.kind == UTM_QMP_KIND_GREETING)
+	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, &error) < 0) {
+		refuse(client, error);
+		return;
+	}
+	if (client->dialect->marked && envelope.kind != UTM_QMP_KIND_REPLY && envelope.kind != UTM_QMP_KIND_ERROR)
+		refuse(client, nonsense(client, "sent what only a monitor sends"));
+	else if (envelope.kind == UTM_QMP_KIND_GREETING)
 		handle_greeting(client, &envelope);
 	else if (envelope.kind == UTM_QMP_KIND_EVENT)
 		handle_event(client, &envelope);
@@ -398,7 +467,11 @@ static bool step(UtmQmpClient *client)
 		handle(client, &message);
 		utm__qmp_transport_pop(client->transport);
 		return client->state != UTM_QMP_CLIENT_ENDED;
+	case UTM_QMP_INPUT_STRAY:
+		refuse(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
+		return true;
 	case UTM_QMP_INPUT_END:
+		client->hung_up = utm_error_get_code(utm__qmp_transport_get_end(client->transport)) == UTM_ERROR_QMP_DISCONNECTED;
 		end(client, utm_error_ref((UtmError *)utm__qmp_transport_get_end(client->transport)));
 		return false;
 	default:
@@ -417,35 +490,43 @@ static void pump(UtmQmpClient *client)
 	end_reading(client);
 }
 
-static gint64 get_deadline(UtmQmpClient *client, guint id)
+/* The time to answer this command, or G_MAXINT64; when it is over, it is answered. */
+static gint64 expire_one(UtmQmpClient *client, guint id, gint64 now_us, const UtmQmpSlot *oldest)
 {
 	pthread_mutex_lock(&client->lock);
 	const UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
 	gint64 deadline_us = slot->state == UTM_QMP_SLOT_WAITING ? slot->deadline_us : G_MAXINT64;
+	bool over = deadline_us <= now_us;
+	g_autoptr(UtmError) error = over ? utm__qmp_outbound_timeout_error(client, id, oldest) : NULL;
 	pthread_mutex_unlock(&client->lock);
-	return deadline_us;
+	if (over)
+		answer(client, id, UTM_QMP_SLOT_ABANDONED, NULL, error);
+	return over ? G_MAXINT64 : deadline_us;
+}
+
+static bool expire_negotiation(UtmQmpClient *client, gint64 now_us)
+{
+	if (client->state >= UTM_QMP_CLIENT_READY || now_us < client->ready_deadline_us)
+		return false;
+	end(client, utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
+	                           client->state == UTM_QMP_CLIENT_GREETING ? "send its greeting" : "negotiate",
+	                           client->ready_timeout_ms));
+	return true;
 }
 
 /* Answers the commands whose time is up, and finds the next deadline. */
 static void expire(UtmQmpClient *client)
 {
 	gint64 now_us = utm__now_us();
-	if (now_us < client->next_deadline_us)
+	if (now_us < client->next_deadline_us || expire_negotiation(client, now_us))
 		return;
 	client->next_deadline_us = client->state < UTM_QMP_CLIENT_READY ? client->ready_deadline_us : G_MAXINT64;
-	if (now_us >= client->next_deadline_us) {
-		end(client, utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
-		                           client->state == UTM_QMP_CLIENT_GREETING ? "send its greeting" : "negotiate",
-		                           client->ready_timeout_ms));
-		return;
-	}
-	g_autoptr(UtmError) error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
+	pthread_mutex_lock(&client->lock);
+	UtmQmpSlot oldest = utm__qmp_slots_get_oldest(&client->slots);
+	pthread_mutex_unlock(&client->lock);
 	for (guint id = 0; id < utm__qmp_slots_get_count(&client->slots); id++) {
-		gint64 deadline_us = get_deadline(client, id);
-		if (deadline_us <= now_us)
-			answer(client, id, UTM_QMP_SLOT_ABANDONED, NULL, error);
-		else
-			client->next_deadline_us = MIN(client->next_deadline_us, deadline_us);
+		gint64 deadline_us = expire_one(client, id, now_us, &oldest);
+		client->next_deadline_us = MIN(client->next_deadline_us, deadline_us);
 	}
 }
 
@@ -461,6 +542,7 @@ static gboolean source_prepare(GSource *source, gint *timeout)
 {
 	UtmQmpClient *client = ((ClientSource *)source)->client;
 	pthread_mutex_lock(&client->lock);
+	utm__qmp_outbound_advance(client);
 	bool broken = !utm__qmp_transport_flush(client->transport) || !client->tag;
 	bool free_to_read = client->reader == UTM_QMP_READER_NONE;
 	pthread_mutex_unlock(&client->lock);
@@ -501,22 +583,81 @@ static void attach(UtmQmpClient *client)
 	g_source_attach(client->source, utm__context_get_main(client->context));
 }
 
-UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 timeout_ms, const UtmQmpClientFuncs *funcs,
-                                  void *data)
+static UtmQmpClient *client_new(UtmContext *context, int fd_taken, const UtmQmpDialect *dialect,
+                                const UtmQmpClientFuncs *funcs, void *data)
 {
 	UtmQmpClient *client = g_new0(UtmQmpClient, 1);
 	client->refs = 1;
 	client->context = context;
+	client->dialect = dialect;
 	client->funcs = funcs;
 	client->data = data;
-	client->transport = utm__qmp_transport_new(fd_taken);
-	client->held = g_string_new(NULL);
+	client->transport = utm__qmp_transport_new(fd_taken, dialect);
+	g_queue_init(&client->deferred);
 	client->command = g_string_new(NULL);
-	client->ready_timeout_ms = timeout_ms;
-	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
-	client->holding = true;
+	client->next_deadline_us = G_MAXINT64;
 	utm__qmp_slots_init(&client->slots);
 	pthread_mutex_init(&client->lock, NULL);
+	return client;
+}
+
+UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 timeout_ms, const UtmQmpClientFuncs *funcs,
+                                  void *data)
+{
+	UtmQmpClient *client = client_new(context, fd_taken, &utm__qmp_monitor, funcs, data);
+	client->echoes = true;
+	client->ready_timeout_ms = timeout_ms;
+	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
 	attach(client);
 	return client;
+}
+
+/* ---------------------------------------------------------------- the guest agent's stream */
+
+UtmQmpClient *utm__qmp_client_new_agent(UtmContext *context, int fd_taken, const UtmQmpClientFuncs *funcs, void *data)
+{
+	UtmQmpClient *client = client_new(context, fd_taken, &utm__qmp_agent, funcs, data);
+	client->state = UTM_QMP_CLIENT_READY;
+	utm__qmp_transport_pass_over(client->transport);
+	attach(client);
+	return client;
+}
+
+void utm__qmp_client_distrust(UtmQmpClient *client)
+{
+	utm__qmp_transport_pass_over(client->transport);
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_transport_drop_queue(client->transport);
+	pthread_mutex_unlock(&client->lock);
+	client->mark = 0;
+}
+
+void utm__qmp_client_ask_mark(UtmQmpClient *client, gint64 number)
+{
+	g_autofree char *question =
+		g_strdup_printf("%c{\"execute\":\"" UTM_QMP_ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "},\"id\":0}"
+	                        "{\"execute\":\"" UTM_QMP_ASK_MARK "\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}",
+	                        UTM_QMP_MARK, number, number + 1);
+	client->mark = number;
+	client->echoes = false;
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_transport_drop_queue(client->transport);
+	utm__qmp_transport_write(client->transport, question, strlen(question), -1);
+	pthread_mutex_unlock(&client->lock);
+}
+
+void utm__qmp_client_trust(UtmQmpClient *client)
+{
+	utm__qmp_transport_trust(client->transport);
+	client->mark = 0;
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_slots_free_abandoned(&client->slots);
+	pthread_mutex_unlock(&client->lock);
+}
+
+void utm__qmp_client_listen(UtmQmpClient *client, bool listening)
+{
+	pthread_mutex_lock(&client->lock);
+	utm__qmp_transport_set_listening(client->transport, listening);
+	pthread_mutex_unlock(&client->lock);
 }

@@ -161,19 +161,21 @@ static bool settle_kind(Reading *reading)
 	}
 }
 
-int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, char *message, gsize length, UtmError **error)
+int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, const UtmQmpDialect *dialect, char *message, gsize length,
+                           UtmError **error)
 {
+	const UtmJsonLimits limits = { .size = dialect->message_max, .depth = dialect->depth_max };
 	Reading reading = { .envelope = envelope };
 	*envelope = (UtmQmpEnvelope){ .id = -1, .timestamp_us = -1 };
 	UtmJsonReader reader;
-	utm__json_reader_init(&reader, message, length, NULL);
+	utm__json_reader_init(&reader, message, length, &limits);
 	bool read = read_members(&reader, top_member, &reading) && utm__json_next(&reader) == UTM_JSON_END;
 	bool fine = read && settle_kind(&reading);
 	if (!fine && reader.token == UTM_JSON_ERROR)
-		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent a message that is no JSON: byte %" G_GSIZE_FORMAT
-		          ": %s", reader.problem_offset, reader.problem);
+		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "%s sent a message that is no JSON: byte %" G_GSIZE_FORMAT
+		          ": %s", dialect->peer, reader.problem_offset, reader.problem);
 	else if (!fine)
-		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "the monitor sent an object that is no message of QMP");
+		utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "%s sent an object that is no message of QMP", dialect->peer);
 	utm__json_reader_clear(&reader);
 	if (!fine)
 		utm__qmp_envelope_clear(envelope);
@@ -242,4 +244,36 @@ guint32 utm__qmp_greeting_get_version(const char *greeting, gsize length)
 	bool sane = read && version.major >= 0 && version.major < 4294 && version.minor >= 0 && version.minor < 1000 &&
 	            version.micro >= 0 && version.micro < 1000;
 	return sane ? (guint32)(version.major * 1000000 + version.minor * 1000 + version.micro) : 0;
+}
+
+/* --- its capabilities --- */
+
+typedef struct Search {
+	const char *capability;
+	bool found;
+} Search;
+
+static bool capabilities_member(UtmJsonReader *reader, void *data)
+{
+	Search *search = data;
+	if (!utm__json_text_is(reader, "capabilities") || utm__json_peek(reader) != UTM_JSON_BEGIN_ARRAY)
+		return utm__json_skip(reader, NULL, NULL);
+	utm__json_next(reader);
+	while (utm__json_peek(reader) != UTM_JSON_END_ARRAY) {
+		bool text = utm__json_peek(reader) == UTM_JSON_STRING;
+		if (text ? utm__json_next(reader) == UTM_JSON_ERROR : !utm__json_skip(reader, NULL, NULL))
+			return false;
+		search->found |= text && utm__json_text_is(reader, search->capability);
+	}
+	return utm__json_next(reader) == UTM_JSON_END_ARRAY;
+}
+
+bool utm__qmp_greeting_offers(const char *greeting, gsize length, const char *capability)
+{
+	Search search = { .capability = capability };
+	UtmJsonReader reader;
+	utm__json_reader_init(&reader, greeting, length, NULL);
+	bool read = read_members(&reader, capabilities_member, &search);
+	utm__json_reader_clear(&reader);
+	return read && search.found;
 }

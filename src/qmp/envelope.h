@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/error-private.h"
+#include "qmp/dialect.h"
 
 #include <stdbool.h>
 
@@ -28,7 +29,8 @@ typedef struct UtmQmpEnvelope {
 } UtmQmpEnvelope;
 
 /* Reads one whole message, or fails with QMP_PROTOCOL. body points into `message`, the rest is the envelope's. */
-int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, char *message, gsize length, UtmError **error);
+int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, const UtmQmpDialect *dialect, char *message, gsize length,
+                           UtmError **error);
 void utm__qmp_envelope_clear(UtmQmpEnvelope *envelope);
 /* Ends the body with a zero, which overwrites the message behind it. NULL when there is none. */
 const char *utm__qmp_envelope_close_body(UtmQmpEnvelope *envelope);
@@ -38,3 +40,5 @@ UtmError *utm__qmp_envelope_to_error(const UtmQmpEnvelope *envelope);
 
 /* From the body of a greeting: major * 1000000 + minor * 1000 + micro, or 0. */
 guint32 utm__qmp_greeting_get_version(const char *greeting, gsize length);
+/* Whether a greeting's capabilities have this one; unknown ones and what is no text are no matter. */
+bool utm__qmp_greeting_offers(const char *greeting, gsize length, const char *capability);

@@ -42,13 +42,14 @@ static inline bool run_structure(UtmQmpFramer *framer, char c, guint8 kind)
 	framer->spaced = false;
 	framer->quoted = kind == QUOTE;
 	framer->depth += (kind == OPEN) - (kind == CLOSE);
-	return framer->depth <= UTM_QMP_DEPTH_MAX;
+	return framer->depth <= framer->depth_max;
 }
 
 UtmQmpFrame utm__qmp_framer_run(UtmQmpFramer *saved, const char **from, const char *end, char **to)
 {
 	/* A copy, which the compiler can keep in registers: stores through `out` could change the original. */
 	UtmQmpFramer framer = *saved;
+	framer.depth_max = framer.depth_max ? framer.depth_max : UTM_QMP_DEPTH_MAX;
 	const char *p = *from;
 	char *out = *to;
 	UtmQmpFrame result = UTM_QMP_FRAME_PART;

@@ -14,6 +14,7 @@
 
 typedef struct UtmQmpFramer {
 	guint depth;
+	guint depth_max; /* 0: UTM_QMP_DEPTH_MAX */
 	bool quoted;  /* inside a string */
 	bool escaped; /* behind a backslash */
 	bool scalar;  /* the last byte belongs to a number or a word */
@@ -22,7 +23,7 @@ typedef struct UtmQmpFramer {
 
 typedef enum UtmQmpFrame {
 	UTM_QMP_FRAME_PART,  /* all input is used up, the message goes on */
-	UTM_QMP_FRAME_WHOLE, /* the message is complete; the framer is as new */
+	UTM_QMP_FRAME_WHOLE, /* the message is complete; the framer begins anew */
 	UTM_QMP_FRAME_BAD,   /* no message of QMP looks like this */
 } UtmQmpFrame;
 

@@ -15,6 +15,7 @@
 typedef struct Connecting {
 	int fd;
 	gint64 timeout_ms;
+	uint32_t flags;
 } Connecting;
 
 static void finish_connecting(UtmQmp *qmp, UtmError *error_taken)
@@ -55,7 +56,10 @@ static void start_connecting(UtmRequest *request)
 	int fd = input->fd;
 	input->fd = -1;
 	qmp->connecting = request;
-	utm__qmp_set_client(qmp, utm__qmp_client_new(qmp->object.context, fd, input->timeout_ms, &client_funcs, qmp));
+	UtmQmpClient *client = utm__qmp_client_new(qmp->object.context, fd, input->timeout_ms, &client_funcs, qmp);
+	if (input->flags & UTM_QMP_CONNECT_OOB)
+		utm__qmp_client_want_oob(client);
+	utm__qmp_set_client(qmp, client);
 }
 
 static void abort_connecting(UtmRequest *request, int code)
@@ -73,13 +77,20 @@ static void free_connecting(gpointer data)
 	g_free(input);
 }
 
-static int negotiate(UtmContext *context, int fd_taken, gint64 timeout_ms, UtmCancel *cancel, UtmQmp **ret_qmp,
-                     UtmError **error)
+/* Rounded up: messages tell the limit, and it was given in whole milliseconds. */
+static gint64 remaining_ms(gint64 deadline_us)
+{
+	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
+}
+
+/* Options that were checked; their limit counts from the deadline. */
+static int negotiate(UtmContext *context, int fd_taken, const UtmQmpConnectOptions *options, gint64 deadline_us,
+                     UtmQmp **ret_qmp, UtmError **error)
 {
 	UtmQmp *qmp = utm__qmp_new(context, true);
-	UtmRequest *request = utm__request_new(&qmp->object, "connecting to the monitor", -1, cancel);
+	UtmRequest *request = utm__request_new(&qmp->object, "connecting to the monitor", -1, options->cancel);
 	Connecting *input = g_new(Connecting, 1);
-	*input = (Connecting){ .fd = fd_taken, .timeout_ms = timeout_ms };
+	*input = (Connecting){ .fd = fd_taken, .timeout_ms = remaining_ms(deadline_us), .flags = options->flags };
 	utm__request_set_input(request, input, free_connecting);
 	utm__request_set_abort(request, abort_connecting);
 	int failed = utm__request_run(request, start_connecting, error);
@@ -101,13 +112,16 @@ static int check_connect(UtmContext *context, const UtmQmpConnectOptions *option
 		return failed;
 	if (ret->timeout_ms < -1)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
+	if (ret->flags & ~(uint32_t)UTM_QMP_CONNECT_OOB)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist", ret->flags);
 	if (ret->timeout_ms == 0)
 		ret->timeout_ms = CONNECT_TIMEOUT_MS;
 	return utm__context_check_blocking(context, error);
 }
 
 /* A server that has not yet accepted those before us answers EAGAIN: try again for as long as there is time. */
-static int connect_patiently(const char *path, gint64 deadline_us, UtmCancel *cancel, UtmError **error)
+int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel,
+                            UtmError **error)
 {
 	for (;;) {
 		g_autoptr(UtmError) failure = NULL;
@@ -117,17 +131,11 @@ static int connect_patiently(const char *path, gint64 deadline_us, UtmCancel *ca
 		if (utm_error_get_errno(failure) != EAGAIN)
 			return utm__fail_take(error, g_steal_pointer(&failure));
 		if (utm__cancel_is_triggered(cancel))
-			return utm__fail(error, UTM_ERROR_CANCELLED, "connecting to the monitor was cancelled");
+			return utm__fail(error, UTM_ERROR_CANCELLED, "connecting to %s was cancelled", peer);
 		if (utm__now_us() >= deadline_us)
-			return utm__fail(error, UTM_ERROR_TIMEOUT, "the monitor serves others and accepts no connection");
+			return utm__fail(error, UTM_ERROR_TIMEOUT, "%s serves others and accepts no connection", peer);
 		g_usleep(CONNECT_RETRY_MS * 1000);
 	}
-}
-
-/* Rounded up: messages tell the limit, and it was given in whole milliseconds. */
-static gint64 remaining_ms(gint64 deadline_us)
-{
-	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
 }
 
 int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
@@ -141,12 +149,26 @@ int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConn
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no path");
 	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
 	UtmError *failure = NULL;
-	int fd = connect_patiently(path, deadline_us, checked.cancel, &failure);
-	failed = fd < 0 ? fd : negotiate(context, fd, remaining_ms(deadline_us), checked.cancel, ret_qmp, &failure);
+	int fd = utm__qmp_connect_socket(path, utm__qmp_monitor.peer, deadline_us, checked.cancel, &failure);
+	failed = fd < 0 ? fd : negotiate(context, fd, &checked, deadline_us, ret_qmp, &failure);
 	return failed ? utm__fail_take(error, utm__error_at_file(failure, path)) : 0;
 }
 
-static bool is_stream_socket(int fd)
+int utm_qmp_connect_tcp(UtmContext *context, const char *host, uint16_t port, const UtmQmpConnectOptions *options,
+                        UtmQmp **ret_qmp, UtmError **error)
+{
+	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
+	int failed = check_connect(context, options, &checked, ret_qmp, error);
+	if (failed)
+		return failed;
+	if (!host || !*host || port == 0)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no host, or port 0");
+	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
+	int fd = utm__tcp_connect(host, port, deadline_us, checked.cancel, error);
+	return fd < 0 ? fd : negotiate(context, fd, &checked, deadline_us, ret_qmp, error);
+}
+
+bool utm__qmp_is_stream_socket(int fd)
 {
 	int type = 0;
 	socklen_t size = sizeof type;
@@ -161,9 +183,9 @@ int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *
 	int failed = check_connect(context, options, &checked, ret_qmp, error);
 	if (failed)
 		return failed;
-	if (!is_stream_socket(fd))
+	if (!utm__qmp_is_stream_socket(fd))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	owned = -1;
-	return negotiate(context, fd, checked.timeout_ms, checked.cancel, ret_qmp, error);
+	return negotiate(context, fd, &checked, utm__qmp_deadline(checked.timeout_ms), ret_qmp, error);
 }

@@ -11,6 +11,7 @@ static void qmp_free(UtmObject *object)
 {
 	UtmQmp *qmp = (UtmQmp *)object;
 	utm__qmp_subscribers_clear(&qmp->subscribers);
+	utm__qmp_support_clear(&qmp->support);
 	pthread_mutex_destroy(&qmp->lock);
 	utm_error_unref(qmp->end_error);
 	g_free(qmp->greeting);
@@ -33,7 +34,11 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 	UtmQmpClient *client = steal_client(qmp, error);
 	if (!client)
 		return;
-	utm__qmp_abandon_calls(qmp, client, qmp->end_error);
+	if (qmp->route)
+		qmp->route->end(qmp, qmp->end_error);
+	else
+		utm__qmp_abandon_calls(qmp, client, qmp->end_error);
+	utm__qmp_support_end(qmp, client, qmp->end_error);
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);
@@ -63,15 +68,21 @@ static void qmp_close(UtmObject *object)
 
 static const UtmObjectClass qmp_class = { .name = "UtmQmp", .close = qmp_close, .free = qmp_free };
 
-UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
+UtmQmp *utm__qmp_new_sized(gsize size, const UtmQmpRoute *route, UtmContext *context, bool owns_client)
 {
-	UtmQmp *qmp = g_new0(UtmQmp, 1);
+	UtmQmp *qmp = g_malloc0(size);
+	qmp->route = route;
 	utm__object_init(&qmp->object, &qmp_class, context);
 	utm__qmp_subscribers_init(&qmp->subscribers);
 	pthread_mutex_init(&qmp->lock, NULL);
 	g_queue_init(&qmp->calls);
 	qmp->owns_client = owns_client;
 	return qmp;
+}
+
+UtmQmp *utm__qmp_new(UtmContext *context, bool owns_client)
+{
+	return utm__qmp_new_sized(sizeof(UtmQmp), NULL, context, owns_client);
 }
 
 UtmQmp *utm_qmp_ref(UtmQmp *qmp)
@@ -102,10 +113,17 @@ uint32_t utm_qmp_get_qemu_version(UtmQmp *qmp)
 	return qmp ? qmp->version : 0;
 }
 
+bool utm_qmp_has_oob(UtmQmp *qmp)
+{
+	return qmp && qmp->has_oob;
+}
+
 void utm__qmp_learn_greeting(UtmQmp *qmp, UtmQmpClient *client)
 {
 	qmp->greeting = g_strdup(utm__qmp_client_get_greeting(client));
 	qmp->version = utm__qmp_client_get_qemu_version(client);
+	qmp->has_oob = utm__qmp_client_has_oob(client);
+	qmp->passes_fds = utm__qmp_client_passes_fds(client);
 }
 
 void utm__qmp_set_client(UtmQmp *qmp, UtmQmpClient *client)

@@ -2,11 +2,12 @@
 #include "qmp/shortcut.h"
 
 #include "qmp/client-private.h"
+#include "qmp/outbound.h"
 
 /* With the lock. Only the undisturbed case is worth it: whatever else is under way would be handed back at once. */
-static bool may_borrow(UtmQmpClient *client)
+static bool may_borrow(UtmQmpClient *client, const UtmQmpCall *call)
 {
-	return client->state == UTM_QMP_CLIENT_READY && client->reader == UTM_QMP_READER_NONE &&
+	return utm__qmp_outbound_is_open(client, call->command.fd >= 0) && client->reader == UTM_QMP_READER_NONE &&
 	       client->slots.waiting == 0 && utm__qmp_transport_is_drained(client->transport) &&
 	       utm__qmp_transport_is_idle(client->transport);
 }
@@ -14,10 +15,10 @@ static bool may_borrow(UtmQmpClient *client)
 /* With the lock: the reading is ours and the command is in the queue; or nothing has changed. */
 static bool borrow(UtmQmpClient *client, UtmQmpCall *call)
 {
-	int id = may_borrow(client) ? utm__qmp_slots_take(&client->slots, UTM_QMP_SLOT_LENT) : -1;
+	int id = may_borrow(client, call) ? utm__qmp_slots_take(&client->slots, UTM_QMP_SLOT_LENT) : -1;
 	if (id < 0)
 		return false;
-	if (!utm__qmp_client_queue(client, (guint)id, call->command, call->arguments_json)) {
+	if (!utm__qmp_outbound_add(client, (guint)id, &call->command)) {
 		utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
 		return false;
 	}
@@ -31,7 +32,7 @@ static bool borrow(UtmQmpClient *client, UtmQmpCall *call)
 static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
-	if (utm__qmp_envelope_read(&envelope, message->text, message->length, NULL) < 0)
+	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, NULL) < 0)
 		return UTM_QMP_CALL_HANDED;
 	bool ours = envelope.id == (gint64)call->id &&
 	            (envelope.kind == UTM_QMP_KIND_REPLY || envelope.kind == UTM_QMP_KIND_ERROR);
@@ -46,6 +47,14 @@ static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, cons
 	return UTM_QMP_CALL_DONE;
 }
 
+static void fail_late(UtmQmpClient *client, UtmQmpCall *call)
+{
+	pthread_mutex_lock(&client->lock);
+	UtmQmpSlot oldest = utm__qmp_slots_get_oldest(&client->slots);
+	call->error = utm__qmp_outbound_timeout_error(client, call->id, &oldest);
+	pthread_mutex_unlock(&client->lock);
+}
+
 static UtmQmpCallResult wait_answer(UtmQmpClient *client, UtmQmpCall *call)
 {
 	UtmQmpMessage message;
@@ -55,7 +64,7 @@ static UtmQmpCallResult wait_answer(UtmQmpClient *client, UtmQmpCall *call)
 	case UTM_QMP_INPUT_END:
 		return UTM_QMP_CALL_HANDED;
 	default:
-		call->error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not answer in time");
+		fail_late(client, call);
 		return UTM_QMP_CALL_DONE;
 	}
 }
@@ -69,10 +78,11 @@ static void resume(void *data)
 /* Gives the reading back; an answer that did not come in time will be dropped when it does. */
 static void give_back(UtmQmpClient *client, const UtmQmpCall *call)
 {
-	bool late = call->error && utm_error_get_code(call->error) == UTM_ERROR_TIMEOUT;
+	bool late = call->error && utm_error_get_code(call->error) != UTM_ERROR_QMP_COMMAND;
 	pthread_mutex_lock(&client->lock);
 	utm__qmp_slots_set(&client->slots, call->id, late ? UTM_QMP_SLOT_ABANDONED : UTM_QMP_SLOT_FREE);
-	bool untidy = client->muted || !utm__qmp_transport_is_idle(client->transport);
+	bool untidy = client->muted || !utm__qmp_transport_is_idle(client->transport) ||
+	              !g_queue_is_empty(&client->deferred);
 	client->reader = UTM_QMP_READER_NONE;
 	utm__qmp_transport_set_listening(client->transport, true);
 	pthread_mutex_unlock(&client->lock);
@@ -82,7 +92,7 @@ static void give_back(UtmQmpClient *client, const UtmQmpCall *call)
 
 UtmQmpCallResult utm__qmp_client_try_call(UtmQmpClient *client, UtmQmpCall *call)
 {
-	call->deadline_us = utm__qmp_deadline(call->timeout_ms);
+	call->deadline_us = utm__qmp_command_begin(&call->command);
 	pthread_mutex_lock(&client->lock);
 	bool borrowed = borrow(client, call);
 	bool sent = borrowed && utm__qmp_transport_flush(client->transport) &&

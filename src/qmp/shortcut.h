@@ -12,9 +12,7 @@
 #include "qmp/client.h"
 
 typedef struct UtmQmpCall {
-	const char *command;
-	const char *arguments_json; /* nullable */
-	gint64 timeout_ms;
+	UtmQmpCommand command;
 	/* set by the call: */
 	char *reply;
 	UtmError *error;

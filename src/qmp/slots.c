@@ -32,6 +32,23 @@ static guint length_of(guint id)
 	return length;
 }
 
+void utm__qmp_slots_free_abandoned(UtmQmpSlots *slots)
+{
+	for (guint id = 0; id < slots->slots->len; id++)
+		if (utm__qmp_slots_get(slots, id)->state == UTM_QMP_SLOT_ABANDONED)
+			utm__qmp_slots_set(slots, id, UTM_QMP_SLOT_FREE);
+}
+
+int utm__qmp_slots_find_only(UtmQmpSlots *slots)
+{
+	if (slots->waiting != 1)
+		return -1;
+	guint id = 0;
+	while (utm__qmp_slots_get(slots, id)->state != UTM_QMP_SLOT_WAITING)
+		id++;
+	return (int)id;
+}
+
 /* The next free id of this length behind the one given out last; there is one. */
 static guint next_free(UtmQmpSlots *slots, guint length)
 {
@@ -57,11 +74,37 @@ int utm__qmp_slots_take(UtmQmpSlots *slots, UtmQmpSlotState state)
 	if (id >= slots->slots->len)
 		g_array_set_size(slots->slots, id + 1);
 	UtmQmpSlot *slot = utm__qmp_slots_get(slots, id);
-	if (++slot->generation == 0)
-		slot->generation = 1;
-	slot->deadline_us = G_MAXINT64;
+	guint16 generation = slot->generation == G_MAXUINT16 ? 1 : slot->generation + 1;
+	*slot = (UtmQmpSlot){ .generation = generation, .deadline_us = G_MAXINT64 };
 	utm__qmp_slots_set(slots, id, state);
 	return (int)id;
+}
+
+static void count_sent(UtmQmpSlots *slots, const UtmQmpSlot *slot, int change)
+{
+	slots->in_band += (guint)(slot->beside ? 0 : change);
+	slots->exclusive += (guint)(slot->exclusive ? change : 0);
+}
+
+void utm__qmp_slots_set_sent(UtmQmpSlots *slots, guint id, guint64 end, guint64 received, gint64 now_us)
+{
+	UtmQmpSlot *slot = utm__qmp_slots_get(slots, id);
+	slot->sent = true;
+	slot->end = end;
+	slot->received = received;
+	slot->since_us = now_us;
+	count_sent(slots, slot, 1);
+}
+
+UtmQmpSlot utm__qmp_slots_get_oldest(UtmQmpSlots *slots)
+{
+	UtmQmpSlot oldest = { .end = G_MAXUINT64 };
+	for (guint id = 0; id < slots->slots->len; id++) {
+		const UtmQmpSlot *slot = utm__qmp_slots_get(slots, id);
+		if (slot->sent && !slot->beside && slot->end < oldest.end)
+			oldest = *slot;
+	}
+	return oldest;
 }
 
 void utm__qmp_slots_set(UtmQmpSlots *slots, guint id, UtmQmpSlotState state)
@@ -76,6 +119,10 @@ void utm__qmp_slots_set(UtmQmpSlots *slots, guint id, UtmQmpSlotState state)
 	if (state != UTM_QMP_SLOT_WAITING) {
 		slot->fn = NULL;
 		slot->data = NULL;
+	}
+	if (state == UTM_QMP_SLOT_FREE && slot->sent) {
+		slot->sent = false;
+		count_sent(slots, slot, -1);
 	}
 }
 

@@ -10,14 +10,30 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-/* QEMU's own limit for a message; more than that is no reply of it. */
-#define MESSAGE_MAX ((gsize)64 << 20)
+/* QEMU's own limit for a message is 64 MiB, and the agent's longest answer holds exactly that much text. */
+const UtmQmpDialect utm__qmp_monitor = {
+	.peer = "the monitor", .depth_max = UTM_QMP_DEPTH_MAX, .message_max = (gsize)64 << 20, .message_max_text = "64 MiB"
+};
+const UtmQmpDialect utm__qmp_agent = {
+	.peer = "the guest agent", .depth_max = 128, .message_max = (gsize)65 << 20, .message_max_text = "65 MiB",
+	.marked = true
+};
+
+/* The answer to a question for a mark is a number; this is room for it with all that a guest may write around it. */
+#define ANSWER_MAX 256
 #define BUFFER_FIRST ((gsize)4 << 10)
 /* What is kept for the next message; a longer one, such as the schema, gives its memory back. */
 #define BUFFER_KEPT ((gsize)64 << 10)
 
+typedef enum Passing {
+	PASSING_NOTHING,
+	PASSING_ALL,  /* up to the next mark */
+	PASSING_MOST, /* behind a mark: a short message counts */
+} Passing;
+
 struct UtmQmpTransport {
 	int fd;
+	const UtmQmpDialect *dialect;
 
 	/*
 	 * The input buffer: [0, out) the compact beginning of one message, [scan, end) bytes not looked at yet. A whole
@@ -30,22 +46,47 @@ struct UtmQmpTransport {
 	bool emptied; /* the last read took all there was: save the one that would say so */
 	gint64 read_limit_ms; /* of a blocking read, as the socket has it; 0: none */
 	UtmQmpFramer framer;
+	Passing passing;
+	bool strayed; /* `ended` does not end it */
 	UtmError *ended;
+	guint64 received; /* bytes so far; atomic */
 
 	GByteArray *queue;
 	gsize sent; /* of the queue */
+	guint64 sent_ever;
 	bool full; /* the socket took no more */
 	bool broken;
+	bool passes_fds;
+	int fd_out;        /* a descriptor on its way; -1: none */
+	guint64 fd_out_at; /* the position of the byte that it goes with */
 
 	int watch;
 	guint32 watched; /* EPOLL* bits set at the moment */
 	bool listening;
 };
 
-UtmQmpTransport *utm__qmp_transport_new(int fd_taken)
+static void reset_framer(UtmQmpTransport *transport)
+{
+	transport->out = 0;
+	transport->whole = false;
+	transport->framer = (UtmQmpFramer){ .depth_max = transport->dialect->depth_max };
+}
+
+static bool is_unix_socket(int fd)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof address;
+	return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
+}
+
+UtmQmpTransport *utm__qmp_transport_new(int fd_taken, const UtmQmpDialect *dialect)
 {
 	UtmQmpTransport *transport = g_new0(UtmQmpTransport, 1);
 	transport->fd = fd_taken;
+	transport->dialect = dialect;
+	reset_framer(transport);
+	transport->passes_fds = is_unix_socket(fd_taken);
+	transport->fd_out = -1;
 	transport->queue = g_byte_array_new();
 	transport->listening = true;
 	transport->watched = EPOLLIN;
@@ -56,7 +97,7 @@ UtmQmpTransport *utm__qmp_transport_new(int fd_taken)
 	struct epoll_event event = { .events = EPOLLIN };
 	if (transport->watch >= 0 && epoll_ctl(transport->watch, EPOLL_CTL_ADD, fd_taken, &event) == 0)
 		return transport;
-	utm__fail_errno(&transport->ended, errno, NULL, "cannot watch the monitor's socket");
+	utm__fail_errno(&transport->ended, errno, NULL, "cannot watch the socket");
 	utm__close_fd(&transport->watch);
 	return transport;
 }
@@ -65,6 +106,7 @@ void utm__qmp_transport_free(UtmQmpTransport *transport)
 {
 	utm__close_fd(&transport->watch);
 	utm__close_fd(&transport->fd);
+	utm__close_fd(&transport->fd_out);
 	utm_error_unref(transport->ended);
 	g_byte_array_unref(transport->queue);
 	g_free(transport->buffer);
@@ -84,12 +126,12 @@ static UtmQmpInput end_input(UtmQmpTransport *transport, UtmError *error_taken)
 	return UTM_QMP_INPUT_END;
 }
 
-/* Looks at what was read, up to the end of the first message. */
-static UtmQmpFrame scan(UtmQmpTransport *transport)
+/* Looks at what was read, up to there or to the end of the first message. */
+static UtmQmpFrame scan(UtmQmpTransport *transport, gsize limit)
 {
 	const char *from = transport->buffer + transport->scan;
 	char *to = transport->buffer + transport->out;
-	UtmQmpFrame frame = utm__qmp_framer_run(&transport->framer, &from, transport->buffer + transport->end, &to);
+	UtmQmpFrame frame = utm__qmp_framer_run(&transport->framer, &from, transport->buffer + limit, &to);
 	transport->scan = (gsize)(from - transport->buffer);
 	transport->out = (gsize)(to - transport->buffer);
 	transport->whole = frame == UTM_QMP_FRAME_WHOLE;
@@ -110,10 +152,10 @@ static void make_room(UtmQmpTransport *transport)
 	transport->buffer = g_realloc(transport->buffer, transport->capacity);
 }
 
-static UtmError *broken_error(int errno_value)
+static UtmError *broken_error(const UtmQmpTransport *transport, int errno_value)
 {
-	UtmError *error = utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to the monitor broke: %s",
-	                                 g_strerror(errno_value));
+	UtmError *error = utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s broke: %s",
+	                                 transport->dialect->peer, g_strerror(errno_value));
 	return utm__error_set_errno(error, errno_value);
 }
 
@@ -125,36 +167,69 @@ static UtmQmpInput receive(UtmQmpTransport *transport, int flags)
 	ssize_t count = recv(transport->fd, transport->buffer + transport->end, room, flags);
 	if (count > 0) {
 		transport->end += (gsize)count;
+		__atomic_store_n(&transport->received, transport->received + (gsize)count, __ATOMIC_RELAXED);
 		transport->emptied = transport->end < transport->capacity;
 		return UTM_QMP_INPUT_MESSAGE;
 	}
 	if (count < 0 && errno == EINTR)
 		return flags ? receive(transport, flags) : UTM_QMP_INPUT_WAIT;
 	if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-		return end_input(transport, broken_error(errno));
+		return end_input(transport, broken_error(transport, errno));
 	if (count == 0)
-		return end_input(transport, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the monitor closed the connection%s",
+		return end_input(transport, utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "%s closed the connection%s",
+		                                           transport->dialect->peer,
 		                                           transport->out ? " in the middle of a message" : ""));
-	return transport->broken ? end_input(transport, broken_error(EPIPE)) : UTM_QMP_INPUT_WAIT;
+	return transport->broken ? end_input(transport, broken_error(transport, EPIPE)) : UTM_QMP_INPUT_WAIT;
+}
+
+static void refuse_input(UtmQmpTransport *transport, UtmError *error_taken)
+{
+	transport->strayed = transport->dialect->marked;
+	end_input(transport, error_taken);
+}
+
+/* Whether a short message stands behind a mark. From mark to mark, so that none hides in what a cut one opened. */
+static bool find_answer(UtmQmpTransport *transport)
+{
+	while (transport->scan < transport->end) {
+		char *mark = memchr(transport->buffer + transport->scan, UTM_QMP_MARK, transport->end - transport->scan);
+		gsize limit = mark ? (gsize)(mark - transport->buffer) : transport->end;
+		UtmQmpFrame frame = transport->passing == PASSING_MOST ? scan(transport, limit) : UTM_QMP_FRAME_BAD;
+		if (frame == UTM_QMP_FRAME_WHOLE)
+			return true;
+		if (frame == UTM_QMP_FRAME_PART && !mark && transport->out <= ANSWER_MAX)
+			return false;
+		reset_framer(transport);
+		transport->scan = mark ? limit + 1 : limit;
+		transport->passing = mark ? PASSING_MOST : PASSING_ALL;
+	}
+	return false;
 }
 
 /* Whether a whole message is there. False with `ended` set when what was read is none. */
 static bool find_message(UtmQmpTransport *transport)
 {
+	const UtmQmpDialect *dialect = transport->dialect;
 	if (transport->whole || transport->ended)
 		return transport->whole;
-	if (transport->scan < transport->end && scan(transport) == UTM_QMP_FRAME_BAD)
-		end_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent what is no QMP"));
-	else if (transport->out > MESSAGE_MAX)
-		end_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the monitor sent a message of more than 64 MiB"));
+	if (transport->passing)
+		return find_answer(transport);
+	if (transport->scan < transport->end && scan(transport, transport->end) == UTM_QMP_FRAME_BAD)
+		refuse_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent what is no QMP", dialect->peer));
+	else if (transport->out > dialect->message_max)
+		refuse_input(transport, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "%s sent a message of more than %s",
+		                                       dialect->peer, dialect->message_max_text));
 	return transport->whole && !transport->ended;
 }
 
 UtmQmpInput utm__qmp_transport_peek(UtmQmpTransport *transport, UtmQmpMessage *ret)
 {
-	while (!find_message(transport)) {
+	for (bool read = false; !find_message(transport); read = true) {
 		if (transport->ended)
-			return UTM_QMP_INPUT_END;
+			return transport->strayed ? UTM_QMP_INPUT_STRAY : UTM_QMP_INPUT_END;
+		/* Nothing bounds what is passed over, so others get their turn. */
+		if (read && transport->passing)
+			return UTM_QMP_INPUT_WAIT;
 		bool emptied = transport->emptied && !transport->broken;
 		transport->emptied = false;
 		UtmQmpInput input = emptied ? UTM_QMP_INPUT_WAIT : receive(transport, MSG_DONTWAIT);
@@ -199,6 +274,8 @@ void utm__qmp_transport_pop(UtmQmpTransport *transport)
 {
 	transport->whole = false;
 	transport->out = 0;
+	if (transport->passing)
+		transport->passing = PASSING_ALL;
 	while (transport->scan < transport->end && g_ascii_isspace(transport->buffer[transport->scan]))
 		transport->scan++;
 }
@@ -208,9 +285,34 @@ const UtmError *utm__qmp_transport_get_end(UtmQmpTransport *transport)
 	return transport->ended;
 }
 
+void utm__qmp_transport_pass_over(UtmQmpTransport *transport)
+{
+	if (transport->strayed)
+		g_clear_pointer(&transport->ended, utm_error_unref);
+	transport->strayed = false;
+	transport->passing = PASSING_ALL;
+	transport->scan = transport->end;
+	reset_framer(transport);
+}
+
+void utm__qmp_transport_trust(UtmQmpTransport *transport)
+{
+	transport->passing = PASSING_NOTHING;
+}
+
+bool utm__qmp_transport_is_passing_over(UtmQmpTransport *transport)
+{
+	return transport->passing != PASSING_NOTHING;
+}
+
 bool utm__qmp_transport_is_idle(UtmQmpTransport *transport)
 {
 	return !transport->whole && transport->scan == transport->end && !transport->ended;
+}
+
+guint64 utm__qmp_transport_get_received(UtmQmpTransport *transport)
+{
+	return __atomic_load_n(&transport->received, __ATOMIC_RELAXED);
 }
 
 /* ---------------------------------------------------------------- out and watch */
@@ -224,12 +326,39 @@ static void update_watch(UtmQmpTransport *transport)
 	epoll_ctl(transport->watch, EPOLL_CTL_MOD, transport->fd, &event);
 }
 
-bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length)
+bool utm__qmp_transport_passes_fds(UtmQmpTransport *transport)
+{
+	return transport->passes_fds;
+}
+
+guint64 utm__qmp_transport_get_queued(UtmQmpTransport *transport)
+{
+	return transport->sent_ever + transport->queue->len - transport->sent;
+}
+
+guint64 utm__qmp_transport_get_sent(UtmQmpTransport *transport)
+{
+	return transport->sent_ever;
+}
+
+bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length, int fd_taken)
 {
 	if (transport->queue->len - transport->sent + length > UTM_QMP_QUEUE_MAX)
 		return false;
+	if (fd_taken >= 0 && transport->fd_out >= 0)
+		return false;
+	if (fd_taken >= 0) {
+		transport->fd_out = fd_taken;
+		transport->fd_out_at = utm__qmp_transport_get_queued(transport);
+	}
 	g_byte_array_append(transport->queue, (const guint8 *)text, (guint)length);
 	return true;
+}
+
+void utm__qmp_transport_drop_queue(UtmQmpTransport *transport)
+{
+	g_byte_array_set_size(transport->queue, 0);
+	transport->sent = 0;
 }
 
 /* Not at every call: moving the rest down each time would be quadratic in a long queue. */
@@ -250,19 +379,51 @@ static void forget_sent(UtmQmpTransport *transport)
 	transport->sent = 0;
 }
 
+/* A part of the queue that begins with the byte the descriptor belongs to. */
+static ssize_t send_with_fd(UtmQmpTransport *transport, struct iovec *part)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr aligned;
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &transport->fd_out, sizeof(int));
+	ssize_t count = sendmsg(transport->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (count > 0)
+		utm__close_fd(&transport->fd_out);
+	return count;
+}
+
+static ssize_t send_some(UtmQmpTransport *transport)
+{
+	struct iovec part = { transport->queue->data + transport->sent, transport->queue->len - transport->sent };
+	if (transport->fd_out >= 0 && transport->fd_out_at == transport->sent_ever)
+		return send_with_fd(transport, &part);
+	if (transport->fd_out >= 0)
+		part.iov_len = transport->fd_out_at - transport->sent_ever;
+	return send(transport->fd, part.iov_base, part.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 bool utm__qmp_transport_flush(UtmQmpTransport *transport)
 {
 	GByteArray *queue = transport->queue;
 	transport->full = false;
 	while (transport->sent < queue->len && !transport->full && !transport->broken) {
-		ssize_t count = send(transport->fd, queue->data + transport->sent, queue->len - transport->sent,
-		                     MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (count > 0)
+		ssize_t count = send_some(transport);
+		if (count > 0) {
 			transport->sent += (gsize)count;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			transport->sent_ever += (gsize)count;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			transport->full = true;
-		else if (errno != EINTR)
+		} else if (errno != EINTR) {
 			transport->broken = true;
+		}
 	}
 	forget_sent(transport);
 	update_watch(transport);

@@ -11,13 +11,14 @@
 #pragma once
 
 #include "base/error-private.h"
+#include "qmp/dialect.h"
 
 #include <stdbool.h>
 
 typedef struct UtmQmpTransport UtmQmpTransport;
 
 /* Takes the connected socket. Never fails: what goes wrong shows as the end of the input. */
-UtmQmpTransport *utm__qmp_transport_new(int fd_taken);
+UtmQmpTransport *utm__qmp_transport_new(int fd_taken, const UtmQmpDialect *dialect);
 void utm__qmp_transport_free(UtmQmpTransport *transport);
 /* Both directions at once; who waits for the socket wakes up. The descriptor itself stays until free. */
 void utm__qmp_transport_shutdown(UtmQmpTransport *transport);
@@ -28,6 +29,7 @@ typedef enum UtmQmpInput {
 	UTM_QMP_INPUT_MESSAGE,
 	UTM_QMP_INPUT_WAIT, /* nothing more for now */
 	UTM_QMP_INPUT_END,  /* for good */
+	UTM_QMP_INPUT_STRAY, /* a marked peer sent what is no message: pass it over */
 } UtmQmpInput;
 
 typedef struct UtmQmpMessage {
@@ -45,15 +47,36 @@ UtmQmpInput utm__qmp_transport_await(UtmQmpTransport *transport, gint64 deadline
 void utm__qmp_transport_pop(UtmQmpTransport *transport);
 /* Whether the next peek has to read from the socket. */
 bool utm__qmp_transport_is_idle(UtmQmpTransport *transport);
-/* After END: QMP_DISCONNECTED, or QMP_PROTOCOL when the peer sent what is no QMP. */
+/* After END: QMP_DISCONNECTED, or QMP_PROTOCOL when the peer sent what is no QMP; after STRAY: that. */
 const UtmError *utm__qmp_transport_get_end(UtmQmpTransport *transport);
+
+/*
+ * From here on everything is passed over, except for what stands behind a mark and is as short as the answer to a
+ * question for one: those are the messages, until trust. For marked peers; also the way on after STRAY.
+ */
+void utm__qmp_transport_pass_over(UtmQmpTransport *transport);
+/* The message that is there is the answer: what follows it is to be read in full again. */
+void utm__qmp_transport_trust(UtmQmpTransport *transport);
+bool utm__qmp_transport_is_passing_over(UtmQmpTransport *transport);
+/* How many bytes have come so far. Any thread. */
+guint64 utm__qmp_transport_get_received(UtmQmpTransport *transport);
 
 /* --- out --- */
 
 #define UTM_QMP_QUEUE_MAX ((gsize)64 << 20)
 
-/* Queues. False when the peer has left so much unread that no more is taken. */
-bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length);
+/*
+ * Queues, with a descriptor that travels with the first byte of the text; -1: none. The descriptor is taken unless this
+ * returns false: when the peer has left so much unread that no more is taken, or when another descriptor waits.
+ */
+bool utm__qmp_transport_write(UtmQmpTransport *transport, const char *text, gsize length, int fd_taken);
+/* Forgets what was queued and not sent; a command may have been cut by it. */
+void utm__qmp_transport_drop_queue(UtmQmpTransport *transport);
+/* Whether descriptors can travel at all. */
+bool utm__qmp_transport_passes_fds(UtmQmpTransport *transport);
+/* Positions in the stream: the end of what was queued, and the end of what the socket took. */
+guint64 utm__qmp_transport_get_queued(UtmQmpTransport *transport);
+guint64 utm__qmp_transport_get_sent(UtmQmpTransport *transport);
 /* Sends what the socket takes. False when it is broken; then the input will end. */
 bool utm__qmp_transport_flush(UtmQmpTransport *transport);
 bool utm__qmp_transport_is_drained(UtmQmpTransport *transport);

@@ -74,9 +74,12 @@ static int wrong_type(const Decoder *d, const Step *at, const char *expected, co
 /* For messages: strings from strangers may be long. */
 static char *shortened(const char *text, gsize length)
 {
+	gsize end = 77;
 	if (length <= 80)
 		return g_strndup(text, length);
-	g_autofree char *head = g_strndup(text, 77);
+	while (((guchar)text[end] & 0xc0) == 0x80)
+		end--; /* not within a character */
+	g_autofree char *head = g_strndup(text, end);
 	return g_strconcat(head, "...", NULL);
 }
 
@@ -285,13 +288,10 @@ static int decode_forms(Decoder *d, const Step *at, const UtmSchemaMember *membe
 	for (;; member += member->next_form) {
 		g_autoptr(UtmError) problem = NULL;
 		bool last = member->next_form == 0;
-		guint depth = d->depth;
 		int result = decode_member(d, at, member, token, object, &problem);
 		fits |= result == 0;
-		if (result < 0) {
+		if (result < 0)
 			utm__schema_clear(d->schema, member, object);
-			d->depth = depth;
-		}
 		if (last && result < 0 && !fits)
 			return utm__fail_take(error, g_steal_pointer(&problem));
 		if (last && result == 0)
@@ -360,6 +360,7 @@ typedef struct Pass {
 	bool old_names;
 	bool is_union;   /* keys that are not its own may be those of a branch, which reads them in a pass of its own */
 	bool extras_only; /* of a union without a branch: its own keys have been read */
+	bool may_lack;    /* of a branch: when none of its keys is there, neither is it */
 	bool met_unknown;
 	guint known;
 	const Flat *above;
@@ -369,6 +370,11 @@ typedef struct Pass {
 static bool was_seen(const Pass *pass, guint index)
 {
 	return pass->seen[index / 8] >> index % 8 & 1;
+}
+
+static bool is_lacking(const Pass *pass)
+{
+	return pass->may_lack && pass->known == 0;
 }
 
 static const UtmSchemaMember *find_by_old_name(const UtmSchema *schema, const UtmSchemaType *row, const char *name,
@@ -489,7 +495,7 @@ static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaH
 static int decode_pass(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
 	int result = decode_members(d, at, pass, object, error);
-	if (result == 0 && !pass->extras_only)
+	if (result == 0 && !pass->extras_only && !is_lacking(pass))
 		result = fill_missing(d, at, pass, object, error);
 	if (result == 0 && object->extras)
 		utm__value_sort(object->extras);
@@ -512,51 +518,60 @@ static int decode_old_names(Decoder *d, const Step *at, UtmSourceMark mark, cons
 	return result;
 }
 
-static int decode_flat(Decoder *d, const Step *at, guint type, const Flat *above, void **ret_object, UtmError **error);
+static int decode_flat(Decoder *d, const Step *at, guint type, Pass *pass, void **ret_object, UtmError **error);
 
 /* Keys of a union that nobody knows: with a branch they became its extras, without one they become the union's. */
-static int decode_union_extras(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
+static int decode_union_extras(Decoder *d, const Step *at, UtmSourceMark mark, Pass *pass, UtmSchemaHeader *object,
+                               UtmError **error)
 {
 	if (!pass->met_unknown)
 		return 0;
 	pass->extras_only = true;
+	d->source->rewind(d->source, mark);
 	return decode_pass(d, at, pass, object, error);
 }
 
 /*
  * The tag may stand anywhere among the keys, and a branch be a union itself, so a union is read in passes over the same
- * text: its own keys first, then those of the branch that the tag chose.
+ * text: its own keys first, then those of the branch that the tag chose. Of a branch that has several forms each that
+ * the keys fit is filled, as with members.
  */
 static int decode_branches(Decoder *d, const Step *at, UtmSourceMark mark, Pass *pass, UtmSchemaHeader *object,
                            UtmError **error)
 {
 	Flat flat = { .above = pass->above, .type = utm__schema_type_of(object) };
-	const UtmSchemaBranch *branch = utm__schema_next_branch(d->schema, object, NULL);
-	int result = 0;
-	if (!branch) {
-		d->source->rewind(d->source, mark);
-		return decode_union_extras(d, at, pass, object, error);
-	}
-	for (; result == 0 && branch; branch = utm__schema_next_branch(d->schema, object, branch)) {
+	const UtmSchemaBranch *branch = NULL;
+	g_autoptr(UtmError) problem = NULL;
+	bool found = false;
+	while ((branch = utm__schema_next_branch(d->schema, object, branch))) {
+		Pass form = { .above = &flat, .may_lack = branch->late };
 		void **place = utm__schema_at(object, branch->offset);
+		g_clear_pointer(&problem, utm_error_unref);
 		d->source->rewind(d->source, mark);
-		result = decode_flat(d, at, branch->type, &flat, place, error);
+		decode_flat(d, at, branch->type, &form, place, &problem);
+		found |= *place != NULL;
 	}
-	return result;
+	if (!found)
+		return problem ? utm__fail_take(error, g_steal_pointer(&problem))
+		               : decode_union_extras(d, at, mark, pass, object, error);
+	if (!problem)
+		return 0;
+	d->source->rewind(d->source, mark);
+	return d->source->skip(d->source, error);
 }
 
-static int decode_flat(Decoder *d, const Step *at, guint type, const Flat *above, void **ret_object, UtmError **error)
+static int decode_flat(Decoder *d, const Step *at, guint type, Pass *pass, void **ret_object, UtmError **error)
 {
 	const UtmSchemaType *row = &d->schema->types[type];
-	Pass pass = { .above = above, .is_union = row->branch_count > 0 };
 	UtmSourceMark mark = d->source->mark(d->source);
 	void *object = utm__schema_alloc(d->schema, type);
-	int result = decode_pass(d, at, &pass, object, error);
+	pass->is_union = row->branch_count > 0;
+	int result = decode_pass(d, at, pass, object, error);
 	if (result < 0 && result == d->schema->malformed && row->has_old_names)
-		result = decode_old_names(d, at, mark, &pass, object, error);
-	if (result == 0 && pass.is_union)
-		result = decode_branches(d, at, mark, &pass, object, error);
-	if (result < 0)
+		result = decode_old_names(d, at, mark, pass, object, error);
+	if (result == 0 && pass->is_union)
+		result = decode_branches(d, at, mark, pass, object, error);
+	if (result < 0 || is_lacking(pass))
 		utm__schema_free(d->schema, object);
 	else
 		*ret_object = object;
@@ -624,9 +639,11 @@ static int decode_object(Decoder *d, const Step *at, guint type, const UtmToken 
 	guint kind = d->schema->types[type].kind;
 	if (kind == UTM_SCHEMA_STRUCT && token->kind != UTM_TOKEN_BEGIN_OBJECT)
 		return wrong_type(d, at, "a dictionary", token, error);
-	if (++d->depth > UTM_SCHEMA_DEPTH_MAX)
+	if (d->depth >= UTM_SCHEMA_DEPTH_MAX)
 		return malformed(d, at, error, "is nested too deeply");
-	int result = kind == UTM_SCHEMA_STRUCT    ? decode_flat(d, at, type, NULL, ret_object, error)
+	Pass pass = { 0 };
+	d->depth++;
+	int result = kind == UTM_SCHEMA_STRUCT    ? decode_flat(d, at, type, &pass, ret_object, error)
 	             : kind == UTM_SCHEMA_WRAPPER ? decode_wrapper(d, at, type, token, ret_object, error)
 	                                          : decode_alternate(d, at, type, token, ret_object, error);
 	d->depth--;

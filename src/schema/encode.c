@@ -24,6 +24,8 @@ typedef struct Flat {
 	const UtmSchemaHeader *object;
 } Flat;
 
+static const char not_made[] = "was not made by the library: it is a copy by value, or freed";
+
 static int encode_object(Encoder *e, const void *object);
 
 static int refuse(Encoder *e, const char *problem)
@@ -94,6 +96,13 @@ static int encode_int(Encoder *e, const UtmSchemaMember *member, const void *fie
 	return put(e, &token);
 }
 
+static int encode_inner(Encoder *e, guint type, const void *object)
+{
+	if (utm__schema_made(object, e->schema->number) && utm__schema_type_of(object) != type)
+		return refuse(e, "is a struct of another type");
+	return encode_object(e, object);
+}
+
 static int encode_field(Encoder *e, const UtmSchemaMember *member, const void *field, const UtmSchemaHeader *object,
                         gssize index)
 {
@@ -112,7 +121,7 @@ static int encode_field(Encoder *e, const UtmSchemaMember *member, const void *f
 	case UTM_SCHEMA_ANY:
 		return encode_any(e, *(UtmValue *const *)field);
 	case UTM_SCHEMA_STRUCT:
-		return encode_object(e, *(void *const *)field);
+		return encode_inner(e, member->type, *(void *const *)field);
 	case UTM_SCHEMA_NULL:
 		return put_kind(e, UTM_TOKEN_NULL);
 	default:
@@ -123,6 +132,8 @@ static int encode_field(Encoder *e, const UtmSchemaMember *member, const void *f
 static int encode_array(Encoder *e, const UtmSchemaMember *member, const void *object)
 {
 	UtmSchemaStep step = { .above = e->at };
+	if (*(const size_t *)utm__schema_at(object, member->flag_offset) != utm__schema_get_count(member, object))
+		return refuse(e, "has a count, and no elements");
 	int result = put_kind(e, UTM_TOKEN_BEGIN_ARRAY);
 	e->at = &step;
 	for (; result == 0 && step.index < utm__schema_get_count(member, object); step.index++)
@@ -247,16 +258,47 @@ static bool requires_something(const UtmSchema *schema, guint type)
 	return false;
 }
 
+static const void *branch_at(const UtmSchemaBranch *branch, const void *object)
+{
+	return *(void *const *)utm__schema_at(object, branch->offset);
+}
+
+/* The tag chooses one of the branches that may stand in this place, and what stands there is of its type. */
+static bool is_chosen(const UtmSchema *schema, const void *object, guint16 offset)
+{
+	const UtmSchemaBranch *branch = NULL;
+	while ((branch = utm__schema_next_branch(schema, object, branch)))
+		if (branch->offset == offset && utm__schema_type_of(branch_at(branch, object)) == branch->type)
+			return true;
+	return false;
+}
+
+/* What stands in the places of branches is what the tag chooses; of a union's branches most share one place. */
+static int check_branches(Encoder *e, const void *object)
+{
+	const UtmSchemaType *row = &e->schema->types[utm__schema_type_of(object)];
+	for (guint i = 0; i < row->branch_count; i++) {
+		const UtmSchemaBranch *branch = &e->schema->branches[row->first_branch + i];
+		const void *there = branch_at(branch, object);
+		if (!there || (i > 0 && branch->offset == branch[-1].offset))
+			continue;
+		if (!utm__schema_made(there, e->schema->number))
+			return refuse(e, not_made);
+		if (!is_chosen(e->schema, object, branch->offset))
+			return refuse(e, "has another branch than the one that its tag chooses");
+	}
+	return 0;
+}
+
 /* The newest form of the branch that is there; NULL when the tag has none, or none is there. */
 static const void *find_branch(const UtmSchema *schema, const void *object, bool *ret_expected)
 {
 	const void *found = NULL;
 	*ret_expected = false;
 	for (const UtmSchemaBranch *branch = NULL; (branch = utm__schema_next_branch(schema, object, branch));) {
-		const void *candidate = *(void *const *)utm__schema_at(object, branch->offset);
-		*ret_expected |= requires_something(schema, branch->type);
-		if (candidate && utm__schema_made(candidate, schema->number) && utm__schema_type_of(candidate) == branch->type)
-			found = candidate;
+		const void *candidate = branch_at(branch, object);
+		*ret_expected |= !branch->late && requires_something(schema, branch->type);
+		found = candidate ? candidate : found;
 	}
 	return found;
 }
@@ -266,8 +308,10 @@ static int encode_flat(Encoder *e, const Flat *above, const void *object)
 {
 	Flat flat = { .above = above, .object = object };
 	bool expected;
-	const void *branch = find_branch(e->schema, object, &expected);
-	int result = encode_members(e, &flat);
+	int result = check_branches(e, object);
+	const void *branch = result == 0 ? find_branch(e->schema, object, &expected) : NULL;
+	if (result == 0)
+		result = encode_members(e, &flat);
 	if (result == 0 && branch)
 		return encode_flat(e, &flat, branch);
 	return result == 0 && expected ? refuse(e, "lacks the branch that its tag chooses") : result;
@@ -295,7 +339,7 @@ static int encode_object(Encoder *e, const void *object)
 	if (!object)
 		return refuse(e, "is missing");
 	if (!utm__schema_made(object, e->schema->number))
-		return refuse(e, "was not made by the library: it is a copy by value, or freed");
+		return refuse(e, not_made);
 	if (++e->depth > UTM_SCHEMA_DEPTH_MAX)
 		return refuse(e, "is nested too deeply");
 	const UtmSchemaType *row = &e->schema->types[utm__schema_type_of(object)];

@@ -213,9 +213,10 @@ static size_t *count_of(const UtmSchemaMember *member, const void *object)
 	return utm__schema_at(object, member->flag_offset);
 }
 
+/* Whoever sets a count without elements has none. */
 gsize utm__schema_get_count(const UtmSchemaMember *member, const void *object)
 {
-	return *count_of(member, object);
+	return *array_of(member, object) ? *count_of(member, object) : 0;
 }
 
 void *utm__schema_get_element(const UtmSchemaMember *member, const void *object, gsize index)
@@ -364,6 +365,7 @@ static void set_from_fact(const UtmSchema *schema, const UtmSchemaMember *member
 void utm__schema_set_default(const UtmSchema *schema, const UtmSchemaMember *member, void *object)
 {
 	utm__schema_clear(schema, member, object);
+	set_flag(member, object, false);
 	for (guint i = 0; i < member->fact_count; i++) {
 		const UtmSchemaFact *fact = &schema->facts[member->first_fact + i];
 		if (fact->what != UTM_SCHEMA_FACT_DEFAULT || !utm__schema_holds(schema, fact, object))
@@ -535,9 +537,10 @@ void utm__schema_reset(const UtmSchema *schema, void *object)
 	g_clear_pointer(&header->extras, utm__value_free);
 }
 
+/* What programs put into a struct may be none of ours: that is left alone, here, in copies and when comparing. */
 void utm__schema_free(const UtmSchema *schema, void *object)
 {
-	if (!object)
+	if (!utm__schema_made(object, schema->number))
 		return;
 	utm__schema_reset(schema, object);
 	((UtmSchemaHeader *)object)->magic = 0;
@@ -546,7 +549,7 @@ void utm__schema_free(const UtmSchema *schema, void *object)
 
 void *utm__schema_copy(const UtmSchema *schema, const void *object)
 {
-	if (!object)
+	if (!utm__schema_made(object, schema->number))
 		return NULL;
 	const UtmSchemaHeader *header = object;
 	const UtmSchemaType *row = type_of(schema, object);
@@ -580,7 +583,7 @@ static bool member_equal(const UtmSchema *schema, const UtmSchemaMember *member,
 
 bool utm__schema_equal(const UtmSchema *schema, const void *a, const void *b)
 {
-	if (!a || !b)
+	if (!utm__schema_made(a, schema->number) || !utm__schema_made(b, schema->number))
 		return a == b;
 	const UtmSchemaHeader *left = a, *right = b;
 	const UtmSchemaType *row = type_of(schema, a);

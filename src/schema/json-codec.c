@@ -6,9 +6,15 @@
 
 /* One machine at most. */
 const UtmJsonDialect utm__json_of_files = {
-	.limits = { .size = (gsize)16 << 20, .depth = 128, .single_quotes = true }, .wraps = true
+	.limits = { .size = (gsize)16 << 20, .depth = 128, .values = 500000, .single_quotes = true }, .wraps = true
 };
-const UtmJsonDialect utm__json_of_peers = { .limits = { .size = (gsize)64 << 20, .depth = UTM_JSON_DEPTH_MAX } };
+/*
+ * The longest answer, of a guest agent, holds 64 MiB of text and a little around it. The statistics of a machine with a
+ * thousand processors are some hundred thousand values.
+ */
+const UtmJsonDialect utm__json_of_peers = {
+	.limits = { .size = (gsize)65 << 20, .depth = UTM_JSON_DEPTH_MAX, .values = 2u << 20 }
+};
 
 /* --- source --- */
 
@@ -53,12 +59,12 @@ static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
 static UtmSourceMark source_mark(UtmSource *base)
 {
 	UtmJsonMark mark = utm__json_mark(&((UtmJsonSource *)base)->reader);
-	return (UtmSourceMark){ .at = mark.at, .depth = mark.depth, .state = mark.expect };
+	return (UtmSourceMark){ .at = mark.at, .depth = mark.depth, .count = mark.values, .state = mark.expect };
 }
 
 static void source_rewind(UtmSource *base, UtmSourceMark mark)
 {
-	UtmJsonMark own = { .at = mark.at, .depth = mark.depth, .expect = mark.state };
+	UtmJsonMark own = { .at = mark.at, .depth = mark.depth, .values = mark.count, .expect = mark.state };
 	utm__json_rewind(&((UtmJsonSource *)base)->reader, own);
 }
 

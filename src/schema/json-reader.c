@@ -28,6 +28,8 @@ void utm__json_reader_init(UtmJsonReader *reader, const char *text, gsize size, 
 		reader->limits.size = SIZE_DEFAULT;
 	if (!reader->limits.depth || reader->limits.depth > UTM_JSON_DEPTH_MAX)
 		reader->limits.depth = UTM_JSON_DEPTH_MAX;
+	if (!reader->limits.values)
+		reader->limits.values = G_MAXUINT;
 	reader->start = reader->at = text;
 	reader->end = text + size;
 	reader->expect = EXPECT_VALUE;
@@ -325,6 +327,8 @@ static UtmJsonToken key(UtmJsonReader *reader)
 static UtmJsonToken value(UtmJsonReader *reader)
 {
 	char c = *reader->at;
+	if (reader->values++ >= reader->limits.values)
+		return fail(reader, "too many values");
 	if (c == '{' || c == '[')
 		return begin(reader, c == '{');
 	if (c == 'n')
@@ -474,13 +478,16 @@ bool utm__json_text_is(const UtmJsonReader *reader, const char *text)
 
 UtmJsonMark utm__json_mark(const UtmJsonReader *reader)
 {
-	return (UtmJsonMark){ .at = reader->at, .depth = reader->depth, .expect = reader->expect };
+	return (UtmJsonMark){
+		.at = reader->at, .depth = reader->depth, .values = reader->values, .expect = reader->expect
+	};
 }
 
 void utm__json_rewind(UtmJsonReader *reader, UtmJsonMark mark)
 {
 	reader->at = mark.at;
 	reader->depth = mark.depth;
+	reader->values = mark.values;
 	reader->expect = mark.expect;
 }
 

@@ -41,6 +41,7 @@ typedef enum UtmJsonToken {
 typedef struct UtmJsonLimits {
 	gsize size;         /* bytes of text; 0: 64 MiB */
 	guint depth;        /* open containers; 0: UTM_JSON_DEPTH_MAX, which is also the most */
+	guint values;       /* keys not counted; 0: no limit. What becomes of a value may be far larger than its text. */
 	bool single_quotes; /* 'text' is a string too */
 } UtmJsonLimits;
 
@@ -63,6 +64,7 @@ typedef struct UtmJsonReader {
 	/* private */
 	const char *start, *at, *end, *token_start;
 	UtmJsonLimits limits;
+	guint values;
 	int expect;
 	GByteArray *scratch;
 	guint8 is_object[UTM_JSON_DEPTH_MAX / 8];
@@ -101,7 +103,7 @@ bool utm__json_text_is(const UtmJsonReader *reader, const char *text);
 /* A place to come back to. Only while the containers that were open at the mark are still open. */
 typedef struct UtmJsonMark {
 	const char *at;
-	guint depth;
+	guint depth, values;
 	int expect;
 } UtmJsonMark;
 

@@ -137,6 +137,7 @@ typedef struct UtmSchemaBranch {
 	uint16_t value;
 	uint16_t type;
 	uint16_t offset; /* of the pointer */
+	uint8_t late;    /* some release has the value without it: an object may do without, even if it requires members */
 } UtmSchemaBranch;
 
 /* A command or an event. */

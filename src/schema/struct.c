@@ -143,19 +143,21 @@ int utm_struct_set_extra(void *value, const char *name, const char *json, UtmErr
 	if (!schema)
 		return not_made_here(error);
 	const UtmSchemaType *row = &schema->types[utm__schema_type_of(value)];
-	if (!name || !*name || row->kind != UTM_SCHEMA_STRUCT || utm__schema_find_member(schema, row, name, strlen(name)))
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "\"%s\" is no name for an extra: it is empty, or a member's",
-		                 name ? name : "");
+	if (!name || !*name || row->kind != UTM_SCHEMA_STRUCT || !g_utf8_validate(name, -1, NULL) ||
+	    utm__schema_find_member(schema, row, name, strlen(name)))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "that is no name for an extra: it is empty, no UTF-8, or a member's");
 	int result = json ? utm_value_from_json(json, &parsed, error) : 0;
 	if (result < 0)
 		return result;
 	utm__value_remove(header->extras, name);
-	if (!parsed)
-		return 0;
-	if (!header->extras)
+	if (parsed && !header->extras)
 		header->extras = utm__value_new_object();
-	utm__value_append(header->extras, name, strlen(name), parsed);
-	utm__value_sort(header->extras);
+	if (parsed)
+		utm__value_append(header->extras, name, strlen(name), parsed);
+	if (header->extras && header->extras->as.children.count == 0)
+		g_clear_pointer(&header->extras, utm__value_free); /* a struct without extras has none, not an empty set */
+	if (parsed)
+		utm__value_sort(header->extras);
 	return 0;
 }
 

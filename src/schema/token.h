@@ -39,7 +39,7 @@ typedef struct UtmToken {
 /* Where a source stands; its own business. */
 typedef struct UtmSourceMark {
 	const void *at;
-	guint depth;
+	guint depth, count;
 	int state;
 } UtmSourceMark;
 

@@ -211,7 +211,7 @@ static void on_qmp_closed(UtmQmpClient *client, const UtmError *error, void *dat
 	on_lost(run);
 }
 
-static const UtmQmpClientFuncs qmp_funcs = { on_qmp_ready, on_qmp_event, on_qmp_closed };
+static const UtmQmpClientFuncs qmp_funcs = { .ready = on_qmp_ready, .event = on_qmp_event, .closed = on_qmp_closed };
 
 /* ---------------------------------------------------------------- argv, sockets, spawn */
 

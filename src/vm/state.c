@@ -2,8 +2,8 @@
 /* The state is what QEMU says: by events as they come, by query-status after each command that changes it. */
 #include "vm/vm-private.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
+#include <utm/qmp-types.h>
 
 #define STATUS_MS 10000
 
@@ -30,12 +30,16 @@ void utm__vm_set_state(UtmVm *vm, UtmVmState state)
 		utm__vm_emit_state(vm, old_state, state);
 }
 
-/* A string member of a small JSON object that the QMP client has already checked and bounded. */
-static char *get_member(const char *json, const char *name)
+/* QEMU's word for why it goes down, also one that a newer QEMU made up. */
+static char *dup_shutdown_cause(const char *data_json)
 {
-	g_autoptr(JsonNode) root = json ? json_from_string(json, NULL) : NULL;
-	JsonObject *object = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
-	return object ? g_strdup(json_object_get_string_member_with_default(object, name, NULL)) : NULL;
+	UtmQmpShutdownEvent *event = NULL;
+	if (!data_json || utm_qmp_shutdown_event_from_json(data_json, &event, NULL) < 0)
+		return NULL;
+	const char *known = utm_qmp_shutdown_cause_to_string(event->reason);
+	char *cause = g_strdup(known ? known : utm_value_get_string(utm_struct_get_extra(event, "reason")));
+	utm_qmp_shutdown_event_free(event);
+	return cause;
 }
 
 /* Transitions that QEMU announces. While starting, the start alone decides when the machine counts as running. */
@@ -56,7 +60,7 @@ static void on_shutdown(UtmVmRun *run, const char *data_json)
 {
 	/* QEMU may repeat it while it goes down; the first one says why. */
 	if (!run->shutdown_seen)
-		run->shutdown_reason = get_member(data_json, "reason");
+		run->shutdown_reason = dup_shutdown_cause(data_json);
 	run->shutdown_seen = true;
 	/* A guest that has run was started, however soon it ends: query-status may come too late for it. */
 	if (run->phase == RUN_CONNECTING && run->resumed) {
@@ -86,19 +90,22 @@ void utm__vm_on_qmp_event(UtmVmRun *run, const char *name, const char *data_json
 			state_events[i].take(run, data_json);
 }
 
-/* RunState of QEMU. Everything in which the guest does not execute, but could go on, is a pause to us. */
-static void take_status(UtmVmRun *run, const char *status)
+/* Everything in which the guest does not execute, but could go on, is a pause to us. */
+static void take_status(UtmVmRun *run, const UtmQmpStatusInfo *info)
 {
-	static const char *const running[] = { "running", "suspended", NULL };
-	static const char *const ending[] = { "shutdown", NULL };
-	if (!status || run->phase == RUN_ENDING)
+	if (run->phase == RUN_ENDING)
 		return;
-	if (g_strv_contains(running, status))
+	switch (info->status) {
+	case UTM_QMP_RUN_STATE_RUNNING:
+	case UTM_QMP_RUN_STATE_SUSPENDED:
 		utm__vm_set_state(run->vm, UTM_VM_STATE_RUNNING);
-	else if (g_strv_contains(ending, status))
+		break;
+	case UTM_QMP_RUN_STATE_SHUTDOWN:
 		utm__vm_set_state(run->vm, UTM_VM_STATE_STOPPING);
-	else
+		break;
+	default:
 		utm__vm_set_state(run->vm, UTM_VM_STATE_PAUSED);
+	}
 }
 
 typedef struct StatusCall {
@@ -110,8 +117,10 @@ typedef struct StatusCall {
 static void on_status(UtmQmpClient *client, const char *reply_json, const UtmError *error, void *data)
 {
 	StatusCall *call = data;
-	g_autofree char *status = get_member(reply_json, "status");
-	take_status(call->run, status);
+	UtmQmpStatusInfo *info = NULL;
+	if (reply_json && utm_qmp_status_info_from_json(reply_json, &info, NULL) == 0)
+		take_status(call->run, info);
+	utm_qmp_status_info_free(info);
 	call->done(call->run, error, call->data);
 	g_free(call);
 }

@@ -21,6 +21,8 @@ static void test_null_is_an_error_or_nothing(void)
 	utm_argv_unref(NULL);
 	utm_qmp_unref(NULL);
 	utm_qmp_close(NULL);
+	utm_guest_unref(NULL);
+	utm_guest_close(NULL);
 	utm_qmp_subscription_unref(NULL);
 	g_assert_null(utm_qmp_subscription_ref(NULL));
 	utm_qmp_event_unref(NULL);
@@ -47,6 +49,8 @@ static void test_null_is_an_error_or_nothing(void)
 	g_assert_cmpint(utm_argv_build(NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_guest_execute(NULL, "x", NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_guest_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_qmp_subscription_wait(NULL, NULL, NULL, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_connect_path(NULL, "x", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_console_send_key(NULL, 1, true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);

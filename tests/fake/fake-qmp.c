@@ -17,6 +17,7 @@ struct FakeQmp {
 	void *data;
 	pthread_t thread;
 	GString *input;
+	int passed_fd;
 };
 
 static const char greeting[] = "{'QMP': {'version': {'qemu': {'micro': 22, 'minor': 2, 'major': 7}, "
@@ -37,6 +38,7 @@ FakeQmp *fake_qmp_start(FakeQmpScript script, void *data, int *ret_fd)
 		g_error("socketpair: %s", g_strerror(errno));
 	FakeQmp *fake = g_new0(FakeQmp, 1);
 	fake->fd = fds[0];
+	fake->passed_fd = -1;
 	fake->script = script;
 	fake->data = data;
 	fake->input = g_string_new(NULL);
@@ -49,6 +51,8 @@ FakeQmp *fake_qmp_start(FakeQmpScript script, void *data, int *ret_fd)
 void fake_qmp_finish(FakeQmp *fake)
 {
 	pthread_join(fake->thread, NULL);
+	if (fake->passed_fd >= 0)
+		close(fake->passed_fd);
 	g_string_free(fake->input, TRUE);
 	g_free(fake);
 }
@@ -66,6 +70,12 @@ bool fake_qmp_send_bytes(FakeQmp *fake, const void *bytes, gsize count)
 		count -= (gsize)sent;
 	}
 	return true;
+}
+
+gsize fake_qmp_try_send(FakeQmp *fake, const void *bytes, gsize count)
+{
+	ssize_t sent = send(fake->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sent > 0 ? (gsize)sent : 0;
 }
 
 void fake_qmp_send(FakeQmp *fake, const char *text)
@@ -119,6 +129,15 @@ static gsize whole_object(const GString *input)
 	return 0;
 }
 
+static void keep_fd(FakeQmp *fake, const struct cmsghdr *header)
+{
+	if (header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
+		g_error("the fake monitor got something else than one descriptor");
+	if (fake->passed_fd >= 0)
+		close(fake->passed_fd);
+	memcpy(&fake->passed_fd, CMSG_DATA(header), sizeof(int));
+}
+
 /* False at the end of the connection, or when nothing comes for this time. */
 static bool read_more(FakeQmp *fake, int patience_ms)
 {
@@ -126,10 +145,27 @@ static bool read_more(FakeQmp *fake, int patience_ms)
 	struct pollfd readable = { .fd = fake->fd, .events = POLLIN };
 	if (poll(&readable, 1, patience_ms) <= 0)
 		return false;
-	ssize_t count = recv(fake->fd, bytes, sizeof bytes, 0);
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec part = { bytes, sizeof bytes };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes
+	};
+	ssize_t count = recvmsg(fake->fd, &message, MSG_CMSG_CLOEXEC);
 	if (count > 0)
 		g_string_append_len(fake->input, bytes, count);
+	if (count > 0 && message.msg_controllen > 0)
+		keep_fd(fake, CMSG_FIRSTHDR(&message));
 	return count > 0;
+}
+
+int fake_qmp_take_fd(FakeQmp *fake)
+{
+	int fd = fake->passed_fd;
+	fake->passed_fd = -1;
+	return fd;
 }
 
 char *fake_qmp_receive(FakeQmp *fake)
@@ -141,6 +177,17 @@ char *fake_qmp_receive(FakeQmp *fake)
 	char *command = g_strndup(fake->input->str, length);
 	g_string_erase(fake->input, 0, (gssize)length);
 	return command;
+}
+
+char *fake_qmp_receive_until(FakeQmp *fake, char byte)
+{
+	char *found;
+	while (!(found = memchr(fake->input->str, byte, fake->input->len)))
+		if (!read_more(fake, PATIENCE_MS))
+			g_error("the fake waited in vain for the byte %#x", (guchar)byte);
+	char *text = g_strndup(fake->input->str, (gsize)(found - fake->input->str));
+	g_string_erase(fake->input, 0, found - fake->input->str);
+	return text;
 }
 
 static int get_id(const char *command)
@@ -161,6 +208,12 @@ static int expect_begin(FakeQmp *fake, const char *begin)
 int fake_qmp_expect(FakeQmp *fake, const char *command)
 {
 	g_autofree char *begin = g_strdup_printf("{'execute':'%s',", command);
+	return expect_begin(fake, begin);
+}
+
+int fake_qmp_expect_oob(FakeQmp *fake, const char *command)
+{
+	g_autofree char *begin = g_strdup_printf("{'exec-oob':'%s',", command);
 	return expect_begin(fake, begin);
 }
 
@@ -203,6 +256,12 @@ void fake_qmp_negotiate(FakeQmp *fake)
 {
 	fake_qmp_greet(fake);
 	fake_qmp_reply(fake, fake_qmp_expect(fake, "qmp_capabilities"), "{}");
+}
+
+void fake_qmp_negotiate_oob(FakeQmp *fake)
+{
+	fake_qmp_greet(fake);
+	fake_qmp_reply(fake, fake_qmp_expect_arguments(fake, "qmp_capabilities", "{'enable':['oob']}"), "{}");
 }
 
 void fake_qmp_serve(FakeQmp *fake)

@@ -34,10 +34,19 @@ void fake_qmp_sendf(FakeQmp *fake, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Bytes as they are. False when the client is gone. */
 bool fake_qmp_send_bytes(FakeQmp *fake, const void *bytes, gsize count);
 
+/* What the client's end takes without waiting. */
+gsize fake_qmp_try_send(FakeQmp *fake, const void *bytes, gsize count);
+
+/* What comes before this byte, which comes next. (transfer full) */
+char *fake_qmp_receive_until(FakeQmp *fake, char byte);
 /* The next command as text, or NULL at the end of the connection. (transfer full) */
 char *fake_qmp_receive(FakeQmp *fake);
 /* The next command is this one; returns its id, or -1. */
 int fake_qmp_expect(FakeQmp *fake, const char *command);
+/* The same for a command out of band. */
+int fake_qmp_expect_oob(FakeQmp *fake, const char *command);
+/* The descriptor that came with what was read last; -1: none. (transfer full) */
+int fake_qmp_take_fd(FakeQmp *fake);
 /* The next command is this one with these arguments, compact, with ' for ". */
 int fake_qmp_expect_arguments(FakeQmp *fake, const char *command, const char *arguments);
 /* Nothing comes any more: waits for the client to close. */
@@ -51,6 +60,8 @@ void fake_qmp_reply(FakeQmp *fake, int id, const char *value);
 void fake_qmp_reply_error(FakeQmp *fake, int id, const char *class, const char *desc);
 
 void fake_qmp_greet(FakeQmp *fake);
+/* Greets and grants the client, which must ask for it, out-of-band execution. */
+void fake_qmp_negotiate_oob(FakeQmp *fake);
 /* Greets and answers qmp_capabilities. */
 void fake_qmp_negotiate(FakeQmp *fake);
 /* Answers every command with {} until the client closes. */

@@ -19,7 +19,7 @@ static void read_message(UtmQmpMessage message)
 {
 	UtmQmpEnvelope envelope;
 	g_autoptr(UtmError) error = NULL;
-	if (utm__qmp_envelope_read(&envelope, message.text, message.length, &error) < 0) {
+	if (utm__qmp_envelope_read(&envelope, &utm__qmp_monitor, message.text, message.length, &error) < 0) {
 		g_assert_nonnull(error);
 		return;
 	}
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > SIZE_MAX_TRIED || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
 		return 0;
 	size_t piece = data[0] ? data[0] : size;
-	UtmQmpTransport *transport = utm__qmp_transport_new(fds[0]);
+	UtmQmpTransport *transport = utm__qmp_transport_new(fds[0], &utm__qmp_monitor);
 	bool more = true;
 	for (size_t at = 1; at < size && more; at += piece) {
 		size_t count = MIN(piece, size - at);

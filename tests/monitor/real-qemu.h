@@ -29,17 +29,26 @@ static inline void die_with_parent(gpointer unused)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static inline void machine_start(Machine *machine)
+/* With a second monitor, named `second`. */
+static inline void machine_start_program(Machine *machine, const char *program)
 {
 	machine->dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
 	machine->path = g_build_filename(machine->dir, "qmp", NULL);
 	g_autofree char *chardev = g_strdup_printf("socket,id=qmp,path=%s,server=on,wait=off", machine->path);
-	char *argv[] = { QEMU, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
-		         "-mon", "chardev=qmp,mode=control", NULL };
+	g_autofree char *second = g_strdup_printf("socket,id=second,path=%s/second,server=on,wait=off", machine->dir);
+	char *argv[] = { (char *)program, "-M", "none", "-nodefaults", "-display", "none", "-chardev", chardev,
+		         "-mon", "chardev=qmp,mode=control", "-chardev", second, "-mon", "chardev=second,mode=control",
+		         "-chardev", "socket,id=tcp,host=127.0.0.1,port=0,server=on,wait=off",
+		         "-mon", "chardev=tcp,mode=control", NULL };
 	g_autoptr(GError) error = NULL;
 	if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
 	                   die_with_parent, NULL, &machine->pid, &error))
 		g_error("%s", error->message);
+}
+
+static inline void machine_start(Machine *machine)
+{
+	machine_start_program(machine, QEMU);
 }
 
 static inline void machine_end(Machine *machine)
@@ -47,18 +56,24 @@ static inline void machine_end(Machine *machine)
 	kill(machine->pid, SIGKILL);
 	waitpid(machine->pid, NULL, 0);
 	g_unlink(machine->path);
+	for (const char *const *name = (const char *const[]){ "second", "fifo", NULL }; *name; name++) {
+		g_autofree char *path = g_build_filename(machine->dir, *name, NULL);
+		g_unlink(path);
+	}
 	g_rmdir(machine->dir);
 	g_free(machine->path);
 	g_free(machine->dir);
 }
 
-static inline UtmQmp *machine_connect(Machine *machine)
+static inline UtmQmp *connect_with(const char *path, uint32_t flags)
 {
 	UtmQmp *qmp = NULL;
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	options.flags = flags;
 	/* The socket's file is there a little before QEMU listens. */
 	for (int i = 0; i < PATIENCE_MS; i++) {
 		g_autoptr(UtmError) error = NULL;
-		int result = utm_qmp_connect_path(context, machine->path, NULL, &qmp, &error);
+		int result = utm_qmp_connect_path(context, path, &options, &qmp, &error);
 		if (result == 0)
 			break;
 		if (result != UTM_ERROR_NOT_FOUND && result != UTM_ERROR_IO)
@@ -67,6 +82,11 @@ static inline UtmQmp *machine_connect(Machine *machine)
 	}
 	g_assert_nonnull(qmp);
 	return qmp;
+}
+
+static inline UtmQmp *machine_connect(Machine *machine)
+{
+	return connect_with(machine->path, 0);
 }
 
 static inline char *execute(UtmQmp *qmp, const char *command, const char *arguments)

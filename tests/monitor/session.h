@@ -21,15 +21,20 @@ typedef struct Session {
 	UtmError *error;
 } Session;
 
-static inline Session session_open_within(FakeQmpScript script, void *data, gint64 timeout_ms)
+static inline Session session_open_with(FakeQmpScript script, void *data, const UtmQmpConnectOptions *options)
 {
 	Session session = { 0 };
-	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
-	options.timeout_ms = timeout_ms;
 	int fd;
 	session.fake = fake_qmp_start(script, data, &fd);
-	session.result = utm_qmp_connect_fd(context, fd, &options, &session.qmp, &session.error);
+	session.result = utm_qmp_connect_fd(context, fd, options, &session.qmp, &session.error);
 	return session;
+}
+
+static inline Session session_open_within(FakeQmpScript script, void *data, gint64 timeout_ms)
+{
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	options.timeout_ms = timeout_ms;
+	return session_open_with(script, data, &options);
 }
 
 /* Connects to a script that begins with a proper negotiation. */

@@ -338,18 +338,19 @@ static void test_late_reply(void)
 	UtmQmpCallOptions options = UTM_QMP_CALL_OPTIONS_INIT;
 	options.timeout_ms = 20;
 	g_autoptr(UtmError) error = NULL;
-	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, &error), ==, UTM_ERROR_TIMEOUT);
-	g_assert_cmpstr(utm_error_get_message(error), ==, "slow was not answered within 20 ms");
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, &error), ==, UTM_ERROR_QMP_STALLED);
+	g_assert_cmpstr(utm_error_get_message(error), ==,
+	                "slow was not answered within 20 ms; nothing at all came from the monitor meanwhile");
 	assert_right_reply(session.qmp);
 
 	options.cancel = utm_cancel_new();
-	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, NULL), ==, UTM_ERROR_TIMEOUT);
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, NULL), ==, UTM_ERROR_QMP_STALLED);
 	assert_right_reply(session.qmp);
 
 	Calls calls = { 0 };
 	execute_async(&session, "slow", &options, &calls);
 	wait_for(calls.freed == 1);
-	g_assert_cmpint(calls.last_code, ==, UTM_ERROR_TIMEOUT);
+	g_assert_cmpint(calls.last_code, ==, UTM_ERROR_QMP_STALLED);
 	assert_right_reply(session.qmp);
 	utm_cancel_unref(options.cancel);
 	test_nothing_under_way(session.qmp);
@@ -371,8 +372,10 @@ static void test_half_a_reply(void)
 {
 	Session session = session_open(answer_by_halves, NULL);
 	UtmQmpCallOptions options = UTM_QMP_CALL_OPTIONS_INIT;
+	g_autoptr(UtmError) error = NULL;
 	options.timeout_ms = 20;
-	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, NULL), ==, UTM_ERROR_TIMEOUT);
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, &error), ==, UTM_ERROR_TIMEOUT);
+	g_assert_cmpstr(utm_error_get_message(error), ==, "slow was not answered within 20 ms");
 	test_nothing_under_way(session.qmp);
 	session_close(&session);
 }
@@ -403,6 +406,8 @@ static void test_cancel(void)
 	options.cancel = utm_cancel_new();
 	GThread *thread = g_thread_new("cancel", trigger_soon, options.cancel);
 	g_assert_cmpint(utm_qmp_execute(session.qmp, "slow", NULL, &options, NULL, &error), ==, UTM_ERROR_CANCELLED);
+	g_assert_cmpstr(utm_error_get_message(error), ==,
+	                "a QMP command was cancelled; whether `slow` took effect is unknown");
 	g_thread_join(thread);
 	test_nothing_under_way(session.qmp);
 	/* A token that was triggered stops the call before it is sent. */
@@ -435,6 +440,60 @@ static void test_foreign_ids(void)
 	session_close(&session);
 }
 
+/* Nobody but us makes our ids, so they come back as they were sent: these are somebody else's. */
+static void other_spellings(FakeQmp *fake, void *data)
+{
+	fake_qmp_negotiate(fake);
+	int id = fake_qmp_expect(fake, "query-status");
+	fake_qmp_sendf(fake, "{'return': 'wrong', 'id': '%d'}{'return': 'wrong', 'id': %d.0}{'return': 'wrong', 'id': %de0}"
+	                     "{'return': 'wrong', 'id': [%d]}", id, id, id, id);
+	fake_qmp_reply(fake, fake_qmp_expect(fake, "query-status"), "'right'");
+	fake_qmp_serve(fake);
+}
+
+static void test_other_spellings(void)
+{
+	Session session = session_open(other_spellings, NULL);
+	UtmQmpCallOptions options = UTM_QMP_CALL_OPTIONS_INIT;
+	options.timeout_ms = 100;
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "query-status", NULL, &options, NULL, NULL), ==, UTM_ERROR_TIMEOUT);
+	assert_right_reply(session.qmp);
+	session_close(&session);
+}
+
+static void answer_deep(FakeQmp *fake, void *data)
+{
+	g_autofree char *brackets = g_strnfill(100000, '[');
+	fake_qmp_negotiate(fake);
+	fake_qmp_expect(fake, "query-status");
+	fake_qmp_send(fake, "{'return':");
+	fake_qmp_send_bytes(fake, brackets, strlen(brackets));
+	fake_qmp_expect_end(fake);
+}
+
+static void answer_long(FakeQmp *fake, void *data)
+{
+	g_autofree char *mebibyte = g_strnfill(1 << 20, 'x');
+	fake_qmp_negotiate(fake);
+	fake_qmp_expect(fake, "query-status");
+	fake_qmp_send(fake, "{'return':'");
+	for (int i = 0; i < 80; i++)
+		if (!fake_qmp_send_bytes(fake, mebibyte, 1 << 20))
+			return;
+	g_error("80 MiB in one message were taken");
+}
+
+static void test_replies_beyond_bounds(void)
+{
+	static const FakeQmpScript scripts[] = { answer_deep, answer_long };
+	for (gsize i = 0; i < G_N_ELEMENTS(scripts); i++) {
+		Session session = session_open(scripts[i], NULL);
+		g_assert_cmpint(utm_qmp_execute(session.qmp, "query-status", NULL, NULL, NULL, NULL), ==,
+		                UTM_ERROR_QMP_PROTOCOL);
+		session_close(&session);
+	}
+}
+
 static void answer_with(FakeQmp *fake, void *data)
 {
 	fake_qmp_negotiate(fake);
@@ -448,6 +507,9 @@ static void test_protocol_failures(void)
 {
 	static const char *const answers[] = {
 		"{'error': {'class': 'GenericError', 'desc': 'Invalid JSON syntax'}}",
+		"{'error': {'class': 'GenericError', 'desc': 'JSON parse error, stray'}}\r\n"
+		"{'error': {'class': 'GenericError', 'desc': 'JSON parse error, expecting value'}}\r\n"
+		"{'error': {'class': 'GenericError', 'desc': 'JSON parse error, unterminated'}}\r\n",
 		"{'return': {}}",
 		"\xff",
 		"garbage",
@@ -506,7 +568,10 @@ static void test_disconnect_ends_blocking_call(void)
 	Session session = session_open(hang_up_after, GINT_TO_POINTER(1));
 	g_autoptr(UtmError) error = NULL;
 	g_assert_cmpint(utm_qmp_execute(session.qmp, "stop", NULL, NULL, NULL, &error), ==, UTM_ERROR_QMP_DISCONNECTED);
-	g_assert_cmpint(utm_qmp_execute(session.qmp, "stop", NULL, NULL, NULL, NULL), ==, UTM_ERROR_QMP_DISCONNECTED);
+	g_assert_nonnull(strstr(utm_error_get_message(error), "; whether `stop` took effect is unknown"));
+	g_autoptr(UtmError) later = NULL;
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "stop", NULL, NULL, NULL, &later), ==, UTM_ERROR_QMP_DISCONNECTED);
+	g_assert_nonnull(strstr(utm_error_get_message(later), "; `stop` was not sent"));
 	session_close(&session);
 }
 
@@ -672,6 +737,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/commands/half-a-reply", test_half_a_reply);
 	g_test_add_func("/qmp/commands/cancel", test_cancel);
 	g_test_add_func("/qmp/commands/foreign-ids", test_foreign_ids);
+	g_test_add_func("/qmp/commands/other-spellings", test_other_spellings);
+	g_test_add_func("/qmp/commands/replies-beyond-bounds", test_replies_beyond_bounds);
 	g_test_add_func("/qmp/commands/protocol-failures", test_protocol_failures);
 	g_test_add_func("/qmp/commands/disconnect-ends-all", test_disconnect_ends_all);
 	g_test_add_func("/qmp/commands/disconnect-ends-blocking-call", test_disconnect_ends_blocking_call);

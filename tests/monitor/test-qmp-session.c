@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -386,6 +387,95 @@ static void test_busy_server(void)
 	remove_dir(dir, dir, path);
 }
 
+/* ---------------------------------------------------------------- TCP */
+
+/* Listens on a free port of the loopback address; -1 without that kind of address. */
+static int listen_tcp(int family, int backlog, guint16 *ret_port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 address6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr *any = family == AF_INET ? (struct sockaddr *)&address : (struct sockaddr *)&address6;
+	socklen_t size = family == AF_INET ? sizeof address : sizeof address6;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, any, size) < 0 || listen(fd, backlog) < 0 || getsockname(fd, any, &size) < 0) {
+		close(fd);
+		return -1;
+	}
+	*ret_port = ntohs(family == AF_INET ? address.sin_port : address6.sin6_port);
+	return fd;
+}
+
+static void test_tcp(void)
+{
+	static const struct {
+		int family;
+		const char *host;
+	} ways[] = { { AF_INET, "127.0.0.1" }, { AF_INET, "localhost" }, { AF_INET6, "::1" } };
+	for (gsize i = 0; i < G_N_ELEMENTS(ways); i++) {
+		UtmQmp *qmp = NULL;
+		guint16 port;
+		int listener = listen_tcp(ways[i].family, 4, &port);
+		if (listener < 0) {
+			g_test_message("%s is not there", ways[i].host);
+			continue;
+		}
+		GThread *thread = g_thread_new("accept", accept_one, GINT_TO_POINTER(listener));
+		g_assert_cmpint(utm_qmp_connect_tcp(context, ways[i].host, port, NULL, &qmp, NULL), ==, 0);
+		g_thread_join(thread);
+		utm_qmp_unref(qmp);
+		close(listener);
+		/* And when nobody listens any more. */
+		g_autoptr(UtmError) error = NULL;
+		g_assert_cmpint(utm_qmp_connect_tcp(context, ways[i].host, port, NULL, &qmp, &error), ==, UTM_ERROR_IO);
+		g_assert_cmpint(utm_error_get_errno(error), ==, ECONNREFUSED);
+		g_assert_nonnull(strstr(utm_error_get_message(error), ways[i].host));
+	}
+}
+
+static void test_bad_tcp(void)
+{
+	UtmQmp *qmp = NULL;
+	g_assert_cmpint(utm_qmp_connect_tcp(context, "no host", 4444, NULL, &qmp, NULL), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpint(utm_qmp_connect_tcp(context, "", 4444, NULL, &qmp, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_connect_tcp(context, NULL, 4444, NULL, &qmp, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_connect_tcp(context, "127.0.0.1", 0, NULL, &qmp, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_connect_tcp(NULL, "127.0.0.1", 4444, NULL, &qmp, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_qmp_connect_tcp(context, "127.0.0.1", 4444, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+}
+
+static int busy_tcp(guint16 port, gint64 timeout_ms, UtmCancel *cancel)
+{
+	UtmQmp *qmp = NULL;
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	options.timeout_ms = timeout_ms;
+	options.cancel = cancel;
+	return utm_qmp_connect_tcp(context, "127.0.0.1", port, &options, &qmp, NULL);
+}
+
+/* Accepted by the kernel and then silent, and, behind a full backlog, not even that. */
+static void test_busy_tcp(void)
+{
+	guint16 port;
+	int listener = listen_tcp(AF_INET, 0, &port);
+	int waiting[4];
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port),
+		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	g_assert_cmpint(busy_tcp(port, 50, NULL), ==, UTM_ERROR_TIMEOUT);
+	for (gsize i = 0; i < G_N_ELEMENTS(waiting); i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(waiting[i], (struct sockaddr *)&address, sizeof address);
+	}
+	g_assert_cmpint(busy_tcp(port, 100, NULL), ==, UTM_ERROR_TIMEOUT);
+	UtmCancel *cancel = utm_cancel_new();
+	GThread *thread = g_thread_new("cancel", trigger_soon, cancel);
+	g_assert_cmpint(busy_tcp(port, -1, cancel), ==, UTM_ERROR_CANCELLED);
+	g_thread_join(thread);
+	utm_cancel_unref(cancel);
+	for (gsize i = 0; i < G_N_ELEMENTS(waiting); i++)
+		close(waiting[i]);
+	close(listener);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -408,5 +498,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/session/bad-paths", test_bad_paths);
 	g_test_add_func("/qmp/session/nobody-behind", test_nobody_behind);
 	g_test_add_func("/qmp/session/busy-server", test_busy_server);
+	g_test_add_func("/qmp/session/tcp", test_tcp);
+	g_test_add_func("/qmp/session/bad-tcp", test_bad_tcp);
+	g_test_add_func("/qmp/session/busy-tcp", test_busy_tcp);
 	return session_main();
 }

@@ -360,7 +360,8 @@ static int be_the_owner(const char *base)
 	int lock = -1;
 	UtmContext *context = context_with_runtime_dir(base);
 	g_autofree char *path = utm__runtime_dir_new(context, &lock, NULL);
-	utm_autofd listener = utm__listen_unix(path, "qmp.sock", NULL, NULL);
+	if (utm__listen_unix(path, "qmp.sock", NULL, NULL) < 0)
+		return 1;
 	dprintf(1, "%s\n", path);
 	pause();
 	return 0;

@@ -55,7 +55,7 @@ static void on_closed(UtmQmpClient *client, const UtmError *error, void *data)
 	g_atomic_int_inc(&owner->closed);
 }
 
-static const UtmQmpClientFuncs funcs = { on_ready, on_event, on_closed };
+static const UtmQmpClientFuncs funcs = { .ready = on_ready, .event = on_event, .closed = on_closed };
 
 static void on_reply(UtmQmpClient *client, const char *reply, const UtmError *error, void *data)
 {
@@ -160,6 +160,29 @@ static void test_send_before_ready(void)
 	g_assert_cmpint(owner.failures, ==, 0);
 	g_assert_cmpint(owner.ready, ==, 1);
 	owner_close(&owner, fake);
+}
+
+/* Answers a command that is still held back on the other side: nobody's answer. */
+static void answer_early(FakeQmp *fake, void *data)
+{
+	fake_qmp_expect_silence(fake, 30);
+	fake_qmp_greet(fake);
+	int id = fake_qmp_expect(fake, "qmp_capabilities");
+	g_assert_cmpint(id, ==, 1);
+	fake_qmp_reply_error(fake, 0, "GenericError", "early");
+	fake_qmp_reply(fake, id, "{}");
+	fake_qmp_reply(fake, fake_qmp_expect(fake, "slow"), "{}");
+	fake_qmp_ignore_all(fake);
+}
+
+static void test_early_answer(void)
+{
+	Owner owner = { 0 };
+	FakeQmp *fake = owner_open_with(&owner, answer_early, create_and_send);
+	wait_until(&owner, &owner.replies, 1);
+	g_assert_cmpint(owner.failures, ==, 0);
+	owner_close(&owner, fake);
+	g_assert_cmpint(owner.replies, ==, 1);
 }
 
 static void ignore(FakeQmp *fake, void *data)
@@ -278,6 +301,26 @@ static void test_close_wrapping(void)
 	owner_close(&owner, fake);
 }
 
+static void on_has(UtmQmp *qmp, bool has, const UtmError *error, void *data)
+{
+	g_assert_cmpint(utm_error_get_code(error), ==, UTM_ERROR_QMP_DISCONNECTED);
+	g_atomic_int_inc((gint *)data);
+}
+
+/* The client lives on, and so would the question that was sent for the handle. */
+static void test_close_while_asking(void)
+{
+	Owner owner = { 0 };
+	gint ends = 0;
+	FakeQmp *fake = owner_open(&owner, ignore);
+	wait_until(&owner, &owner.ready, 1);
+	g_assert_cmpint(utm_qmp_has_async(owner.qmp, "stop", NULL, on_has, &ends, NULL, NULL), ==, 0);
+	utm_qmp_close(owner.qmp);
+	wait_until(&owner, &ends, 1);
+	owner_close(&owner, fake);
+	g_assert_cmpint(ends, ==, 1);
+}
+
 static void emit_one(void *data)
 {
 	utm__qmp_emit(((Owner *)data)->qmp, "STOP", NULL, -1);
@@ -379,11 +422,13 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/qmp/client/send-before-ready", test_send_before_ready);
+	g_test_add_func("/qmp/client/early-answer", test_early_answer);
 	g_test_add_func("/qmp/client/abandon", test_abandon);
 	g_test_add_func("/qmp/client/free-with-pending", test_free_with_pending);
 	g_test_add_func("/qmp/client/send-after-end", test_send_after_end);
 	g_test_add_func("/qmp/client/free-inside-callbacks", test_free_inside_callbacks);
 	g_test_add_func("/qmp/client/close-wrapping", test_close_wrapping);
+	g_test_add_func("/qmp/client/close-while-asking", test_close_while_asking);
 	g_test_add_func("/qmp/client/events-of-a-closed-handle", test_events_of_a_closed_handle);
 	g_test_add_func("/qmp/client/detach-under-calls", test_detach_under_calls);
 	g_test_add_func("/qmp/client/shared-connection", test_shared_connection);

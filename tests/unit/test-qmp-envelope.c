@@ -8,7 +8,7 @@ static UtmQmpEnvelope read_message(char *text)
 {
 	UtmQmpEnvelope envelope;
 	g_autoptr(UtmError) error = NULL;
-	if (utm__qmp_envelope_read(&envelope, text, strlen(text), &error) < 0)
+	if (utm__qmp_envelope_read(&envelope, &utm__qmp_monitor, text, strlen(text), &error) < 0)
 		g_error("%s: %s", text, utm_error_get_message(error));
 	return envelope;
 }
@@ -132,7 +132,8 @@ static void test_refused(void)
 		UtmQmpEnvelope envelope;
 		g_autoptr(UtmError) error = NULL;
 		g_autofree char *text = g_strdup(texts[i]);
-		g_assert_cmpint(utm__qmp_envelope_read(&envelope, text, strlen(text), &error), ==, UTM_ERROR_QMP_PROTOCOL);
+		g_assert_cmpint(utm__qmp_envelope_read(&envelope, &utm__qmp_monitor, text, strlen(text), &error), ==,
+		                UTM_ERROR_QMP_PROTOCOL);
 		g_assert_nonnull(error);
 	}
 }

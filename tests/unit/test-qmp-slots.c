@@ -73,6 +73,32 @@ static void test_foreign_ids(void)
 	utm__qmp_slots_clear(&slots);
 }
 
+/* What is under way counts from being sent to being free, whoever waits for it. */
+static void test_under_way(void)
+{
+	UtmQmpSlots slots;
+	utm__qmp_slots_init(&slots);
+	for (guint i = 0; i < 4; i++)
+		utm__qmp_slots_take(&slots, UTM_QMP_SLOT_WAITING);
+	g_assert_false(utm__qmp_slots_get_oldest(&slots).sent);
+	utm__qmp_slots_get(&slots, 2)->beside = true;
+	utm__qmp_slots_get(&slots, 3)->exclusive = true;
+	utm__qmp_slots_set_sent(&slots, 2, 10, 0, 0);
+	utm__qmp_slots_set_sent(&slots, 1, 20, 0, 0);
+	utm__qmp_slots_set_sent(&slots, 3, 30, 0, 0);
+	g_assert_cmpuint(slots.in_band, ==, 2);
+	g_assert_cmpuint(slots.exclusive, ==, 1);
+	g_assert_cmpuint(utm__qmp_slots_get_oldest(&slots).end, ==, 20);
+	utm__qmp_slots_set(&slots, 1, UTM_QMP_SLOT_ABANDONED);
+	g_assert_cmpuint(utm__qmp_slots_get_oldest(&slots).end, ==, 20);
+	for (guint i = 0; i < 4; i++)
+		utm__qmp_slots_set(&slots, i, UTM_QMP_SLOT_FREE);
+	g_assert_cmpuint(slots.in_band, ==, 0);
+	g_assert_cmpuint(slots.exclusive, ==, 0);
+	g_assert_false(utm__qmp_slots_get_oldest(&slots).sent);
+	utm__qmp_slots_clear(&slots);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -81,5 +107,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/slots/bounded", test_bounded);
 	g_test_add_func("/qmp/slots/tickets", test_tickets);
 	g_test_add_func("/qmp/slots/foreign-ids", test_foreign_ids);
+	g_test_add_func("/qmp/slots/under-way", test_under_way);
 	return g_test_run();
 }
