@@ -117,11 +117,8 @@ static bool lock_draft(Draft *draft)
 	return false;
 }
 
-static int begin(Draft *draft, const char *path, UtmError **error)
+static int begin(Draft *draft, UtmError **error)
 {
-	int result = find_place(draft, path, error);
-	if (result < 0)
-		return result;
 	clear_what_is_left(draft->parent);
 	int failed = EEXIST;
 	for (int i = 0; i < NAMES_TRIED && draft->root < 0; i++) {
@@ -207,7 +204,9 @@ int utm_bundle_create(UtmContext *ctx, const char *path, const UtmConfig *config
 	if (result == 0)
 		result = utm__context_check_blocking(ctx, error);
 	if (result == 0)
-		result = begin(&draft, path, error);
+		result = find_place(&draft, path, error);
+	if (result == 0)
+		result = begin(&draft, error);
 	if (result == 0)
 		result = fill_new(&draft, config, &checked, error);
 	if (result == 0)
@@ -291,6 +290,13 @@ static int copy_unchanged(const Draft *draft, UtmBundle *bundle, const UtmBundle
 	return result;
 }
 
+static int check_outside(const Draft *draft, const char *original, UtmError **error)
+{
+	g_autofree char *below = g_strconcat(original, "/", NULL);
+	return g_str_has_prefix(draft->path, below)
+		? utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the copy cannot be inside the original") : 0;
+}
+
 static int check_clone(UtmBundleCloneOptions *checked, const UtmBundleCloneOptions *options, UtmError **error)
 {
 	int result = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmBundleCloneOptions", error);
@@ -316,7 +322,11 @@ int utm_bundle_clone(UtmBundle *bundle, const char *path, const UtmBundleCloneOp
 	if (result < 0)
 		return result;
 	utm_autoheld held = bundle;
-	result = begin(&draft, path, error);
+	result = find_place(&draft, path, error);
+	if (result == 0)
+		result = check_outside(&draft, utm_bundle_get_path(bundle), error);
+	if (result == 0)
+		result = begin(&draft, error);
 	if (result == 0)
 		result = copy_unchanged(&draft, bundle, &checked, error);
 	if (result == 0)
