@@ -7,9 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #define PACKAGES_MAX 100000
+#define THREADS_MAX 8
+#define PACKAGES_PER_THREAD 64
 
 struct UtmBundleList {
 	GPtrArray *entries; /* of UtmBundleEntry */
@@ -66,20 +69,67 @@ static gint compare_paths(gconstpointer a, gconstpointer b)
 	return strcmp((*(UtmBundleEntry *const *)a)->path, (*(UtmBundleEntry *const *)b)->path);
 }
 
-static int read_entries(DIR *stream, int directory, const char *path, GPtrArray *entries, UtmError **error)
+/* --- many of them --- */
+
+/* Decoding is what takes the time, so it is shared out; the list is the same whoever does what. */
+typedef struct Work {
+	int directory;
+	const char *path;
+	GPtrArray *files;   /* names */
+	GPtrArray *entries; /* of the same length */
+	gint next;
+} Work;
+
+static void *describe_some(void *data)
+{
+	Work *work = data;
+	for (guint i; (i = (guint)g_atomic_int_add(&work->next, 1)) < work->files->len;)
+		work->entries->pdata[i] = describe(work->directory, work->path, work->files->pdata[i]);
+	return NULL;
+}
+
+static void describe_all(Work *work)
+{
+	pthread_t threads[THREADS_MAX];
+	guint wanted = MIN(work->files->len / PACKAGES_PER_THREAD, MIN(g_get_num_processors(), THREADS_MAX));
+	guint started = 0;
+	sigset_t all, before;
+	g_ptr_array_set_size(work->entries, (gint)work->files->len);
+	/* Signals of the process are for the application's own threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	/* This thread works too, so fewer threads than wanted, or none, do no harm. */
+	while (started + 1 < wanted && pthread_create(&threads[started], NULL, describe_some, work) == 0)
+		started++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	describe_some(work);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+}
+
+static int read_names(DIR *stream, const char *path, GPtrArray *files, UtmError **error)
 {
 	struct dirent *entry;
 	while ((errno = 0, entry = readdir(stream))) {
 		if (!g_str_has_suffix(entry->d_name, UTM_BUNDLE_SUFFIX) || strcmp(entry->d_name, UTM_BUNDLE_SUFFIX) == 0)
 			continue;
-		if (entries->len == PACKAGES_MAX) {
+		if (files->len == PACKAGES_MAX) {
 			UtmError *made = utm__error_new(UTM_ERROR_LIMIT, "more than %d packages", PACKAGES_MAX);
 			return utm__fail_take(error, utm__error_set_file(made, path));
 		}
-		g_ptr_array_add(entries, describe(directory, path, entry->d_name));
+		g_ptr_array_add(files, g_strdup(entry->d_name));
 	}
-	if (errno)
-		return utm__fail_errno(error, errno, path, "cannot list");
+	return errno ? utm__fail_errno(error, errno, path, "cannot list") : 0;
+}
+
+static int read_entries(DIR *stream, int directory, const char *path, GPtrArray *entries, UtmError **error)
+{
+	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+	Work work = { .directory = directory, .path = path, .files = files, .entries = entries };
+	int result = read_names(stream, path, files, error);
+	if (result < 0)
+		return result;
+	describe_all(&work);
 	g_ptr_array_sort(entries, compare_paths);
 	return 0;
 }
