@@ -30,6 +30,8 @@ typedef struct UtmError UtmError;
 typedef struct UtmContext UtmContext;
 /** Lets another thread stop a call that blocks. */
 typedef struct UtmCancel UtmCancel;
+/** How far a long call has come. */
+typedef struct UtmProgress UtmProgress;
 /** A `.utm` package on disk. */
 typedef struct UtmBundle UtmBundle;
 /** The values of one machine's configuration, without any machine. */
@@ -92,6 +94,27 @@ UTM_API UtmCancel *utm_cancel_ref(UtmCancel *cancel);
 UTM_API void utm_cancel_unref(UtmCancel *cancel);
 /** Stops every call that carries @a cancel, now and later. Cannot be undone. @thread any; does not block */
 UTM_API void utm_cancel_trigger(UtmCancel *cancel);
+
+/**
+ * Makes a place where a long call writes how far it has come. Put it into the options of the call, keep a reference, and
+ * look from any thread, as often as a bar is drawn. One for each call.
+ *
+ * @return a new one; release with utm_progress_unref()
+ * @thread any
+ */
+UTM_API UTM_MUST_CHECK UtmProgress *utm_progress_new(void);
+/** Takes another reference. @return @a progress @thread any */
+UTM_API UtmProgress *utm_progress_ref(UtmProgress *progress);
+/** Gives a reference back. @param[in] progress (nullable) @thread any */
+UTM_API void utm_progress_unref(UtmProgress *progress);
+/**
+ * How far it is. Both are 0 before the call has begun to work.
+ *
+ * @param[out] ret_done   Bytes dealt with, holes included. (nullable)
+ * @param[out] ret_total  Bytes in all. (nullable)
+ * @thread any; does not block
+ */
+UTM_API void utm_progress_get(UtmProgress *progress, uint64_t *ret_done, uint64_t *ret_total);
 
 UTM_END_DECLS
 

@@ -5,7 +5,6 @@
 #include <glib.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/types.h>
 #include <utm/types.h>
 
 /* Monotonic time; microseconds as GLib counts them. */
@@ -35,9 +34,3 @@ static inline guint64 utm__read_big_endian(const guint8 *bytes, gsize count)
 }
 
 /* Memory that the public API gives away goes back through utm_free(), which is g_free(). */
-
-/*
- * Writes a whole file beside `path` and renames it over, flushed. It keeps the mode of the one that was there; a new one
- * gets `new_mode` less the umask.
- */
-int utm__write_file_atomic(const char *path, const void *data, size_t size, mode_t new_mode, UtmError **error);

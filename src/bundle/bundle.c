@@ -1,30 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* UtmBundle: the package on disk. It keeps no file open; each call looks anew. */
-#include "bundle/bundle-private.h"
+/* UtmBundle: the package on disk. Only the lock keeps a file open; each call looks anew. */
+#include "bundle/bundle-impl.h"
 
+#include "base/file.h"
 #include "base/util.h"
-#include "core/object.h"
+#include "schema/plist-codec.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-struct UtmBundle {
-	UtmObject object;
-	char *path; /* real, absolute */
-	pthread_mutex_t lock;
-	/* The last one is current. Those before it stay as long as the bundle, because callers hold borrowed pointers. */
-	GPtrArray *configs;
-};
+#include <unistd.h>
 
 static void bundle_free(UtmObject *object)
 {
 	UtmBundle *bundle = (UtmBundle *)object;
+	utm__close_fd(&bundle->lock_fd);
 	g_ptr_array_unref(bundle->configs);
+	g_ptr_array_unref(bundle->paths);
 	pthread_mutex_destroy(&bundle->lock);
-	g_free(bundle->path);
+	pthread_mutex_destroy(&bundle->save_lock);
 	g_free(bundle);
 }
 
@@ -35,124 +30,19 @@ static void release_config(void *config)
 	utm_config_unref(config);
 }
 
-static UtmBundle *bundle_new(UtmContext *context, const char *path, UtmConfig *config_taken)
+static UtmBundle *bundle_new(UtmContext *context, const char *path, UtmConfig *config_taken, const struct stat *stamp)
 {
 	UtmBundle *bundle = g_new0(UtmBundle, 1);
 	utm__object_init(&bundle->object, &bundle_class, context);
-	bundle->path = g_strdup(path);
 	pthread_mutex_init(&bundle->lock, NULL);
+	pthread_mutex_init(&bundle->save_lock, NULL);
+	bundle->stamp = *stamp;
+	bundle->lock_fd = -1;
+	bundle->paths = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(bundle->paths, g_strdup(path));
 	bundle->configs = g_ptr_array_new_with_free_func(release_config);
 	g_ptr_array_add(bundle->configs, config_taken);
 	return bundle;
-}
-
-/* --- names in the configuration --- */
-
-typedef int (*NameFunc)(const char *root, const char *name, UtmError **error);
-
-/* Puts the place where the name stands into the error of a name. */
-static int at_key(int result, const char *key_path, UtmError **error)
-{
-	if (result < 0 && error)
-		utm__error_set_key_path(*error, key_path);
-	return result;
-}
-
-static int check_key(const char *root, const UtmConfig *config, const char *key_path, NameFunc check, UtmError **error)
-{
-	g_autofree char *name = NULL;
-	if (utm_config_get_string(config, key_path, &name, NULL) < 0)
-		return 0; /* absent: no file */
-	return at_key(check(root, name, error), key_path, error);
-}
-
-static int check_drives(const char *root, const UtmConfig *config, NameFunc check, UtmError **error)
-{
-	size_t count = 0;
-	int result = utm_config_get_count(config, "Drive", &count, error);
-	for (size_t i = 0; result == 0 && i < count; i++) {
-		g_autofree char *key_path = g_strdup_printf("Drive[%zu].ImageName", i);
-		result = check_key(root, config, key_path, check, error);
-	}
-	return result;
-}
-
-/* A name that stays inside, whether or not the file is there. */
-static int check_confined(const char *root, const char *name, UtmError **error)
-{
-	g_autofree char *path = NULL;
-	int result = utm__confine(root, UTM_BUNDLE_DATA, name, &path, error);
-	if (result != UTM_ERROR_IMAGE_MISSING)
-		return result;
-	if (error)
-		g_clear_pointer(error, utm_error_unref);
-	return 0;
-}
-
-/* Files that have fixed names may be links as well as any other. */
-static int check_fixed_names(const char *root, UtmError **error)
-{
-	static const struct {
-		const char *name;
-		const char *key_path;
-	} fixed[] = {
-		{ UTM_BUNDLE_EFI_VARS, "QEMU.UEFIBoot" },
-		{ UTM_BUNDLE_TPM_DATA, "QEMU.TPMDevice" },
-		{ UTM_BUNDLE_DEBUG_LOG, "QEMU.DebugLog" },
-	};
-	for (gsize i = 0; i < G_N_ELEMENTS(fixed); i++) {
-		int result = at_key(check_confined(root, fixed[i].name, error), fixed[i].key_path, error);
-		if (result < 0)
-			return result;
-	}
-	return 0;
-}
-
-/* Information.Icon is the name of a file only when IconCustom says so; otherwise it never becomes a path. */
-static int check_icon(const char *root, const UtmConfig *config, UtmError **error)
-{
-	bool custom = false;
-	int result = utm_config_get_bool(config, "Information.IconCustom", &custom, error);
-	return result < 0 || !custom ? result : check_key(root, config, "Information.Icon", check_confined, error);
-}
-
-static int check_names(const char *root, const UtmConfig *config, UtmError **error)
-{
-	int result = check_drives(root, config, check_confined, error);
-	if (result == 0)
-		result = check_icon(root, config, error);
-	return result == 0 ? check_fixed_names(root, error) : result;
-}
-
-static int check_present(const char *root, const char *name, UtmError **error)
-{
-	struct stat info;
-	g_autofree char *path = NULL;
-	int result = utm__confine(root, UTM_BUNDLE_DATA, name, &path, error);
-	if (result < 0)
-		return result;
-	if (lstat(path, &info) == 0 && S_ISREG(info.st_mode))
-		return 0;
-	UtmError *made = utm__error_new(UTM_ERROR_IMAGE_MISSING, "\"%.255s\" is not a regular file", name);
-	return utm__fail_take(error, utm__error_set_file(made, path));
-}
-
-/* Files of the oldest packages are still in Images. */
-static int check_format(const UtmBundle *bundle, const UtmConfig *config, int code, const char *message, UtmError **error)
-{
-	if (utm_config_get_format(config, NULL) != UTM_CONFIG_FORMAT_LEGACY_QEMU)
-		return 0;
-	return utm__fail_take(error, utm__error_set_file(utm__error_new(code, "%s", message), bundle->path));
-}
-
-int utm__bundle_check_images(UtmBundle *bundle, const UtmConfig *config, UtmError **error)
-{
-	int result = check_format(bundle, config, UTM_ERROR_INVALID_STATE,
-	                          "the package is as UTM 1 to 3 had it; it must be saved before it can run", error);
-	if (result < 0)
-		return result;
-	result = check_drives(bundle->path, config, check_present, error);
-	return result == 0 ? check_names(bundle->path, config, error) : result;
 }
 
 /* --- opening --- */
@@ -171,34 +61,76 @@ static int find_package(const char *path, char **ret_root, UtmError **error)
 	return utm__fail_take(error, utm__error_set_file(made, path));
 }
 
-static int find_config(const char *root, char **ret_file, UtmError **error)
+static int find_config(int root, const char *root_path, UtmSpot *ret_spot, UtmError **error)
 {
-	int result = utm__confine(root, NULL, UTM_BUNDLE_CONFIG, ret_file, error);
-	if (result != UTM_ERROR_IMAGE_MISSING)
-		return result;
-	if (error)
-		g_clear_pointer(error, utm_error_unref);
+	g_autoptr(UtmError) problem = NULL;
+	int result = utm__spot_find(root, root_path, NULL, UTM_BUNDLE_CONFIG, ret_spot, &problem);
+	if (result == 0 && ret_spot->exists)
+		return 0;
+	if (result < 0 && result != UTM_ERROR_IMAGE_MISSING)
+		return utm__fail_take(error, g_steal_pointer(&problem));
 	UtmError *made = utm__error_new(UTM_ERROR_NOT_A_BUNDLE, "there is no " UTM_BUNDLE_CONFIG " in it");
-	return utm__fail_take(error, utm__error_set_file(made, root));
+	return utm__fail_take(error, utm__error_set_file(made, root_path));
+}
+
+/* Older versions do not store the machine's name: it is that of the package. */
+static int parse_config(const GByteArray *bytes, const char *root_path, UtmConfig **ret_config, UtmError **error)
+{
+	UtmConfigLoadOptions options = UTM_CONFIG_LOAD_OPTIONS_INIT;
+	g_autofree char *base = g_path_get_basename(root_path);
+	if (g_str_has_suffix(base, UTM_BUNDLE_SUFFIX))
+		base[strlen(base) - strlen(UTM_BUNDLE_SUFFIX)] = 0;
+	g_autofree char *name = g_utf8_make_valid(base, -1);
+	options.name = name;
+	return utm_config_load_data(bytes->data, bytes->len, &options, ret_config, error);
+}
+
+int utm__read_config(int root, const char *root_path, UtmConfig **ret_config, struct stat *ret_stamp, UtmError **error)
+{
+	g_auto(UtmSpot) spot = UTM_SPOT_INIT;
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	int result = find_config(root, root_path, &spot, error);
+	if (result == 0)
+		result = utm__spot_read(&spot, UTM_PLIST_SIZE_MAX, bytes, ret_stamp, error);
+	if (result < 0)
+		return result;
+	result = parse_config(bytes, root_path, ret_config, error);
+	if (result < 0 && error)
+		*error = utm__error_at_file(*error, spot.path);
+	return result;
+}
+
+static int read_checked(const char *root_path, UtmConfig **ret_config, struct stat *ret_stamp, UtmError **error)
+{
+	g_autoptr(UtmConfig) config = NULL;
+	utm_autofd root = utm__open_root(root_path, error);
+	if (root < 0)
+		return root;
+	int result = utm__read_config(root, root_path, &config, ret_stamp, error);
+	if (result == 0)
+		result = utm__check_names(root, root_path, config, error);
+	if (result == 0)
+		*ret_config = g_steal_pointer(&config);
+	return result;
+}
+
+int utm__bundle_open_real(UtmContext *context, const char *root_path, UtmBundle **ret_bundle, UtmError **error)
+{
+	UtmConfig *config = NULL;
+	struct stat stamp;
+	int result = read_checked(root_path, &config, &stamp, error);
+	if (result == 0)
+		*ret_bundle = bundle_new(context, root_path, config, &stamp);
+	return result;
 }
 
 int utm_bundle_open(UtmContext *ctx, const char *path, UtmBundle **ret_bundle, UtmError **error)
 {
-	g_autofree char *root = NULL;
-	g_autofree char *file = NULL;
-	UtmConfig *config = NULL;
+	g_autofree char *root_path = NULL;
 	if (!ctx || !path || !ret_bundle)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "context, path and ret_bundle must not be NULL");
-	int result = find_package(path, &root, error);
-	if (result == 0)
-		result = find_config(root, &file, error);
-	if (result == 0)
-		result = utm_config_new_from_file(file, &config, error);
-	if (result == 0 && (result = check_names(root, config, error)) < 0)
-		utm_config_unref(config);
-	if (result == 0)
-		*ret_bundle = bundle_new(ctx, root, config);
-	return result;
+	int result = find_package(path, &root_path, error);
+	return result == 0 ? utm__bundle_open_real(ctx, root_path, ret_bundle, error) : result;
 }
 
 /* --- handle --- */
@@ -221,60 +153,163 @@ UtmContext *utm_bundle_get_context(UtmBundle *bundle)
 	return bundle ? bundle->object.context : NULL;
 }
 
+static void *last_of(UtmBundle *bundle, GPtrArray *array)
+{
+	pthread_mutex_lock(&bundle->lock);
+	void *last = array->pdata[array->len - 1];
+	pthread_mutex_unlock(&bundle->lock);
+	return last;
+}
+
+static void add_last(UtmBundle *bundle, GPtrArray *array, void *item)
+{
+	pthread_mutex_lock(&bundle->lock);
+	g_ptr_array_add(array, item);
+	pthread_mutex_unlock(&bundle->lock);
+}
+
 const char *utm_bundle_get_path(UtmBundle *bundle)
 {
-	return bundle ? bundle->path : NULL;
+	return bundle ? last_of(bundle, bundle->paths) : NULL;
+}
+
+void utm__bundle_set_path(UtmBundle *bundle, char *path_taken)
+{
+	add_last(bundle, bundle->paths, path_taken);
+}
+
+void utm__bundle_set_config(UtmBundle *bundle, const UtmConfig *config)
+{
+	UtmConfig *copy = utm_config_copy(config);
+	utm__config_forget_format(copy);
+	add_last(bundle, bundle->configs, copy);
 }
 
 UtmConfig *utm_bundle_get_config(UtmBundle *bundle)
 {
-	if (!bundle)
-		return NULL;
-	pthread_mutex_lock(&bundle->lock);
-	UtmConfig *config = bundle->configs->pdata[bundle->configs->len - 1];
-	pthread_mutex_unlock(&bundle->lock);
-	return config;
+	return bundle ? last_of(bundle, bundle->configs) : NULL;
 }
 
 int utm_bundle_resolve(UtmBundle *bundle, const char *name, char **ret_path, UtmError **error)
 {
 	if (!bundle || !name || !ret_path)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle, name and ret_path must not be NULL");
-	return utm__confine(bundle->path, UTM_BUNDLE_DATA, name, ret_path, error);
+	return utm__confine(utm_bundle_get_path(bundle), UTM_BUNDLE_DATA, name, ret_path, error);
 }
 
-/* Where the configuration is written: a link stays, and what it points to changes; nothing there is no mistake. */
-static int find_target(const char *root, char **ret_file, UtmError **error)
+/* --- the configuration on disk against the one that was read --- */
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
 {
-	g_autoptr(UtmError) problem = NULL;
-	int result = utm__confine(root, NULL, UTM_BUNDLE_CONFIG, ret_file, &problem);
-	if (result != UTM_ERROR_IMAGE_MISSING)
-		return result < 0 ? utm__fail_take(error, g_steal_pointer(&problem)) : 0;
-	*ret_file = g_build_filename(root, UTM_BUNDLE_CONFIG, NULL);
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static int check_unchanged(UtmBundle *bundle, int root, UtmError **error)
+{
+	g_auto(UtmSpot) spot = UTM_SPOT_INIT;
+	const char *root_path = utm_bundle_get_path(bundle);
+	int result = utm__spot_find(root, root_path, NULL, UTM_BUNDLE_CONFIG, &spot, error);
+	/* That it is gone takes nothing away from anybody. */
+	if (result < 0 || !spot.exists || is_same_file(&spot.info, &bundle->stamp))
+		return result == UTM_ERROR_IMAGE_MISSING ? 0 : result;
+	UtmError *made = utm__error_new(UTM_ERROR_BUNDLE_CHANGED, "was saved by somebody else since it was read");
+	return utm__fail_take(error, utm__error_set_file(made, spot.path));
+}
+
+int utm__bundle_lock_unchanged(UtmBundle *bundle, int root, UtmError **error)
+{
+	pthread_mutex_lock(&bundle->save_lock);
+	int result = check_unchanged(bundle, root, error);
+	if (result < 0)
+		pthread_mutex_unlock(&bundle->save_lock);
+	return result;
+}
+
+void utm__bundle_unlock_unchanged(UtmBundle *bundle)
+{
+	pthread_mutex_unlock(&bundle->save_lock);
+}
+
+/* Reads again what somebody may have saved before the lock was ours. */
+static int refresh(UtmBundle *bundle, UtmError **error)
+{
+	UtmConfig *config = NULL;
+	struct stat stamp;
+	int result = 0;
+	const char *root_path = utm_bundle_get_path(bundle);
+	pthread_mutex_lock(&bundle->save_lock);
+	utm_autofd root = utm__open_root(root_path, error);
+	if (root < 0)
+		result = root;
+	else if (check_unchanged(bundle, root, NULL) < 0)
+		result = read_checked(root_path, &config, &stamp, error);
+	if (config) {
+		bundle->stamp = stamp;
+		add_last(bundle, bundle->configs, config);
+	}
+	pthread_mutex_unlock(&bundle->save_lock);
+	return result;
+}
+
+int utm_bundle_lock(UtmBundle *bundle, UtmError **error)
+{
+	if (!bundle)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no bundle");
+	int result = utm__bundle_hold(bundle, error);
+	if (result < 0)
+		return result;
+	result = refresh(bundle, error);
+	if (result < 0) {
+		utm__bundle_let_go(bundle);
+		return result;
+	}
+	pthread_mutex_lock(&bundle->lock);
+	bundle->public_locks++;
+	pthread_mutex_unlock(&bundle->lock);
 	return 0;
+}
+
+/* --- saving --- */
+
+/* Where the configuration is written: a link stays, and what it points to changes; nothing there is no mistake. */
+int utm__write_config(int root, const char *root_path, const UtmConfig *config, struct stat *ret_stamp, UtmError **error)
+{
+	g_autofree char *data = NULL;
+	g_auto(UtmSpot) spot = UTM_SPOT_INIT;
+	size_t size = 0;
+	int result = utm__check_names(root, root_path, config, error);
+	if (result == 0)
+		result = utm__spot_find(root, root_path, NULL, UTM_BUNDLE_CONFIG, &spot, error);
+	if (result == 0)
+		result = utm_config_to_plist(config, &data, &size, error);
+	if (result == 0)
+		result = utm__layout_migrate(root, root_path, config, error);
+	if (result == 0)
+		result = utm__write_file_at(spot.dir, spot.name, spot.path, data, size, 0600, error);
+	if (result == 0 && fstatat(spot.dir, spot.name, ret_stamp, AT_SYMLINK_NOFOLLOW) < 0)
+		memset(ret_stamp, 0, sizeof *ret_stamp);
+	return result;
 }
 
 int utm_bundle_save_config(UtmBundle *bundle, const UtmConfig *config, UtmError **error)
 {
-	g_autofree char *data = NULL;
-	size_t size = 0;
 	if (!bundle || !config)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle and configuration must not be NULL");
-	g_autofree char *file = NULL;
-	int result = check_format(bundle, config, UTM_ERROR_NOT_SUPPORTED,
-	                          "packages of UTM 1 to 3 cannot be saved yet: their files would have to move", error);
-	if (result == 0)
-		result = check_names(bundle->path, config, error);
-	if (result == 0)
-		result = find_target(bundle->path, &file, error);
-	if (result == 0)
-		result = utm_config_to_plist(config, &data, &size, error);
-	if (result == 0)
-		result = utm__write_file_atomic(file, data, size, 0600, error);
+	const char *root_path = utm_bundle_get_path(bundle);
+	utm_autofd root = utm__open_root(root_path, error);
+	int result = root < 0 ? root : utm__bundle_hold(bundle, error);
 	if (result < 0)
 		return result;
-	pthread_mutex_lock(&bundle->lock);
-	g_ptr_array_add(bundle->configs, utm_config_copy(config));
-	pthread_mutex_unlock(&bundle->lock);
-	return 0;
+	utm_autoheld held = bundle;
+	result = utm__bundle_lock_unchanged(bundle, root, error);
+	if (result < 0)
+		return result;
+	if (!bundle->unsure)
+		utm__sweep(root);
+	result = utm__write_config(root, root_path, config, &bundle->stamp, error);
+	if (result == 0)
+		utm__bundle_set_config(bundle, config);
+	utm__bundle_unlock_unchanged(bundle);
+	return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* UtmFrame: a held buffer of a ring. It needs neither display nor context, so it outlives both. */
-#include "base/util.h"
+#include "base/file.h"
 #include "console/console-impl.h"
 
 struct UtmFrame {

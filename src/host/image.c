@@ -5,6 +5,7 @@
  * QEMU is told the format of every image. Guessing it, as QEMU does by itself, lets a guest turn its raw disk into an
  * image that refers to any file of the host.
  */
+#include "base/qcow2.h"
 #include "base/util.h"
 #include "host/host-private.h"
 #include "host/machines.h"
@@ -40,55 +41,20 @@ const char *utm__image_format_from_name(const char *path)
 	return NULL;
 }
 
-/* --- qcow2 headers --- */
-
-typedef struct ImageHead {
-	guint8 bytes[104];
-	gsize length;
-	guint64 size;
-	char *backing; /* NULL: stands alone */
-	bool qcow2;
-	bool external_data;
-} ImageHead;
-
-/* A name that cannot be read whole counts as one that leads out. */
-static char *read_backing_name(int fd, guint64 offset, guint32 length)
-{
-	char name[1024] = { 0 };
-
-	if (length >= sizeof(name) || offset > G_MAXINT64 || pread(fd, name, length, (off_t)offset) != (ssize_t)length)
-		return g_strdup("/");
-	return g_strdup(name);
-}
-
-static void parse_head(int fd, ImageHead *head)
-{
-	static const guint8 magic[] = { 'Q', 'F', 'I', 0xfb };
-
-	head->qcow2 = head->length >= 72 && !memcmp(head->bytes, magic, sizeof(magic));
-	if (!head->qcow2)
-		return;
-	guint64 offset = utm__read_big_endian(head->bytes + 8, 8);
-	if (offset)
-		head->backing = read_backing_name(fd, offset, (guint32)utm__read_big_endian(head->bytes + 16, 4));
-	if (utm__read_big_endian(head->bytes + 4, 4) >= 3 && head->length >= 80)
-		head->external_data = utm__read_big_endian(head->bytes + 72, 8) & 4;
-}
+/* --- first bytes --- */
 
 /* False when there is no such file. Links are not followed: `path` is inside the bundle and shall stay there. */
-static bool read_head(const char *path, int flags, ImageHead *ret_head)
+static bool read_head(const char *path, int flags, UtmImageHead *ret_head, guint64 *ret_size)
 {
 	utm_autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 	struct stat status;
-	ssize_t length;
 
-	*ret_head = (ImageHead){ 0 };
+	*ret_head = (UtmImageHead){ 0 };
 	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return false;
-	length = pread(fd, ret_head->bytes, sizeof(ret_head->bytes), 0);
-	ret_head->length = length > 0 ? (gsize)length : 0;
-	ret_head->size = (guint64)status.st_size;
-	parse_head(fd, ret_head);
+	if (ret_size)
+		*ret_size = (guint64)status.st_size;
+	utm__image_head_read(fd, ret_head);
 	return true;
 }
 
@@ -108,7 +74,7 @@ static bool is_plain_name(const char *name)
 }
 
 /* Follows the backing files: each must lie beside the image. */
-static int check_chain(const char *data_dir, const char *path, const char *key_path, ImageHead *head, UtmError **error)
+static int check_chain(const char *data_dir, const char *path, const char *key_path, UtmImageHead *head, UtmError **error)
 {
 	g_autofree char *file = g_strdup(path);
 	int code = 0;
@@ -124,7 +90,7 @@ static int check_chain(const char *data_dir, const char *path, const char *key_p
 			break;
 		g_free(file);
 		file = g_build_filename(data_dir, backing, NULL);
-		if (!read_head(file, O_NOFOLLOW, head))
+		if (!read_head(file, O_NOFOLLOW, head, NULL))
 			code = refuse(file, key_path, "a backing file", error);
 	}
 	g_clear_pointer(&head->backing, g_free);
@@ -157,13 +123,13 @@ static int inspect_drive(UtmHostFacts *facts, const UtmConfigDrive *drive, gsize
 	const char *named_format = drive->image_name ? utm__image_format_from_name(drive->image_name) : NULL;
 	g_autofree char *key_path = g_strdup_printf("Drive[%zu].ImageName", index);
 	g_autofree char *path = NULL;
-	ImageHead head;
+	UtmImageHead head;
 
 	if (!is_disk(drive) || !g_strcmp0(named_format, "raw"))
 		return 0;
 	path = g_build_filename(data_dir, drive->image_name, NULL);
 	/* That the image exists, and where its name leads, is checked where the machine is started. */
-	if (!read_head(path, 0, &head))
+	if (!read_head(path, 0, &head, NULL))
 		return 0;
 	if (!named_format) {
 		UtmHostMedium *medium = get_medium(facts, drive->identifier);
@@ -184,14 +150,15 @@ static int inspect_vars(UtmHostFacts *facts, const char *data_dir, UtmError **er
 {
 	g_autofree char *path = g_build_filename(data_dir, "efi_vars.fd", NULL);
 	struct stat status;
-	ImageHead head;
+	UtmImageHead head;
+	guint64 size;
 
 	if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
 		return refuse(path, NULL, "a file", error);
-	if (!read_head(path, O_NOFOLLOW, &head))
+	if (!read_head(path, O_NOFOLLOW, &head, &size))
 		return 0;
 	g_free(facts->efi_vars_format);
-	facts->efi_vars_format = g_strdup(head.qcow2 && !is_flash_size(head.size) ? "qcow2" : "raw");
+	facts->efi_vars_format = g_strdup(head.qcow2 && !is_flash_size(size) ? "qcow2" : "raw");
 	if (!strcmp(facts->efi_vars_format, "raw") || (!head.backing && !head.external_data)) {
 		g_free(head.backing);
 		return 0;

@@ -238,10 +238,17 @@ static int add_listener(Launch *launch, int fd_or_code)
 	return MIN(fd_or_code, 0);
 }
 
+static int take_fd(int *fd)
+{
+	int taken = *fd;
+	*fd = -1;
+	return taken;
+}
+
 static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmError **error)
 {
 	UtmVm *vm = run->vm;
-	launch->fds = g_new0(UtmProcessFd, 2 + vm->serial_count);
+	launch->fds = g_new0(UtmProcessFd, 3 + vm->serial_count);
 	launch->serial_numbers = g_new0(int, vm->serial_count + 1);
 	int failed = add_listener(launch, utm__listen_unix(run->dir, UTM_SOCKET_QMP, ret_qmp_path, error));
 	if (!failed)
@@ -250,6 +257,9 @@ static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmE
 		launch->serial_numbers[i] = CHILD_FD_SERIAL + (int)i;
 		failed = add_listener(launch, utm__serial_listen(vm->serials[i], run->dir, error));
 	}
+	/* QEMU holds the bundle's lock, too, so that it lasts as long as QEMU, should this process be killed. */
+	if (!failed && run->bundle_lock >= 0)
+		add_listener(launch, take_fd(&run->bundle_lock));
 	return failed;
 }
 
@@ -453,6 +463,7 @@ static UtmVmRun *run_new(UtmVm *vm, UtmRequest *request)
 	run->stops = g_ptr_array_new();
 	run->end.exit_status = -1;
 	run->dir_lock = -1;
+	run->bundle_lock = -1;
 	utm__object_hold(&vm->object);
 	vm->run = run;
 	pthread_mutex_lock(&vm->lock);
@@ -482,6 +493,8 @@ void utm__vm_start_begin(UtmRequest *request)
 	if (utm__config_get_qemu(vm->config)->qemu->tpm_device)
 		utm__fail_take(&error, utm__error_set_key_path(utm__error_new(UTM_ERROR_NOT_SUPPORTED,
 		               "this version does not run machines with a TPM yet"), "QEMU.TPMDevice"));
+	if (!error)
+		run->bundle_held = utm__bundle_begin_run(vm->bundle, &run->bundle_lock, &error) == 0;
 	if (error || utm__bundle_check_images(vm->bundle, vm->config, &error) < 0) {
 		utm__vm_start_fail(run, error);
 	} else if (run->options.host) {

@@ -2,6 +2,7 @@
 /* The four ways to stop a machine, and the end of a run, by whatever cause. */
 #include "base/sized-struct.h"
 #include "base/util.h"
+#include "bundle/bundle-private.h"
 #include "process/runtime-dir.h"
 #include "vm/vm-private.h"
 
@@ -202,6 +203,9 @@ static void release(UtmVmRun *run)
 	for (guint i = 0; i < vm->serial_count; i++)
 		utm__serial_end(vm->serials[i]);
 	utm__runtime_dir_remove(run->dir, &run->dir_lock);
+	utm__close_fd(&run->bundle_lock);
+	if (run->bundle_held)
+		utm__bundle_end_run(vm->bundle);
 }
 
 static void finish_calls(UtmVmRun *run)

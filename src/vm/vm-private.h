@@ -57,6 +57,8 @@ struct UtmVmRun {
 	UtmHost *host;
 	char *dir;
 	int dir_lock;
+	int bundle_lock;         /* for QEMU; -1 */
+	bool bundle_held;        /* nobody else runs or changes the bundle */
 	char *spice_path;
 	UtmProcess *qemu;
 	bool host_probe_pending;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """utmctl as a person types it: output, errors in two lines, exit codes."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -384,6 +385,93 @@ def kills_at_second_ctrl_c():
     check("end: killed" in text, text)
 
 
+def copy_of_plain(name):
+    """A fresh copy of the plain bundle, in a directory of its own."""
+    bundle = WORK / name / "Machine.utm"
+    shutil.copytree(PLAIN, bundle)
+    return bundle
+
+
+def lists_bundles():
+    """bundle list tells the sound and the broken ones, as text and as JSON"""
+    place = copy_of_plain("list").parent
+    (place / "Broken.utm").mkdir()
+    (place / "new\nline.utm").mkdir()
+    (place / "No bundle").mkdir()
+    lines = utmctl("bundle", "list", place).stdout.splitlines()
+    same(len(lines), 3, f"lines {lines}")
+    check(lines[1].startswith("11111111-2222-4333-8444-555555555555  Demo  ") and lines[1].endswith("Machine.utm"), lines[1])
+    check(lines[0].startswith("-") and "Broken" in lines[0] and "(not-a-bundle: " in lines[0], lines[0])
+    check("new?line" in lines[2], lines[2])
+    entries = json.loads(utmctl("bundle", "list", place, "--json").stdout)
+    same([entry["name"] for entry in entries], ["Broken", "Demo", "new\nline"], "names")
+    same(entries[1]["uuid"], "11111111-2222-4333-8444-555555555555", "identifier")
+    check(set(entries[0]) == {"path", "name", "error", "message"}, entries[0])
+    same(json.loads(utmctl("bundle", "list", place / "No bundle", "--json").stdout), [], "of an empty directory")
+    check("(not-found)" in utmctl("bundle", "list", place / "nowhere", status=1).stderr, "of none")
+
+
+def tells_sizes():
+    """bundle size counts bytes on disk"""
+    bundle = copy_of_plain("size")
+    (bundle / "Data" / "big").write_bytes(b"x" * 1000000)
+    size = json.loads(utmctl("bundle", "size", bundle, "--json").stdout)
+    same(size["files"], 2, "files")
+    same(size["lengthBytes"], 1000000 + (bundle / "config.plist").stat().st_size, "content")
+    check(1000000 <= size["allocatedBytes"] < 1100000, size)
+    check(f"on disk: {size['allocatedBytes']} bytes\n" in utmctl("bundle", "size", bundle).stdout, "as text")
+
+
+def prunes():
+    """bundle prune only lists; with --yes it removes disk images that nothing speaks of, and others by name"""
+    data = copy_of_plain("prune") / "Data"
+    for name in ("old.img", "notes.txt", "initrd.img"):
+        (data / name).write_text("x", encoding="ascii")
+    listed = utmctl("bundle", "prune", data.parent).stdout
+    check(re.search(r"^would go  old\.img  \d+ bytes$", listed, re.M), listed)
+    check(re.search(r"^stays     notes\.txt ", listed, re.M) and "initrd" not in listed, listed)
+    check((data / "old.img").exists(), "listing removes nothing")
+    removed = utmctl("bundle", "prune", data.parent, "--yes").stdout
+    check(re.fullmatch(r"removed  old\.img  \d+ bytes\n", removed), removed)
+    same(sorted(p.name for p in data.iterdir()), ["initrd.img", "notes.txt"], "what is left")
+    check("used by the configuration" in utmctl("bundle", "prune", data.parent, "initrd.img", "--yes", status=1).stderr, "used")
+    utmctl("bundle", "prune", data.parent, "notes.txt", "--yes")
+    same([p.name for p in data.iterdir()], ["initrd.img"], "what is left")
+
+
+def clones_and_renames():
+    """bundle clone makes a machine of its own, bundle rename another name; neither replaces anything"""
+    bundle = copy_of_plain("clone")
+    (bundle / "Data" / "initrd.img").write_text("content", encoding="ascii")
+    copy = bundle.parent / "Copy.utm"
+    same(utmctl("bundle", "clone", bundle, copy).stdout, f"{copy.resolve()}\n", "where it is")
+    same(utmctl("config", "get", copy, "Information.Name").stdout, "Copy\n", "name")
+    check(utmctl("config", "get", copy, "Information.UUID").stdout != "11111111-2222-4333-8444-555555555555\n", "identifier")
+    same((copy / "Data" / "initrd.img").read_text(encoding="ascii"), "content", "content")
+    check("(bundle-exists)" in utmctl("bundle", "clone", bundle, copy, status=1).stderr, "once more")
+    utmctl("bundle", "clone", bundle, bundle.parent / "Other", status=1)
+    utmctl("bundle", "clone", bundle, bundle.parent / "Third.utm", "--name", "Dritte")
+    same(utmctl("config", "get", bundle.parent / "Third.utm", "Information.Name").stdout, "Dritte\n", "name")
+    check("(bundle-exists)" in utmctl("bundle", "rename", bundle, "Copy", status=1).stderr, "taken")
+    same(utmctl("bundle", "rename", bundle, "A/B").stdout, f"{(bundle.parent / 'A-B.utm').resolve()}\n", "new path")
+    same(utmctl("config", "get", bundle.parent / "A-B.utm", "Information.Name").stdout, "A/B\n", "name")
+    same(sorted(p.name for p in bundle.parent.iterdir()), ["A-B.utm", "Copy.utm", "Third.utm"], "what is there")
+
+
+def keeps_others_out():
+    """what another process has locked is not changed, and the message names that process"""
+    bundle = copy_of_plain("locked")
+    descriptor = os.open(bundle, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    for arguments in (["config", "set", bundle, "QEMU.RNGDevice", "false"], ["bundle", "rename", bundle, "X"],
+                      ["bundle", "prune", bundle, "--yes"], ["bundle", "clone", bundle, bundle.parent / "C.utm"]):
+        text = utmctl(*arguments, status=1).stderr
+        check(f"in use by process {os.getpid()} (" in text and "(bundle-locked)" in text, text)
+    utmctl("config", "show", bundle)
+    os.close(descriptor)
+    utmctl("config", "set", bundle, "QEMU.RNGDevice", "false")
+
+
 def tells_qemus_words():
     """a start that QEMU refuses is told with each of QEMU's last lines below"""
     bundle = WORK / "Refused.utm"
@@ -417,6 +505,6 @@ try:
              edits_apple_machines, shows_old_machines, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts, checks_the_screenshot_first,
              runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
              runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
-             tells_a_bad_end])
+             tells_a_bad_end, lists_bundles, tells_sizes, prunes, clones_and_renames, keeps_others_out])
 finally:
     shutil.rmtree(WORK)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The first bytes of a disk image: what it is, and to which other files it refers. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct UtmImageHead {
+	bool qcow2;
+	char *backing;      /* file below it; "/" when its name cannot be read; NULL: stands alone */
+	bool external_data; /* its data lie in another file */
+} UtmImageHead;
+
+/* Reads at the beginning, whatever the descriptor's position. An image that cannot be read is no qcow2. */
+void utm__image_head_read(int fd, UtmImageHead *ret_head);
+void utm__image_head_clear(UtmImageHead *head);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UtmImageHead, utm__image_head_clear)
