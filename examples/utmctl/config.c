@@ -87,6 +87,10 @@ static int document_save(Document *document)
 	if (document->bundle)
 		return utm_bundle_save_config(document->bundle, document->config, &error) < 0 ? report(document->path, error)
 		                                                                              : EXIT_OK;
+	/* Version 4 looks for the machine's files elsewhere: the package would be broken. */
+	if (utm_config_get_format(document->config, NULL) == UTM_CONFIG_FORMAT_LEGACY_QEMU)
+		return complain("%s: was written by UTM 1 to 3, which keep a machine's files elsewhere\n"
+		                "        edit the package, not the file alone", document->path);
 	if (utm_config_to_plist(document->config, &data, &size, &error) < 0)
 		return report(document->path, error);
 	int status = save_plist(document->path, data, size);

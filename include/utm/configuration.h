@@ -9,6 +9,11 @@
  *
  * Keys that the library does not know are kept, at every level, and written back.
  *
+ * A configuration is for one of two back ends, utm_config_get_backend(), which decides what keys there are. Files of
+ * all versions are read, those of UTM 1 to 3 by the rules by which UTM itself migrates them; in memory and when written
+ * every configuration is of version 4. What a migration left out or changed is told by utm_config_get_note().
+ * docs/configuration-versions.md says more.
+ *
  * A configuration is not tied to a context, a bundle or a thread. Reading from several threads at once is fine as long
  * as no thread writes.
  */
@@ -16,27 +21,117 @@
 #define UTM_CONFIGURATION_H
 
 #include <utm/error.h>
+#include <utm/value.h>
 
 UTM_BEGIN_DECLS
 
+/** Which program runs a machine. */
+typedef enum UtmBackend {
+	UTM_BACKEND_QEMU = 1,
+	/** Apple's Virtualization framework. Such machines can be read, edited and written here, but not run. */
+	UTM_BACKEND_APPLE = 2
+} UtmBackend;
+
+/** The format of the file that a configuration was read from. */
+typedef enum UtmConfigFormat {
+	/** Version 4, of either back end, or no file at all. */
+	UTM_CONFIG_FORMAT_CURRENT = 0,
+	/** Versions 0 to 2 of UTM 1 to 3, for QEMU. Its files are in `Images`, its custom icon beside that. */
+	UTM_CONFIG_FORMAT_LEGACY_QEMU = 1,
+	/** Versions 1 to 3 of UTM 3, for Apple's framework. Its files are in `Data`, as now. */
+	UTM_CONFIG_FORMAT_LEGACY_APPLE = 2
+} UtmConfigFormat;
+
+/** How files are read. */
+typedef enum UtmConfigLoadFlags {
+	/**
+	 * A migration gives what UTM gives, its known faults included: forwarded host ports become those of the guest,
+	 * a machine type may be one that UTM then refuses, custom icons of Apple machines are lost, and so on.
+	 */
+	UTM_CONFIG_LOAD_UTM_EXACT = 1 << 0
+} UtmConfigLoadFlags;
+
+/** Options of reading. Initialise with #UTM_CONFIG_LOAD_OPTIONS_INIT. */
+typedef struct UtmConfigLoadOptions {
+	/** sizeof(UtmConfigLoadOptions) */
+	size_t size;
+	/** #UtmConfigLoadFlags */
+	uint32_t flags;
+	/**
+	 * Name of the machine, for versions that do not store it. (nullable) that of the directory `NAME.utm` in which the
+	 * file is, or "Virtual Machine"
+	 */
+	const char *name;
+	/**
+	 * Processor architecture of the host, such as `aarch64`, on which the migration of some values depends. (nullable)
+	 * this host's
+	 */
+	const char *host_architecture;
+} UtmConfigLoadOptions;
+/** Initial value of #UtmConfigLoadOptions. */
+#define UTM_CONFIG_LOAD_OPTIONS_INIT                                                                                 \
+	{                                                                                                            \
+		sizeof(UtmConfigLoadOptions), 0, NULL, NULL                                                          \
+	}
+
+/** What became of a value of an older file. */
+typedef enum UtmConfigNoteKind {
+	/** It had no effect in the old machine either, or says what the new one does anyway. */
+	UTM_CONFIG_NOTE_INFO = 1,
+	/** It was changed, because what it said is not possible. */
+	UTM_CONFIG_NOTE_CHANGED = 2,
+	/** It is left out, because version 4 has no place for it. */
+	UTM_CONFIG_NOTE_DROPPED = 3
+} UtmConfigNoteKind;
+
+/** Something that a migration could not carry over as it was. */
+typedef struct UtmConfigNote {
+	/** sizeof(UtmConfigNote) of the library */
+	size_t size;
+	/** What became of it. */
+	UtmConfigNoteKind kind;
+	/** Where it stood, in the words of the old file; valid as long as the configuration. */
+	const char *key_path;
+	/** One line for people. */
+	const char *reason;
+} UtmConfigNote;
+
 /**
- * Reads a property list, XML or binary.
+ * Reads a property list, XML or binary, of any version.
  *
  * @param[in]  data        The bytes. At most 16 MiB.
  * @param[in]  size_bytes  How many.
+ * @param[in]  options     (nullable) defaults
  * @param[out] ret_config  (transfer full) release with utm_config_unref()
- * @return 0; #UTM_ERROR_CONFIG_MALFORMED, #UTM_ERROR_CONFIG_INVALID_VALUE, #UTM_ERROR_CONFIG_TOO_OLD,
- *         #UTM_ERROR_CONFIG_TOO_NEW, #UTM_ERROR_CONFIG_INVALID_BACKEND or #UTM_ERROR_LIMIT, with the key path
+ * @return 0; #UTM_ERROR_CONFIG_MALFORMED for what is no property list, a missing key, a wrong type or no UUID;
+ *         #UTM_ERROR_CONFIG_INVALID_VALUE for a word that an enumeration does not have; #UTM_ERROR_CONFIG_TOO_OLD,
+ *         #UTM_ERROR_CONFIG_TOO_NEW; #UTM_ERROR_CONFIG_INVALID_BACKEND for an Apple machine without a version;
+ *         #UTM_ERROR_LIMIT; each with the key path
  * @thread any; does not block
  */
-UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config,
-                                                    UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_config_load_data(const void *data, size_t size_bytes,
+                                                const UtmConfigLoadOptions *options, UtmConfig **ret_config,
+                                                UtmError **error);
 /**
- * Reads a property list file. As utm_config_new_from_data(), and the error names the file.
+ * Reads a property list file. As utm_config_load_data(), and the error names the file.
  *
  * @return also #UTM_ERROR_NOT_FOUND and #UTM_ERROR_IO
  * @thread any; reads a file
  */
+UTM_API UTM_MUST_CHECK int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options,
+                                                UtmConfig **ret_config, UtmError **error);
+/**
+ * Reads JSON with the keys of the property list, as utm_config_to_json() writes it. As utm_config_load_data().
+ *
+ * @param[in] json  One JSON object; strings may stand in single quotes.
+ * @thread any; does not block
+ */
+UTM_API UTM_MUST_CHECK int utm_config_load_json(const char *json, const UtmConfigLoadOptions *options,
+                                                UtmConfig **ret_config, UtmError **error);
+/** utm_config_load_data() without options. @thread any; does not block */
+UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config,
+                                                    UtmError **error);
+/** utm_config_load_file() without options. @thread any; reads a file */
 UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
 /** A copy to edit. @return a new configuration; release with utm_config_unref() @thread any */
@@ -47,6 +142,20 @@ UTM_API UtmConfig *utm_config_ref(UtmConfig *config);
 UTM_API void utm_config_unref(UtmConfig *config);
 /** True when all values are equal, unknown keys included. @thread any */
 UTM_API bool utm_config_equal(const UtmConfig *a, const UtmConfig *b);
+
+/** The back end that the machine is for. @return 0 for NULL @thread any */
+UTM_API UtmBackend utm_config_get_backend(const UtmConfig *config);
+/**
+ * What the values were read from. Copies keep it, since the machine's files still lie where that format has them.
+ *
+ * @param[out] ret_version  Version in that format, 0 when the file did not say. (nullable)
+ * @thread any
+ */
+UTM_API UtmConfigFormat utm_config_get_format(const UtmConfig *config, int64_t *ret_version);
+/** Number of notes; 0 for files of version 4. @thread any */
+UTM_API size_t utm_config_get_note_count(const UtmConfig *config);
+/** Note @a index, or NULL beyond the end; valid as long as the configuration. @thread any */
+UTM_API const UtmConfigNote *utm_config_get_note(const UtmConfig *config, size_t index);
 
 /**
  * Whether a key has a value. Optional keys may be absent.
@@ -136,6 +245,27 @@ UTM_API UTM_MUST_CHECK int utm_config_to_json(const UtmConfig *config, const cha
  */
 UTM_API UTM_MUST_CHECK int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t *ret_size,
                                                UtmError **error);
+
+/**
+ * Reads `view.plist`, which older packages have beside their configuration: what UTM now keeps outside of packages.
+ *
+ * The result is an object with the keys of UTM's registry, each there only when the file says something about it:
+ * `WindowSettings` (`{"0": {"Scale", "Origin": [x, y], "ToolbarVisible", "KeyboardVisible", "DisplayZoomLocked"}}`),
+ * `Suspended`, `SharedDirectories` and `ExternalDrives` (`{"Path", "Bookmark", "ReadOnly"}`, the latter by the drive's
+ * `Identifier`), and `Package` (`{"BookmarkRemote"}`). Bookmarks are `{"$data": BASE64}`; only macOS can follow them.
+ *
+ * With #UTM_CONFIG_LOAD_UTM_EXACT the keyboard is visible when the toolbar is, a file that does not say hides both, and
+ * drives have their old names.
+ *
+ * @param[in]  data       The bytes. At most 16 MiB.
+ * @param[in]  options    (nullable) defaults
+ * @param[out] ret_state  (transfer full) release with utm_value_free()
+ * @return 0; #UTM_ERROR_CONFIG_MALFORMED; #UTM_ERROR_LIMIT
+ * @thread any; does not block
+ */
+UTM_API UTM_MUST_CHECK int utm_view_state_load_data(const void *data, size_t size_bytes,
+                                                    const UtmConfigLoadOptions *options, UtmValue **ret_state,
+                                                    UtmError **error);
 
 /** The machine's name, `Information.Name`; valid until the configuration changes. @thread any */
 UTM_API const char *utm_config_get_name(const UtmConfig *config);

@@ -2,7 +2,7 @@
 /**
  * @file guest.h
  * A connection to the QEMU guest agent: commands as JSON to a program inside the guest, over any socket that leads to
- * it. It needs no #UtmVm.
+ * it. It needs no #UtmVm. The same commands with structs are in `utm/qga-commands.h`.
  *
  *     UtmGuest *guest = NULL;
  *     char *info = NULL;

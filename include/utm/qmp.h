@@ -74,7 +74,12 @@ typedef enum UtmQmpConnectFlags {
 	/** Ask for out-of-band execution, so that #UTM_QMP_CALL_OOB works where QEMU offers it; utm_qmp_has_oob() tells. At
 	 * most 7 other commands are then given to QEMU at a time, and the rest waits on this side: with more, QEMU would stop
 	 * reading, and hear of no out-of-band command either. */
-	UTM_QMP_CONNECT_OOB = 1u << 0
+	UTM_QMP_CONNECT_OOB = 1u << 0,
+	/** Only utm_qmp_connect_replay(): commands may come in any order. Each takes the next recorded one that equals it,
+	 * and brings the events that followed that one, up to the next command. */
+	UTM_QMP_CONNECT_REPLAY_UNORDERED = 1u << 8,
+	/** Only utm_qmp_connect_replay(): answers and events take as long as they took then. */
+	UTM_QMP_CONNECT_REPLAY_PACED = 1u << 9
 } UtmQmpConnectFlags;
 
 /** Options of the utm_qmp_connect functions. Initialise with #UTM_QMP_CONNECT_OPTIONS_INIT. */
@@ -90,11 +95,13 @@ typedef struct UtmQmpConnectOptions {
 	uint32_t flags;
 	/** Zero. */
 	uint32_t reserved;
+	/** Record the session to this file, from the greeting on; utm_qmp_record() says more. (nullable) */
+	const char *record_file;
 } UtmQmpConnectOptions;
 
 #define UTM_QMP_CONNECT_OPTIONS_INIT                                                                                 \
 	{                                                                                                            \
-		sizeof(UtmQmpConnectOptions), 0, NULL, 0, 0                                                          \
+		sizeof(UtmQmpConnectOptions), 0, NULL, 0, 0, NULL                                                          \
 	}
 
 /** Flags of #UtmQmpCallOptions. */
@@ -231,6 +238,68 @@ UTM_API UTM_MUST_CHECK int utm_qmp_connect_fd(UtmContext *ctx, int fd, const Utm
  */
 UTM_API UTM_MUST_CHECK int utm_qmp_connect_tcp(UtmContext *ctx, const char *host, uint16_t port,
                                                const UtmQmpConnectOptions *options, UtmQmp **ret_qmp, UtmError **error);
+/**
+ * Connects to a recorded session instead of a QEMU: what utm_qmp_record() wrote, or somebody by hand. It stands in for
+ * QEMU in tests of programs, which need to change nothing else: the connection behaves as the recorded one did.
+ *
+ * Commands are told apart by name and arguments, as values; the order of members does not matter. They must come in the
+ * order of the recording, unless #UTM_QMP_CONNECT_REPLAY_UNORDERED is set. Each gets its recorded answer; events come
+ * between the same commands and answers as they did. Those before the first command wait until somebody subscribes to
+ * events, or for that command. A command that was not answered then is not answered now.
+ *
+ * A command that the recording does not have, or not there, fails with #UTM_ERROR_QMP_COMMAND, class `ReplayMismatch`,
+ * and a message that says what the recording has instead. The session goes on, and utm_qmp_check_replay() tells of it.
+ *
+ * `qmp_capabilities` at the beginning, `query-target` and `query-qmp-schema` have no place in the order: the library
+ * sends them when it needs to. Descriptors that go with a command are closed.
+ *
+ * The recording is read at once, and may change afterwards. It has 256 MiB and a million lines at most.
+ *
+ * @param[in]  path     The recording; docs/qmp-recordings.md has the format.
+ * @param[in]  options  As for a real connection. (nullable)
+ * @param[out] ret_qmp  (transfer full) release with utm_qmp_unref()
+ * @return 0; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_IO; #UTM_ERROR_QMP_MALFORMED with file and line; #UTM_ERROR_LIMIT; and as
+ *         utm_qmp_connect_path() when the recorded session did not get through its negotiation
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API UTM_MUST_CHECK int utm_qmp_connect_replay(UtmContext *ctx, const char *path,
+                                                  const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
+                                                  UtmError **error);
+/**
+ * Whether a replayed session was the recorded one: for the end of a test.
+ *
+ * @return 0; #UTM_ERROR_NOT_FOUND when there was a command that the recording does not have, with the first such;
+ *         #UTM_ERROR_INVALID_STATE when it has commands that were not sent; #UTM_ERROR_INVALID_ARGUMENT when @a qmp plays
+ *         no recording
+ * @thread any
+ */
+UTM_API int utm_qmp_check_replay(UtmQmp *qmp, UtmError **error);
+/**
+ * Records the session to a file from now on: all that goes to QEMU and comes from it, one line of JSON per message.
+ * docs/qmp-recordings.md has the format, utm_qmp_connect_replay() plays it. It works for the connection of a machine,
+ * too; then what the library itself says to QEMU is among it.
+ *
+ * **The file holds secrets** when commands or answers do, passwords for example. Only its owner may read it.
+ *
+ * It is written by a thread of its own, and 128 MiB may wait for that. When they are full, or the disk is, the recording
+ * ends with a line of the log. The session never does, and never waits for a disk. The recording ends with the session,
+ * or with the last reference to @a qmp; utm_context_unref() waits up to 5 s for what is not written yet.
+ *
+ * @param[in] path  Made with mode 0600, or emptied.
+ * @return 0; #UTM_ERROR_IO and #UTM_ERROR_NOT_FOUND when it cannot be opened; #UTM_ERROR_INVALID_STATE when the session is
+ *         recorded already; #UTM_ERROR_QMP_DISCONNECTED; #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any but the wakeup callback
+ */
+UTM_API int utm_qmp_record(UtmQmp *qmp, const char *path, UtmError **error);
+/**
+ * Ends the recording and waits until it is in the file; also after the end of the session.
+ *
+ * @return 0; what ended the recording before: #UTM_ERROR_IO with the errno, or #UTM_ERROR_LIMIT when the disk was too
+ *         slow; #UTM_ERROR_TIMEOUT when the disk did not take the rest within 10 s; #UTM_ERROR_INVALID_STATE when there is
+ *         no recording; #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any but the wakeup callback; blocks
+ */
+UTM_API int utm_qmp_record_stop(UtmQmp *qmp, UtmError **error);
 /** Takes another reference. @return @a qmp @thread any */
 UTM_API UtmQmp *utm_qmp_ref(UtmQmp *qmp);
 /** Gives a reference back; the last one closes the connection. @param[in] qmp (nullable) @thread any */
@@ -257,8 +326,8 @@ UTM_API bool utm_qmp_has_oob(UtmQmp *qmp);
  *         #UTM_ERROR_QMP_DISCONNECTED
  * @thread any but the wakeup callback; blocks until the first answer of this connection, then no more
  */
-UTM_API int utm_qmp_has(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, bool *ret_has,
-                        UtmError **error);
+UTM_API UTM_MUST_CHECK int utm_qmp_has(UtmQmp *qmp, const char *what, const UtmQmpCallOptions *options, bool *ret_has,
+                                       UtmError **error);
 /**
  * The same; the answer comes to @a fn.
  *

@@ -28,7 +28,7 @@
  * - **Unions** have a tag and, in `u`, a pointer for each branch: only the one that the tag names may be set. Members of
  *   the branch are beside those of the union on the wire.
  * - **Alternates** are structs with a `choice` that says which of the other members counts.
- * - **Free-form values** are #UtmValue.
+ * - **Free-form values** are #UtmValue; one that stands in a struct belongs to it.
  * - **Extras** are members that this library does not know: what a newer peer sent, and what you add for one with
  *   utm_struct_set_extra().
  *
@@ -106,6 +106,8 @@ UTM_API int utm_struct_set_extra(void *value, const char *name, const char *json
  * @thread any
  */
 UTM_API const UtmValue *utm_struct_get_extra(const void *value, const char *name);
+
+/* With NULL for the member, the list or the count these do nothing. */
 
 /** Replaces a string member by a copy of @a text. @param[in] text (nullable) absent @thread any */
 UTM_API void utm_set_string(char **member, const char *text);

@@ -36,6 +36,14 @@ typedef enum UtmValueKind {
  * @thread any
  */
 UTM_API int utm_value_from_json(const char *json, UtmValue **ret_value, UtmError **error);
+/** A boolean. @return release with utm_value_free() @thread any */
+UTM_API UtmValue *utm_value_new_bool(bool value);
+/** An integer. @return release with utm_value_free() @thread any */
+UTM_API UtmValue *utm_value_new_int(int64_t value);
+/** An integer without sign: of the kind #UTM_VALUE_INT up to 2^63-1. @return release with utm_value_free() @thread any */
+UTM_API UtmValue *utm_value_new_uint(uint64_t value);
+/** A string. @param[in] text (nullable) null instead. Must be UTF-8 to be written @return release with utm_value_free() @thread any */
+UTM_API UtmValue *utm_value_new_string(const char *text);
 /** The value as compact JSON, members in the order of their names. @return release with utm_free() @thread any */
 UTM_API char *utm_value_dup_json(const UtmValue *value);
 /** A copy. @param[in] value (nullable) @return release with utm_value_free(); or NULL @thread any */

@@ -3,9 +3,10 @@
 
 from ir import Enum, Struct, snake
 
-C_TYPES = {"bool": "bool", "int": "int64_t", "number": "double", "str": "char *", "any": "UtmValue *"}
+C_TYPES = {"bool": "bool", "int": "int64_t", "number": "double", "str": "char *", "data": "UtmValue *", "any": "UtmValue *"}
 KINDS = {"bool": "UTM_SCHEMA_BOOL", "int": "UTM_SCHEMA_INT", "number": "UTM_SCHEMA_NUMBER", "str": "UTM_SCHEMA_STRING",
-         "any": "UTM_SCHEMA_ANY"}
+         "data": "UTM_SCHEMA_ANY", "any": "UTM_SCHEMA_ANY"}
+TYPES = {"int": "sizeof(int64_t)", "data": "UTM_TOKEN_DATA"}
 NONE = "UTM_SCHEMA_NONE"
 
 
@@ -202,7 +203,7 @@ class Tables:
             return "UTM_SCHEMA_ENUM", self.names.index(type_)
         if isinstance(type_, Struct):
             return "UTM_SCHEMA_STRUCT", self.names.index(type_)
-        return KINDS[type_], "sizeof(int64_t)" if type_ == "int" else NONE
+        return KINDS[type_], TYPES.get(type_, NONE)
 
     def fact_row(self, struct, member, fact):
         value = self.strings.add(fact.value) if isinstance(fact.value, str) else self.add_number(fact.value)
@@ -219,8 +220,9 @@ class Tables:
         first = len(self.numbers)
         self.numbers += condition.numbers
         op = "UTM_SCHEMA_IF_" + condition.op.upper().replace("-", "_")
+        inner = 1 + condition.member.type.members.index(condition.inner) if condition.inner else 0
         row = (f"\t{{ .op = {op}, .member = {struct.members.index(condition.member)}, .first_number = {first}, "
-               f".count = {len(condition.numbers)} }},")
+               f".count = {len(condition.numbers)}, .inner = {inner} }},")
         if row not in self.conditions:
             self.conditions.append(row)
         return self.conditions.index(row)

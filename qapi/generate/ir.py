@@ -13,18 +13,25 @@ type a member may say:
   'old-name'     an earlier spelling; an entry is read wholly in one spelling or wholly in the other
   'default'      the value when the key is absent on reading; a scalar with one is always there. VALUE, or a condition,
                  whose truth is the default of a boolean
+  'from-bool'    { 'true': VALUE, 'false': VALUE }: of an enum, what a boolean in its place means;
+                 'or': VALUE, 'if': CONDITION in it come first
   'new'          the value in a new object; without it, the default; without that, false, 0, '' or the first enum value.
                  true for an optional section: a new object has one
-  'generate'     'uuid' or 'mac': a new object gets a fresh one
+  'generate'     'uuid', 'mac' or 'mac-lower': a new object gets a fresh one
   'constraint'   'uuid': must be one, and is kept in upper case
   'min', 'max'   range of an integer, for edits; files are read beyond it, as UTM reads them
   'unit'         of an integer
   'fixed'        true: never edited
   'required-if'  condition under which an optional key must be there on reading
-  'write-if'     condition under which a file gets the key at all
+  'read-if'      condition under which the key of a file counts; otherwise it may hold anything. Conditions see it
+                 as absent then when it stands before them
+  'forget'       true: reading others looks at it, and then it is forgotten
+  'write-if'     condition under which a file gets the key at all; false: never
   'write-as'     { 'value': VALUE, 'unless': CONDITION }: what a file gets when the condition does not hold
 
-CONDITION is { 'absent': MEMBER }, { 'present': MEMBER }, or { 'member': MEMBER, 'in' or 'not-in': [ VALUE ... ] }.
+CONDITION is { 'absent': MEMBER }, { 'present': MEMBER }, or { 'member': MEMBER, 'in' or 'not-in': [ VALUE ... ] }; of
+'read-if' also { 'bool': MEMBER }. MEMBER is one of the same struct, or with a dot one of a section in it. Built-in types
+are bool, int, number, str, data (bytes) and any.
 """
 
 import re
@@ -32,7 +39,8 @@ from dataclasses import dataclass, field
 
 from language import SchemaError
 
-BUILTINS = ("bool", "int", "number", "str", "any")
+BUILTINS = ("bool", "int", "number", "str", "data", "any")
+RAW_BOOLS = [-2, -3]  # UTM_SCHEMA_RAW_FALSE, UTM_SCHEMA_RAW_TRUE
 MEMBERS_MAX = 255
 
 # Every keyword of C23 and C++20 and the macros that compilers predefine: a member with such a name gets an underscore.
@@ -47,7 +55,7 @@ xor_eq header
 """.split())
 
 MEMBER_KEYS = {"type", "doc", "c-name", "old-name", "default", "new", "generate", "constraint", "min", "max", "unit",
-               "fixed", "required-if", "write-if", "write-as"}
+               "fixed", "required-if", "write-if", "write-as", "read-if", "from-bool", "forget"}
 
 
 def snake(name):
@@ -62,6 +70,7 @@ class Condition:
     op: str  # absent, present, in, not-in
     member: "Member"
     numbers: list = field(default_factory=list)
+    inner: "Member" = None  # of the section that `member` is
 
 
 @dataclass
@@ -97,7 +106,7 @@ class Member:
     @property
     def is_pointer(self):
         """Absence is a NULL pointer or a count of 0, so no flag is needed."""
-        return self.is_array or isinstance(self.type, Struct) or self.type in ("str", "any")
+        return self.is_array or isinstance(self.type, Struct) or self.type in ("str", "data", "any")
 
     @property
     def has_flag(self):
@@ -220,8 +229,8 @@ def check_texts(facts, place):
     for key in ("doc", "c-name", "old-name", "generate", "constraint", "unit"):
         if not isinstance(facts.get(key, ""), str):
             raise SchemaError(place, f"'{key}' must be a string")
-    for key in ("required-if", "write-if", "write-as"):
-        if not isinstance(facts.get(key, {}), dict):
+    for key in ("required-if", "write-if", "write-as", "read-if", "from-bool"):
+        if not isinstance(facts.get(key, {}), dict) and (key, facts[key]) != ("write-if", False):
             raise SchemaError(place, f"'{key}' must be an object")
     if "write-as" in facts and set(facts["write-as"]) != {"value", "unless"}:
         raise SchemaError(place, "'write-as' is { 'value': VALUE, 'unless': CONDITION }")
@@ -280,9 +289,16 @@ def fill_facts(struct):
                 member.facts.append(Fact(limit, value_of(member, facts[limit], place)))
         if "unit" in facts:
             member.facts.append(Fact("unit", str(facts["unit"])))
-        for key in ("required-if", "write-if"):
+        for key in ("required-if", "write-if", "read-if"):
             if key in facts:
-                member.facts.append(Fact(key, 0, condition_of(struct, facts[key], place)))
+                never = Condition("in", member, [])
+                member.facts.append(Fact(key, 0, condition_of(struct, facts[key], place) if facts[key] else never))
+        if "from-bool" in facts:
+            add_from_bool(struct, member, facts["from-bool"], place)
+        if facts.get("forget", False) is True:
+            member.facts.append(Fact("forget"))
+        if ("read-if" in facts or "forget" in facts) and not member.optional:
+            raise SchemaError(place, f"'{member.name}' is required, so it always counts")
         if "required-if" in facts and not member.optional:
             raise SchemaError(place, f"'{member.name}' is required anyway", f"Write '*{member.name}'.")
         if "write-if" in facts and not member.optional:
@@ -307,15 +323,26 @@ def add_default(struct, member, default, place):
 
 
 def add_generator(member, name, place):
-    if name not in ("uuid", "mac") or member.type != "str":
-        raise SchemaError(place, "'generate' is 'uuid' or 'mac', for strings")
-    member.facts.append(Fact("generate-" + name))
+    if name not in ("uuid", "mac", "mac-lower") or member.type != "str":
+        raise SchemaError(place, "'generate' is 'uuid', 'mac' or 'mac-lower', for strings")
+    member.facts.append(Fact("generate-" + name.removesuffix("-lower"), int(name == "mac-lower")))
+
+
+def add_from_bool(struct, member, rule, place):
+    if not isinstance(member.type, Enum) or member.is_array or not {"true", "false"} <= set(rule):
+        raise SchemaError(place, "'from-bool' is { 'true': VALUE, 'false': VALUE }, for an enum")
+    if "or" in rule:
+        member.facts.append(Fact("from-bool", value_of(member, rule["or"], place),
+                                 condition_of(struct, rule.get("if"), place)))
+    member.facts.append(Fact("from-bool", value_of(member, rule["true"], place),
+                             Condition("in", member, RAW_BOOLS[1:])))
+    member.facts.append(Fact("from-bool", value_of(member, rule["false"], place)))
 
 
 def value_of(member, value, place):
     """A value in the schema as the tables hold it: a number, or a string for strings."""
     text = {True: "true", False: "false"}.get(value, value)
-    if not isinstance(text, str) or member.is_array or isinstance(member.type, Struct):
+    if not isinstance(text, str) or member.is_array or isinstance(member.type, Struct) or member.type == "data":
         raise SchemaError(place, f"a value for '{member.name}' must be a scalar in quotes")
     if member.type == "str":
         return str(text)
@@ -334,23 +361,36 @@ def value_of(member, value, place):
 
 
 def condition_of(struct, value, place):
-    def find(name):
-        for member in struct.members:
+    def find_in(owner, name):
+        for member in owner.members:
             if member.name == name:
                 return member
-        raise SchemaError(place, f"condition on '{name}', which {struct.name} does not have")
+        raise SchemaError(place, f"condition on '{name}', which {owner.name} does not have")
+
+    def find(name):
+        outer, _, inner = name.partition(".")
+        member = find_in(struct, outer)
+        if not inner:
+            return member, None
+        if not isinstance(member.type, Struct) or member.is_array:
+            raise SchemaError(place, f"condition on '{name}', but '{outer}' is no section")
+        return member, find_in(member.type, inner)
 
     if not isinstance(value, dict):
         raise SchemaError(place, "a condition is an object")
     for op in ("absent", "present"):
         if op in value:
-            return Condition(op, find(value[op]))
+            member, inner = find(value[op])
+            return Condition(op, member, inner=inner)
+    if "bool" in value:
+        return Condition("in", find(value["bool"])[0], RAW_BOOLS)
     for op in ("in", "not-in"):
         if op in value and "member" in value:
-            member = find(value["member"])
-            if member.type == "str":
+            member, inner = find(value["member"])
+            compared = inner or member
+            if compared.type == "str":
                 raise SchemaError(place, "conditions compare booleans, integers and enums, not strings")
-            return Condition(op, member, [value_of(member, v, place) for v in value[op]])
+            return Condition(op, member, [value_of(compared, v, place) for v in value[op]], inner)
     raise SchemaError(place, "not a condition",
                       "Write { 'absent': M }, { 'present': M } or { 'member': M, 'in': [ ... ] }.")
 

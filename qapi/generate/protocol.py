@@ -71,10 +71,12 @@ class Names:
 def facts_of(protocol, thing):
     """Words about a thing for a doc comment."""
     words = []
-    if thing.since != protocol.releases[0]:
-        words.append(f"Since {protocol.name_of_peer} {thing.since}.")
+    releases, peer = protocol.releases, protocol.name_of_peer
+    # Only these releases were looked at; what those between them have is not known here.
+    if thing.since != releases[0]:
+        words.append(f"In {peer} {thing.since}, not in {releases[releases.index(thing.since) - 1]}.")
     if thing.until:
-        words.append(f"Up to {protocol.name_of_peer} {thing.until}.")
+        words.append(f"In {peer} {thing.until}, not in {releases[releases.index(thing.until) + 1]}.")
     if thing.condition:
         words.append(f"Where built with {condition_text(thing.condition)}.")
     words += [word for word, is_set in (("Deprecated.", thing.deprecated), ("Unstable.", thing.unstable)) if is_set]
@@ -113,6 +115,11 @@ def is_late(protocol, union, branch, value):
     return position(branch.since) > first or bool(branch.until and branch.until != value.until)
 
 
+def snake_of(names, command):
+    """The stem of the functions of a command's arguments, under the command's name."""
+    return f"{names.lower}{command.c_name}_args"
+
+
 def comment(words, indent=""):
     return [f"{indent}/** {' '.join(words)} */"] if words else []
 
@@ -149,6 +156,8 @@ class TypesHeader:
         out += ["/* The functions of each type: see UTM_DEFINE_STRUCT, UTM_DEFINE_LIST and UTM_DEFINE_ENUM. */"]
         out += [f"UTM_DEFINE_ENUM({names.lower}{e.c_name}, {names.type_number(e)})" for e in self.layout.enums()]
         out += [f"UTM_DEFINE_STRUCT({names.type(s)}, {names.lower}{s.c_name}, {names.type_number(s)})" for s in structs]
+        out += [f"UTM_DEFINE_STRUCT({names.args(call)}, {snake_of(names, call)}, {names.type_number(call.args)})"
+                for call in self.protocol.commands if call.args and not call.args.owner]
         out += [f"UTM_DEFINE_LIST({w.c_type}, {names.lower}{w.element.of.c_name}_list, {names.type_number(w.element.of)})"
                 for w in self.layout.lists()]
         return "\n".join(out + ["", "UTM_END_DECLS", "", "#endif", ""])
@@ -496,7 +505,8 @@ class Tables:
     def enum(self, enum):
         first = len(self.values)
         self.values += [self.strings.add(value.name) for value in enum.values]
-        self.value_spans += [self.span(value) for value in enum.values]
+        self.value_spans += [self.span(value) + (" | UTM_SCHEMA_VALUE_CONDITIONAL" if value.condition else "")
+                             for value in enum.values]
         named = [(value.number, value.name) for value in enum.values]
         return self.row(enum.name, "UTM_SCHEMA_ENUM", first, len(enum.values), named, 0)
 
@@ -596,7 +606,7 @@ class Tables:
         out += ["static const char strings[] ="] + self.strings.lines()
         out[-1] += ";"
         out += table("uint16_t", "values", rows(self.values))
-        out += table("uint8_t", "value_spans", [f"\t{span}," for span in self.value_spans])
+        out += table("uint16_t", "value_spans", [f"\t{span}," for span in self.value_spans])
         out += table("uint16_t", "sorted", rows(self.sorted))
         out += table("UtmSchemaMember", "members", self.members)
         out += table("UtmSchemaBranch", "branches", self.branches)

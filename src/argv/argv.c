@@ -126,8 +126,7 @@ int utm__argv_build(const UtmConfig *config, const char *bundle_path, const UtmH
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration, bundle path, host and result are needed");
 	b.config = utm__config_get_qemu(config);
 	if (!b.config)
-		return utm__fail(error, UTM_ERROR_CONFIG_INVALID_BACKEND,
-		                 "only machines of the QEMU back end have a command line");
+		return utm__fail_take(error, utm__backend_unsupported());
 	b.facts = utm__host_get_facts(host);
 	b.macos = b.facts->system == UTM_HOST_SYSTEM_MACOS;
 	b.runtime = runtime ? runtime : &no_runtime;

@@ -76,7 +76,6 @@ static int find_config(int root, const char *root_path, UtmSpot *ret_spot, UtmEr
 /* Older versions do not store the machine's name: it is that of the package. */
 static int parse_config(const GByteArray *bytes, const char *root_path, UtmConfig **ret_config, UtmError **error)
 {
-#ifdef UTM_CONFIG_LOAD_OPTIONS_INIT
 	UtmConfigLoadOptions options = UTM_CONFIG_LOAD_OPTIONS_INIT;
 	g_autofree char *base = g_path_get_basename(root_path);
 	if (g_str_has_suffix(base, UTM_BUNDLE_SUFFIX))
@@ -84,9 +83,6 @@ static int parse_config(const GByteArray *bytes, const char *root_path, UtmConfi
 	g_autofree char *name = g_utf8_make_valid(base, -1);
 	options.name = name;
 	return utm_config_load_data(bytes->data, bytes->len, &options, ret_config, error);
-#else
-	return utm_config_new_from_data(bytes->data, bytes->len, ret_config, error);
-#endif
 }
 
 int utm__read_config(int root, const char *root_path, UtmConfig **ret_config, struct stat *ret_stamp, UtmError **error)
@@ -185,9 +181,7 @@ void utm__bundle_set_path(UtmBundle *bundle, char *path_taken)
 void utm__bundle_set_config(UtmBundle *bundle, const UtmConfig *config)
 {
 	UtmConfig *copy = utm_config_copy(config);
-#ifdef UTM_CONFIG_LOAD_OPTIONS_INIT
 	utm__config_forget_format(copy);
-#endif
 	add_last(bundle, bundle->configs, copy);
 }
 

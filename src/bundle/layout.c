@@ -16,11 +16,7 @@
 
 static bool is_legacy(const UtmConfig *config)
 {
-#ifdef UTM_CONFIG_LOAD_OPTIONS_INIT
 	return utm_config_get_format(config, NULL) == UTM_CONFIG_FORMAT_LEGACY_QEMU;
-#else
-	return false;
-#endif
 }
 
 static bool is_kind(int directory, const char *name, mode_t kind)

@@ -11,6 +11,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmConfig, utm_config_unref)
 
 /* The root of a configuration of the QEMU back end; valid until the configuration changes. NULL for other back ends. */
 const UtmConfigQemu *utm__config_get_qemu(const UtmConfig *config);
+/* The same of the Apple back end. */
+const UtmConfigApple *utm__config_get_apple(const UtmConfig *config);
+
+/* The error of whoever needs a machine of the QEMU back end. */
+UtmError *utm__backend_unsupported(void);
+
+/* Takes a root of either back end, and notes (nullable) of UtmConfigNote. */
+UtmConfig *utm__config_new_taking(void *root, UtmConfigFormat format, int64_t version, GPtrArray *notes);
+/* The machine's files lie now where version 4 has them. */
+void utm__config_forget_format(UtmConfig *config);
 
 /*
  * The text of an enumeration's value as the property list has it; NULL for a number that it does not have. The name is

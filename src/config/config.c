@@ -2,36 +2,34 @@
 /* UtmConfig: a counted holder of values; the schema engine does the work. */
 #include "config/config-private.h"
 
-#include "base/util.h"
 #include "schema/path.h"
 #include "schema/plist-codec.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define VERSION_READ 4
 
 struct UtmConfig {
 	gint refs;
-	UtmConfigQemu *qemu;
+	void *root; /* UtmConfigQemu or UtmConfigApple */
+	UtmConfigFormat format;
+	int64_t version;
+	GPtrArray *notes; /* of UtmConfigNote, shared with copies; NULL: none */
 };
 
 /* --- objects --- */
 
-static UtmConfig *config_new_taking(UtmConfigQemu *qemu_taken)
+UtmConfig *utm__config_new_taking(void *root, UtmConfigFormat format, int64_t version, GPtrArray *notes)
 {
 	UtmConfig *config = g_new0(UtmConfig, 1);
-	config->refs = 1;
-	config->qemu = qemu_taken;
+	*config = (UtmConfig){ .refs = 1, .root = root, .format = format, .version = version, .notes = notes };
 	return config;
 }
 
 UtmConfig *utm_config_copy(const UtmConfig *config)
 {
-	return config ? config_new_taking(utm__schema_copy(&utm__config_schema, config->qemu)) : NULL;
+	if (!config)
+		return NULL;
+	return utm__config_new_taking(utm__schema_copy(&utm__config_schema, config->root), config->format, config->version,
+	                              config->notes ? g_ptr_array_ref(config->notes) : NULL);
 }
 
 UtmConfig *utm_config_ref(UtmConfig *config)
@@ -45,7 +43,9 @@ void utm_config_unref(UtmConfig *config)
 {
 	if (!config || !g_atomic_int_dec_and_test(&config->refs))
 		return;
-	utm__schema_free(&utm__config_schema, config->qemu);
+	utm__schema_free(&utm__config_schema, config->root);
+	if (config->notes)
+		g_ptr_array_unref(config->notes);
 	g_free(config);
 }
 
@@ -53,12 +53,69 @@ bool utm_config_equal(const UtmConfig *a, const UtmConfig *b)
 {
 	if (!a || !b)
 		return a == b;
-	return utm__schema_equal(&utm__config_schema, a->qemu, b->qemu);
+	return utm__schema_equal(&utm__config_schema, a->root, b->root);
+}
+
+/* --- what it is --- */
+
+static const void *root_of(const UtmConfig *config, guint type)
+{
+	return config && utm__schema_type_of(config->root) == type ? config->root : NULL;
 }
 
 const UtmConfigQemu *utm__config_get_qemu(const UtmConfig *config)
 {
-	return config ? config->qemu : NULL;
+	return root_of(config, UTM_CONFIG_SCHEMA_QEMU);
+}
+
+const UtmConfigApple *utm__config_get_apple(const UtmConfig *config)
+{
+	return root_of(config, UTM_CONFIG_SCHEMA_APPLE);
+}
+
+UtmError *utm__backend_unsupported(void)
+{
+	UtmError *made = utm__error_new(UTM_ERROR_NOT_SUPPORTED,
+	                                "a machine of Apple's Virtualization framework has no QEMU to run it");
+	utm__error_set_remedy(made, "Run it with UTM on a Mac; here it can only be read, edited and written.");
+	return utm__error_set_key_path(made, "Backend");
+}
+
+UtmBackend utm_config_get_backend(const UtmConfig *config)
+{
+	if (!config)
+		return 0;
+	return utm__config_get_qemu(config) ? UTM_BACKEND_QEMU : UTM_BACKEND_APPLE;
+}
+
+UtmConfigFormat utm_config_get_format(const UtmConfig *config, int64_t *ret_version)
+{
+	if (config && ret_version)
+		*ret_version = config->version;
+	return config ? config->format : UTM_CONFIG_FORMAT_CURRENT;
+}
+
+void utm__config_forget_format(UtmConfig *config)
+{
+	config->format = UTM_CONFIG_FORMAT_CURRENT;
+	config->version = 4;
+}
+
+size_t utm_config_get_note_count(const UtmConfig *config)
+{
+	return config && config->notes ? config->notes->len : 0;
+}
+
+const UtmConfigNote *utm_config_get_note(const UtmConfig *config, size_t index)
+{
+	return index < utm_config_get_note_count(config) ? config->notes->pdata[index] : NULL;
+}
+
+static const UtmConfigInformation *information_of(const UtmConfig *config)
+{
+	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
+	const UtmConfigApple *apple = utm__config_get_apple(config);
+	return qemu ? qemu->information : apple ? apple->information : NULL;
 }
 
 const char *utm__config_enum_get_text(const char *enum_name, int32_t value)
@@ -71,102 +128,6 @@ const char *utm__config_enum_get_text(const char *enum_name, int32_t value)
 	return NULL;
 }
 
-/* --- reading files --- */
-
-static int fail_version(UtmError **error, int code, const char *message, gint64 version)
-{
-	UtmError *made = utm__error_new(code, "%s: version %" G_GINT64_FORMAT ", not %d", message, version, VERSION_READ);
-	return utm__fail_take(error, utm__error_set_key_path(made, "ConfigurationVersion"));
-}
-
-/* Back end and version first: what else is in the file depends on them. */
-static int check_version(const UtmConfigVersion *version, UtmError **error)
-{
-	if (version->backend == UTM_CONFIG_BACKEND_APPLE) {
-		UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_BACKEND, "the machine is for Apple's virtualisation");
-		return utm__fail_take(error, utm__error_set_key_path(made, "Backend"));
-	}
-	if (version->configuration_version > VERSION_READ)
-		return fail_version(error, UTM_ERROR_CONFIG_TOO_NEW, "written by a newer UTM", version->configuration_version);
-	if (version->backend == UTM_CONFIG_BACKEND_UNKNOWN && version->configuration_version == VERSION_READ) {
-		UtmError *made = utm__error_new(UTM_ERROR_CONFIG_TOO_OLD, "is missing, so this is no file of version 4");
-		return utm__fail_take(error, utm__error_set_key_path(made, "Backend"));
-	}
-	if (version->backend == UTM_CONFIG_BACKEND_UNKNOWN || version->configuration_version < VERSION_READ)
-		return fail_version(error, UTM_ERROR_CONFIG_TOO_OLD, "written by an older UTM", version->configuration_version);
-	return 0;
-}
-
-static int read_version(const UtmPlist *plist, UtmError **error)
-{
-	const UtmSchema *schema = &utm__config_schema;
-	void *version = NULL;
-	int result = utm__plist_decode(plist, schema, UTM_CONFIG_SCHEMA_VERSION, 0, &version, error);
-	if (result == 0)
-		result = check_version(version, error);
-	utm__schema_free(schema, version);
-	return result;
-}
-
-int utm_config_new_from_data(const void *data, size_t size_bytes, UtmConfig **ret_config, UtmError **error)
-{
-	g_autoptr(UtmPlist) plist = NULL;
-	void *qemu = NULL;
-	if (!ret_config || (!data && size_bytes))
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "data and ret_config must not be NULL");
-	int result = utm__plist_parse(data ? data : "", size_bytes, &plist, error);
-	if (result == 0)
-		result = read_version(plist, error);
-	if (result == 0)
-		result = utm__plist_decode(plist, &utm__config_schema, UTM_CONFIG_SCHEMA_QEMU, UTM_SCHEMA_KEEP_UNKNOWN, &qemu,
-		                           error);
-	if (result == 0)
-		*ret_config = config_new_taking(qemu);
-	return result;
-}
-
-/* Not more than the limit and one byte, whatever the file says about its size, or becomes while it is read. */
-static int read_bytes(int fd, GByteArray *bytes)
-{
-	guint8 block[65536];
-	while (bytes->len <= UTM_PLIST_SIZE_MAX) {
-		ssize_t count = read(fd, block, sizeof block);
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count <= 0)
-			return count < 0 ? errno : 0;
-		g_byte_array_append(bytes, block, (guint)count);
-	}
-	return 0;
-}
-
-static int read_file(const char *path, GByteArray *bytes, UtmError **error)
-{
-	struct stat info;
-	/* Not blocking: a FIFO would wait for a writer. */
-	utm_autofd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return utm__fail_errno(error, errno, path, "cannot open");
-	if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
-		return utm__fail_take(error, utm__error_set_file(utm__error_new(UTM_ERROR_IO, "is not a regular file"), path));
-	int failed = read_bytes(fd, bytes);
-	return failed ? utm__fail_errno(error, failed, path, "cannot read") : 0;
-}
-
-int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error)
-{
-	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	if (!path || !ret_config)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "path and ret_config must not be NULL");
-	int result = read_file(path, bytes, error);
-	if (result < 0)
-		return result;
-	result = utm_config_new_from_data(bytes->data, bytes->len, ret_config, error);
-	if (result < 0 && error)
-		*error = utm__error_at_file(*error, path);
-	return result;
-}
-
 /* --- by key path --- */
 
 /* `output` is whatever pointer else must not be NULL. */
@@ -177,7 +138,7 @@ static int find(const UtmConfig *config, const char *key_path, const void *outpu
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration, key path and value must not be NULL");
 	if (!*key_path)
 		return utm__fail(error, UTM_ERROR_KEY_PATH, "the key path is empty");
-	return utm__path_find(&utm__config_schema, config->qemu, key_path, ret_place, error);
+	return utm__path_find(&utm__config_schema, config->root, key_path, ret_place, error);
 }
 
 static bool is_array(const UtmPlace *place)
@@ -334,7 +295,7 @@ int utm_config_to_json(const UtmConfig *config, const char *key_path, char **ret
 	UtmPlace place;
 	if (!config || !ret_json)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration and ret_json must not be NULL");
-	int result = utm__path_find(&utm__config_schema, config->qemu, key_path, &place, error);
+	int result = utm__path_find(&utm__config_schema, config->root, key_path, &place, error);
 	return result < 0 ? result : utm__path_to_json(&place, true, ret_json, error);
 }
 
@@ -342,15 +303,17 @@ int utm_config_to_plist(const UtmConfig *config, char **ret_data, size_t *ret_si
 {
 	if (!config || !ret_data || !ret_size)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration and outputs must not be NULL");
-	return utm__plist_encode(&utm__config_schema, config->qemu, ret_data, ret_size, error);
+	return utm__plist_encode(&utm__config_schema, config->root, ret_data, ret_size, error);
 }
 
 const char *utm_config_get_name(const UtmConfig *config)
 {
-	return config ? config->qemu->information->name : NULL;
+	const UtmConfigInformation *information = information_of(config);
+	return information ? information->name : NULL;
 }
 
 const char *utm_config_get_uuid(const UtmConfig *config)
 {
-	return config ? config->qemu->information->uuid : NULL;
+	const UtmConfigInformation *information = information_of(config);
+	return information ? information->uuid : NULL;
 }

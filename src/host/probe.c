@@ -107,7 +107,7 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 	char *program = NULL;
 
 	if (!architecture)
-		utm__fail(&error, UTM_ERROR_CONFIG_INVALID_BACKEND, "only machines of the QEMU back end run here");
+		error = utm__backend_unsupported();
 	else
 		program = utm__qemu_find(context, architecture, &error);
 	if (!program) {

@@ -4,6 +4,7 @@
 
 #include "qmp/client.h"
 #include "qmp/envelope.h"
+#include "qmp/recorder.h"
 #include "qmp/slots.h"
 #include "qmp/transport.h"
 
@@ -57,6 +58,7 @@ struct UtmQmpClient {
 	bool oob; /* out-of-band execution was granted */
 	UtmError *end_error;
 
+	UtmQmpTap tap; /* has its own lock */
 	UtmQmpTransport *transport; /* its out side by the lock, its in side by `reader` */
 };
 

@@ -31,6 +31,7 @@ void utm__qmp_client_unref(UtmQmpClient *client)
 	if (!client || !g_atomic_int_dec_and_test(&client->refs))
 		return;
 	utm__qmp_outbound_clear(client);
+	utm__qmp_tap_clear(&client->tap);
 	utm__qmp_transport_free(client->transport);
 	utm__qmp_slots_clear(&client->slots);
 	g_string_free(client->command, TRUE);
@@ -152,6 +153,7 @@ static bool shut(UtmQmpClient *client, UtmError *error_taken)
 	client->end_error = error_taken;
 	utm__qmp_transport_shutdown(client->transport);
 	pthread_mutex_unlock(&client->lock);
+	utm__qmp_tap_end(&client->tap, client->funcs ? client->end_error : NULL);
 	g_source_destroy(client->source);
 	g_source_unref(client->source);
 	answer_all(client);
@@ -407,6 +409,7 @@ static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 		refuse(client, error);
 		return;
 	}
+	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_MONITOR, message->text, message->length);
 	if (client->dialect->marked && envelope.kind != UTM_QMP_KIND_REPLY && envelope.kind != UTM_QMP_KIND_ERROR)
 		refuse(client, nonsense(client, "sent what only a monitor sends"));
 	else if (envelope.kind == UTM_QMP_KIND_GREETING)
@@ -597,6 +600,7 @@ static UtmQmpClient *client_new(UtmContext *context, int fd_taken, const UtmQmpD
 	client->command = g_string_new(NULL);
 	client->next_deadline_us = G_MAXINT64;
 	utm__qmp_slots_init(&client->slots);
+	utm__qmp_tap_init(&client->tap, context);
 	pthread_mutex_init(&client->lock, NULL);
 	return client;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qmp/envelope.h"
 
-#include "schema/json-reader.h"
+#include "schema/json-codec.h"
 
 #include <string.h>
 
@@ -200,6 +200,15 @@ UtmError *utm__qmp_envelope_to_error(const UtmQmpEnvelope *envelope)
 {
 	UtmError *error = utm__error_new(UTM_ERROR_QMP_COMMAND, "%s", envelope->text);
 	return utm__error_set_qmp_class(error, envelope->name);
+}
+
+void utm__qmp_append_quoted(GString *json, const char *text)
+{
+	g_autofree char *valid = g_utf8_make_valid(text, -1);
+	UtmToken token = { .kind = UTM_TOKEN_STRING, .text = valid, .length = strlen(valid) };
+	UtmJsonSink sink;
+	utm__json_sink_init(&sink, json, false, false);
+	sink.sink.put(&sink.sink, &token);
 }
 
 /* --- the greeting's version --- */

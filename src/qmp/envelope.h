@@ -38,6 +38,9 @@ const char *utm__qmp_envelope_close_body(UtmQmpEnvelope *envelope);
 /* An UTM_ERROR_QMP_COMMAND of an ERROR message. */
 UtmError *utm__qmp_envelope_to_error(const UtmQmpEnvelope *envelope);
 
+/* Writes text as a JSON string. What is no UTF-8 in it is replaced. */
+void utm__qmp_append_quoted(GString *json, const char *text);
+
 /* From the body of a greeting: major * 1000000 + minor * 1000 + micro, or 0. */
 guint32 utm__qmp_greeting_get_version(const char *greeting, gsize length);
 /* Whether a greeting's capabilities have this one; unknown ones and what is no text are no matter. */

@@ -70,6 +70,7 @@ static bool put(UtmQmpClient *client, guint id, const char *text, gsize length, 
 		return false;
 	utm__qmp_slots_set_sent(&client->slots, id, utm__qmp_transport_get_queued(transport),
 	                        utm__qmp_transport_get_received(transport), now_us);
+	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_CLIENT, text, length);
 	return true;
 }
 

@@ -59,7 +59,11 @@ static void start_connecting(UtmRequest *request)
 	UtmQmpClient *client = utm__qmp_client_new(qmp->object.context, fd, input->timeout_ms, &client_funcs, qmp);
 	if (input->flags & UTM_QMP_CONNECT_OOB)
 		utm__qmp_client_want_oob(client);
+	if (qmp->recorder)
+		utm__qmp_tap_set(&client->tap, qmp->recorder);
 	utm__qmp_set_client(qmp, client);
+	if (qmp->replay)
+		utm__qmp_replay_start(qmp->replay);
 }
 
 static void abort_connecting(UtmRequest *request, int code)
@@ -83,11 +87,10 @@ static gint64 remaining_ms(gint64 deadline_us)
 	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
 }
 
-/* Options that were checked; their limit counts from the deadline. */
-static int negotiate(UtmContext *context, int fd_taken, const UtmQmpConnectOptions *options, gint64 deadline_us,
-                     UtmQmp **ret_qmp, UtmError **error)
+/* Greeting and negotiation of a new handle, which is taken. The limit of the options counts from the deadline. */
+static int negotiate_as(UtmQmp *qmp, int fd_taken, const UtmQmpConnectOptions *options, gint64 deadline_us,
+                        UtmQmp **ret_qmp, UtmError **error)
 {
-	UtmQmp *qmp = utm__qmp_new(context, true);
 	UtmRequest *request = utm__request_new(&qmp->object, "connecting to the monitor", -1, options->cancel);
 	Connecting *input = g_new(Connecting, 1);
 	*input = (Connecting){ .fd = fd_taken, .timeout_ms = remaining_ms(deadline_us), .flags = options->flags };
@@ -102,8 +105,26 @@ static int negotiate(UtmContext *context, int fd_taken, const UtmQmpConnectOptio
 	return failed;
 }
 
-static int check_connect(UtmContext *context, const UtmQmpConnectOptions *options, UtmQmpConnectOptions *ret,
-                         UtmQmp **ret_qmp, UtmError **error)
+/* A socket that is connected, with options that were checked. `replay_taken` is the other end, or NULL. */
+static int negotiate(UtmContext *context, int fd_taken, UtmQmpReplay *replay_taken, const UtmQmpConnectOptions *options,
+                     gint64 deadline_us, UtmQmp **ret_qmp, UtmError **error)
+{
+	UtmError *failure = NULL;
+	UtmQmpRecorder *recorder =
+		options->record_file ? utm__qmp_recorder_new(context, options->record_file, &failure) : NULL;
+	if (failure) {
+		utm__close_fd(&fd_taken);
+		utm__qmp_replay_free(replay_taken);
+		return utm__fail_take(error, failure);
+	}
+	UtmQmp *qmp = utm__qmp_new(context, true);
+	qmp->recorder = recorder;
+	qmp->replay = replay_taken;
+	return negotiate_as(qmp, fd_taken, options, deadline_us, ret_qmp, error);
+}
+
+static int check_connect(UtmContext *context, const UtmQmpConnectOptions *options, guint32 flags,
+                         UtmQmpConnectOptions *ret, UtmQmp **ret_qmp, UtmError **error)
 {
 	if (!context || !ret_qmp)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no context, or nowhere to put the connection");
@@ -112,8 +133,8 @@ static int check_connect(UtmContext *context, const UtmQmpConnectOptions *option
 		return failed;
 	if (ret->timeout_ms < -1)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
-	if (ret->flags & ~(uint32_t)UTM_QMP_CONNECT_OOB)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist", ret->flags);
+	if (ret->flags & ~flags)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist here", ret->flags);
 	if (ret->timeout_ms == 0)
 		ret->timeout_ms = CONNECT_TIMEOUT_MS;
 	return utm__context_check_blocking(context, error);
@@ -142,7 +163,7 @@ int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConn
                          UtmError **error)
 {
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, &checked, ret_qmp, error);
+	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!path)
@@ -150,7 +171,7 @@ int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConn
 	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
 	UtmError *failure = NULL;
 	int fd = utm__qmp_connect_socket(path, utm__qmp_monitor.peer, deadline_us, checked.cancel, &failure);
-	failed = fd < 0 ? fd : negotiate(context, fd, &checked, deadline_us, ret_qmp, &failure);
+	failed = fd < 0 ? fd : negotiate(context, fd, NULL, &checked, deadline_us, ret_qmp, &failure);
 	return failed ? utm__fail_take(error, utm__error_at_file(failure, path)) : 0;
 }
 
@@ -158,14 +179,14 @@ int utm_qmp_connect_tcp(UtmContext *context, const char *host, uint16_t port, co
                         UtmQmp **ret_qmp, UtmError **error)
 {
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, &checked, ret_qmp, error);
+	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!host || !*host || port == 0)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no host, or port 0");
 	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
 	int fd = utm__tcp_connect(host, port, deadline_us, checked.cancel, error);
-	return fd < 0 ? fd : negotiate(context, fd, &checked, deadline_us, ret_qmp, error);
+	return fd < 0 ? fd : negotiate(context, fd, NULL, &checked, deadline_us, ret_qmp, error);
 }
 
 bool utm__qmp_is_stream_socket(int fd)
@@ -180,12 +201,30 @@ int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *
 {
 	utm_autofd owned = fd;
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, &checked, ret_qmp, error);
+	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!utm__qmp_is_stream_socket(fd))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	owned = -1;
-	return negotiate(context, fd, &checked, utm__qmp_deadline(checked.timeout_ms), ret_qmp, error);
+	return negotiate(context, fd, NULL, &checked, utm__qmp_deadline(checked.timeout_ms), ret_qmp, error);
+}
+
+int utm_qmp_connect_replay(UtmContext *context, const char *path, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
+                           UtmError **error)
+{
+	const guint32 flags = UTM_QMP_CONNECT_OOB | UTM_QMP_CONNECT_REPLAY_UNORDERED | UTM_QMP_CONNECT_REPLAY_PACED;
+	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
+	int failed = check_connect(context, options, flags, &checked, ret_qmp, error);
+	if (failed)
+		return failed;
+	if (!path)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no path");
+	UtmError *failure = NULL;
+	int fd = -1;
+	UtmQmpReplay *replay = utm__qmp_replay_new(context, path, checked.flags, &fd, &failure);
+	if (!replay)
+		return utm__fail_take(error, failure);
+	return negotiate(context, fd, replay, &checked, utm__qmp_deadline(checked.timeout_ms), ret_qmp, error);
 }

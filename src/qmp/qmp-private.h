@@ -4,6 +4,7 @@
 
 #include "core/request.h"
 #include "qmp/client-private.h"
+#include "qmp/replay.h"
 #include "qmp/subscription.h"
 #include "qmp/support.h"
 
@@ -29,11 +30,13 @@ struct UtmQmp {
 	char *greeting;
 	guint32 version;
 	bool has_oob, passes_fds;
+	UtmQmpReplay *replay; /* the other end, when that is ours */
 
-	pthread_mutex_t lock; /* guards the next two and support.index; they change on the I/O thread only */
+	pthread_mutex_t lock; /* guards the next two and support.index, which change on the I/O thread only, and the recorder */
 	UtmQmpClient *client; /* a reference; NULL after the end */
 	UtmError *end_error;
 	UtmQmpSupport support;
+	UtmQmpRecorder *recorder; /* until utm_qmp_record_stop() */
 
 	gint on_their_way; /* atomic: calls that the I/O thread has not begun */
 
@@ -62,5 +65,8 @@ bool utm__qmp_is_stream_socket(int fd);
 int utm__qmp_submit(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,
                     UtmRequestDeliverFunc deliver, UtmAnyFunc fn, void *user_data, UtmFreeFunc free_fn,
                     UtmError **error);
+/* Any thread: somebody listens. Events that waited for that may come. */
+void utm__qmp_open_events(UtmQmp *qmp);
+
 /* I/O thread: ends the calls that are under way. */
 void utm__qmp_abandon_calls(UtmQmp *qmp, UtmQmpClient *client, const UtmError *error);

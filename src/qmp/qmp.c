@@ -12,6 +12,10 @@ static void qmp_free(UtmObject *object)
 	UtmQmp *qmp = (UtmQmp *)object;
 	utm__qmp_subscribers_clear(&qmp->subscribers);
 	utm__qmp_support_clear(&qmp->support);
+	if (qmp->recorder)
+		utm__qmp_recorder_finish(qmp->recorder, NULL);
+	utm__qmp_recorder_unref(qmp->recorder);
+	utm__qmp_replay_free(qmp->replay);
 	pthread_mutex_destroy(&qmp->lock);
 	utm_error_unref(qmp->end_error);
 	g_free(qmp->greeting);
@@ -42,6 +46,8 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error)
 	if (qmp->owns_client)
 		utm__qmp_client_free(client);
 	utm__qmp_client_unref(client);
+	if (qmp->replay)
+		utm__qmp_replay_stop(qmp->replay);
 	utm__qmp_subscribers_end(&qmp->subscribers, qmp->end_error);
 }
 

@@ -43,6 +43,7 @@ static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, cons
 	utm__qmp_envelope_clear(&envelope);
 	if (!ours)
 		return UTM_QMP_CALL_HANDED;
+	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_MONITOR, message->text, message->length);
 	utm__qmp_transport_pop(client->transport);
 	return UTM_QMP_CALL_DONE;
 }

@@ -259,11 +259,13 @@ int utm_qmp_subscribe(UtmQmp *qmp, const char *const *names, UtmQmpEventFunc fn,
 	subscription->counted = true;
 	subscription->names = g_steal_pointer(&set);
 	failed = enter(&qmp->subscribers, subscription, error);
-	if (failed)
+	if (failed) {
 		utm_qmp_subscription_unref(subscription);
-	else
-		*ret_subscription = subscription;
-	return failed;
+		return failed;
+	}
+	utm__qmp_open_events(qmp);
+	*ret_subscription = subscription;
+	return 0;
 }
 
 UtmQmpSubscription *utm_qmp_subscription_ref(UtmQmpSubscription *subscription)
@@ -314,5 +316,7 @@ int utm_qmp_set_event_handler(UtmQmp *qmp, UtmQmpEventFunc fn, void *user_data, 
 	}
 	UtmCallback *callback = utm__callback_new_handler(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn);
 	set_handler(&qmp->subscribers, callback ? subscription_new(qmp, callback) : NULL);
+	if (fn)
+		utm__qmp_open_events(qmp);
 	return 0;
 }

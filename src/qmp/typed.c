@@ -37,13 +37,16 @@ static int encode_arguments(UtmTypedCall call, const void *args, char **ret_json
 		return 0;
 	if (!args)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%s needs arguments", name);
+	if (row->args == UTM_SCHEMA_NONE)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%s takes no arguments", name);
 	if (!utm__schema_made(args, call.schema->number) || utm__schema_type_of(args) != row->args)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT,
 		                 "the arguments of %s are no %s that the library made: a copy by value, freed, or of another type",
 		                 name, type_name(call.schema, row->args));
 	GString *text = g_string_new(NULL);
 	int result = utm__protocol_encode(call.schema, args, text, ret_varies, error);
-	char *json = g_string_free(text, result < 0);
+	bool is_empty = text->len <= strlen("{}");
+	char *json = g_string_free(text, result < 0 || is_empty);
 	if (result == 0)
 		*ret_json = json;
 	return result;
@@ -127,7 +130,7 @@ int utm__typed_submit(UtmQmp *qmp, UtmTypedCall call, const void *args, const Ut
 	bool varies;
 	UtmError *failure = NULL;
 	int result = qmp ? encode_arguments(call, args, &json, &varies, &failure)
-	                 : utm__fail(&failure, UTM_ERROR_INVALID_ARGUMENT, "no connection");
+	                 : utm__fail(&failure, UTM_ERROR_INVALID_ARGUMENT, "no QMP connection");
 	if (result == 0)
 		return utm__qmp_submit_typed(qmp, call, json, varies, options, deliver,
 		                             utm__callback_new(qmp->object.context, (UtmAnyFunc)fn, user_data, free_fn), error);

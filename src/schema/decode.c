@@ -209,6 +209,56 @@ static int decode_enum(Decoder *d, const Step *at, const UtmSchemaMember *member
 	return 0;
 }
 
+static int decode_any(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token,
+                      UtmValue **field, UtmError **error)
+{
+	int result = utm__value_read(d->source, token, field, error);
+	if (result < 0) {
+		set_path(d, at, error);
+		return result;
+	}
+	UtmToken read = { .kind = (*field)->kind };
+	if (member->type == UTM_SCHEMA_NONE || (guint)read.kind == member->type)
+		return 0;
+	return wrong_type(d, at, utm__token_kind_get_text((UtmTokenKind)member->type), &read, error);
+}
+
+/* An untyped reader's number: strings count as far as they are one. */
+static gint64 lax_int(const UtmToken *token)
+{
+	if (token->kind == UTM_TOKEN_STRING) {
+		g_autofree char *text = g_strndup(token->text, token->length);
+		return g_ascii_strtoll(text, NULL, 10);
+	}
+	if (token->kind == UTM_TOKEN_REAL)
+		return fabs(token->number) < 0x1p63 ? (gint64)token->number : 0;
+	return token->kind == UTM_TOKEN_BOOL ? token->boolean : token->integer;
+}
+
+/* Of a string the first letter decides, or a digit other than 0, behind white space, a sign and zeros. */
+static bool lax_bool(const UtmToken *token)
+{
+	if (token->kind == UTM_TOKEN_REAL)
+		return token->number != 0;
+	if (token->kind != UTM_TOKEN_STRING)
+		return token->kind == UTM_TOKEN_UINT || lax_int(token) != 0;
+	gsize at = 0;
+	while (at < token->length && g_ascii_isspace(token->text[at]))
+		at++;
+	at += at < token->length && (token->text[at] == '-' || token->text[at] == '+');
+	while (at < token->length && token->text[at] == '0')
+		at++;
+	return at < token->length && token->text[at] && strchr("YyTt123456789", token->text[at]);
+}
+
+static void make_lax(const UtmSchemaMember *member, UtmToken *token)
+{
+	if (member->kind == UTM_SCHEMA_BOOL)
+		*token = (UtmToken){ .kind = UTM_TOKEN_BOOL, .boolean = lax_bool(token) };
+	else if (member->kind == UTM_SCHEMA_INT)
+		*token = (UtmToken){ .kind = UTM_TOKEN_INT, .integer = lax_int(token) };
+}
+
 /* `token` is the first of the value; the rest comes from the source. */
 static int decode_field(Decoder *d, const Step *at, const UtmSchemaMember *member, const UtmToken *token, void *field,
                         const Target *target, UtmError **error)
@@ -222,7 +272,7 @@ static int decode_field(Decoder *d, const Step *at, const UtmSchemaMember *membe
 	case UTM_SCHEMA_NUMBER:
 		return decode_number(d, at, token, field, error);
 	case UTM_SCHEMA_ANY:
-		return utm__value_read(d->source, token, field, error);
+		return decode_any(d, at, member, token, field, error);
 	case UTM_SCHEMA_STRUCT:
 		return decode_object(d, at, member->type, token, field, error);
 	case UTM_SCHEMA_ENUM:
@@ -362,14 +412,111 @@ typedef struct Pass {
 	bool extras_only; /* of a union without a branch: its own keys have been read */
 	bool may_lack;    /* of a branch: when none of its keys is there, neither is it */
 	bool met_unknown;
+	bool late; /* something waits until all keys have been read */
 	guint known;
 	const Flat *above;
 	guint8 seen[UTM_SCHEMA_MEMBERS_MAX / 8 + 1];
+	guint8 misfit[UTM_SCHEMA_MEMBERS_MAX / 8 + 1]; /* of a wrong type, which may not matter */
 } Pass;
 
 static bool was_seen(const Pass *pass, guint index)
 {
 	return pass->seen[index / 8] >> index % 8 & 1;
+}
+
+/* What kinds of token a member takes; those of bytes include the object that stands for them in JSON. */
+static bool takes(const UtmSchemaMember *member, bool lax, const UtmToken *token)
+{
+	static const guint16 kinds_taken[] = {
+		[UTM_SCHEMA_BOOL] = 1 << UTM_TOKEN_BOOL,
+		[UTM_SCHEMA_INT] = 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_UINT | 1 << UTM_TOKEN_REAL,
+		[UTM_SCHEMA_NUMBER] = 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_UINT | 1 << UTM_TOKEN_REAL,
+		[UTM_SCHEMA_STRING] = 1 << UTM_TOKEN_STRING,
+		[UTM_SCHEMA_ANY] = 0xffff,
+		[UTM_SCHEMA_ENUM] = 1 << UTM_TOKEN_STRING,
+		[UTM_SCHEMA_STRUCT] = 1 << UTM_TOKEN_BEGIN_OBJECT,
+		[UTM_SCHEMA_NULL] = 1 << UTM_TOKEN_NULL,
+	};
+	guint kinds = kinds_taken[member->kind];
+	if (member->flags & UTM_SCHEMA_ARRAY)
+		return token->kind == UTM_TOKEN_BEGIN_ARRAY;
+	if (member->kind == UTM_SCHEMA_ANY && member->type != UTM_SCHEMA_NONE)
+		kinds = 1u << member->type | (lax ? 0 : 1 << UTM_TOKEN_BEGIN_OBJECT);
+	if (lax && (member->kind == UTM_SCHEMA_BOOL || member->kind == UTM_SCHEMA_INT))
+		kinds |= 1 << UTM_TOKEN_BOOL | 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_REAL | 1 << UTM_TOKEN_STRING;
+	return kinds >> token->kind & 1;
+}
+
+/*
+ * What only the whole object can judge: a boolean in the place of an enumeration, and a wrong type where the key may
+ * not count. True when that was it.
+ */
+static bool is_put_off(const UtmSchema *schema, const UtmSchemaMember *member, guint index, const UtmToken *token,
+                       Pass *pass, void *object)
+{
+	bool conditional = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_READ_IF) != NULL;
+	bool is_bool = member->kind == UTM_SCHEMA_ENUM && token->kind == UTM_TOKEN_BOOL &&
+	               utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_FROM_BOOL);
+	bool misfit = conditional && !takes(member, false, token);
+	pass->late |= conditional || is_bool;
+	if (is_bool) {
+		int32_t *field = utm__schema_at(object, member->offset);
+		*field = token->boolean ? UTM_SCHEMA_RAW_TRUE : UTM_SCHEMA_RAW_FALSE;
+		utm__schema_set_present(member, object);
+	}
+	if (misfit)
+		pass->misfit[index / 8] |= (guint8)(1u << index % 8);
+	return is_bool || misfit;
+}
+
+/* Before the missing keys are filled: keys that do not count become missing. */
+static int settle_conditional(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
+{
+	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
+	for (guint i = 0; i < row->count; i++) {
+		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
+		const UtmSchemaFact *condition = utm__schema_find_fact(d->schema, member, UTM_SCHEMA_FACT_READ_IF);
+		if (!condition || !was_seen(pass, i))
+			continue;
+		if (!utm__schema_holds(d->schema, condition, object)) {
+			utm__schema_clear(d->schema, member, object);
+			pass->seen[i / 8] &= (guint8)~(1u << i % 8);
+		} else if (pass->misfit[i / 8] >> i % 8 & 1) {
+			const char *name = utm__schema_string(d->schema, member->name);
+			Step step = { .above = at, .name = name, .length = strlen(name) };
+			return malformed(d, &step, error, "is of a wrong type");
+		}
+	}
+	return 0;
+}
+
+static void settle_from_bool(Decoder *d, const UtmSchemaMember *member, UtmSchemaHeader *object)
+{
+	int32_t *field = utm__schema_at(object, member->offset);
+	for (guint i = 0; i < member->fact_count; i++) {
+		const UtmSchemaFact *fact = &d->schema->facts[member->first_fact + i];
+		if (fact->what != UTM_SCHEMA_FACT_FROM_BOOL || !utm__schema_holds(d->schema, fact, object))
+			continue;
+		*field = (int32_t)d->schema->numbers[fact->value];
+		return;
+	}
+}
+
+/* After: booleans become values of their enumerations, and what they depended on is forgotten. */
+static void settle_values(Decoder *d, UtmSchemaHeader *object)
+{
+	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
+	for (guint i = 0; i < row->count; i++) {
+		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
+		if (member->kind == UTM_SCHEMA_ENUM && !(member->flags & UTM_SCHEMA_ARRAY) &&
+		    *(const int32_t *)utm__schema_at(object, member->offset) <= UTM_SCHEMA_RAW_FALSE)
+			settle_from_bool(d, member, object);
+	}
+	for (guint i = 0; i < row->count; i++) {
+		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
+		if (utm__schema_find_fact(d->schema, member, UTM_SCHEMA_FACT_FORGET))
+			utm__schema_clear(d->schema, member, object);
+	}
 }
 
 static bool is_lacking(const Pass *pass)
@@ -426,7 +573,13 @@ static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, U
 	pass->known++;
 	if (token->kind == UTM_TOKEN_NULL && !(d->flags & UTM_SCHEMA_NULL_COUNTS))
 		return 0; /* as if it were not there */
+	if ((d->flags & UTM_SCHEMA_LAX) && !takes(member, true, token))
+		return decode_unknown(d, at, token, object, error);
 	pass->seen[index / 8] |= (guint8)(1u << index % 8);
+	if (member->fact_count && is_put_off(d->schema, member, index, token, pass, object))
+		return skip(d, at, token, error);
+	if (d->flags & UTM_SCHEMA_LAX)
+		make_lax(member, token);
 	return member->next_form ? decode_forms(d, at, member, token, object, error)
 	                         : decode_member(d, at, member, token, object, error);
 }
@@ -453,12 +606,13 @@ static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeade
 static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object,
                                UtmError **error)
 {
-	bool optional = member->flags & UTM_SCHEMA_OPTIONAL;
-	if (d->flags & UTM_SCHEMA_COMPLETE)
+	bool optional = member->flags & UTM_SCHEMA_OPTIONAL, complete = d->flags & UTM_SCHEMA_COMPLETE;
+	if (complete)
 		utm__schema_set_new(d->schema, member, object);
 	else if (optional)
 		utm__schema_set_default(d->schema, member, object);
-	else
+	/* There are no new bytes to make up. */
+	if (!optional && (!complete || !utm__schema_is_present(member, object)))
 		return malformed(d, at, error, "is missing");
 	const UtmSchemaFact *required = utm__schema_find_fact(d->schema, member, UTM_SCHEMA_FACT_REQUIRED_IF);
 	if (required && utm__schema_holds(d->schema, required, object) && !utm__schema_is_present(member, object))
@@ -495,8 +649,12 @@ static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaH
 static int decode_pass(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
 	int result = decode_members(d, at, pass, object, error);
+	if (result == 0 && pass->late)
+		result = settle_conditional(d, at, pass, object, error);
 	if (result == 0 && !pass->extras_only && !is_lacking(pass))
 		result = fill_missing(d, at, pass, object, error);
+	if (result == 0 && pass->late)
+		settle_values(d, object);
 	if (result == 0 && object->extras)
 		utm__value_sort(object->extras);
 	return result;
@@ -578,28 +736,12 @@ static int decode_flat(Decoder *d, const Step *at, guint type, Pass *pass, void 
 	return result;
 }
 
-/* What kinds of token a branch of an alternate takes. */
-static bool branch_takes(const UtmSchema *schema, const UtmSchemaMember *branch, const UtmToken *token)
-{
-	static const guint16 takes[] = {
-		[UTM_SCHEMA_BOOL] = 1 << UTM_TOKEN_BOOL,
-		[UTM_SCHEMA_INT] = 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_UINT | 1 << UTM_TOKEN_REAL,
-		[UTM_SCHEMA_NUMBER] = 1 << UTM_TOKEN_INT | 1 << UTM_TOKEN_UINT | 1 << UTM_TOKEN_REAL,
-		[UTM_SCHEMA_STRING] = 1 << UTM_TOKEN_STRING,
-		[UTM_SCHEMA_ENUM] = 1 << UTM_TOKEN_STRING,
-		[UTM_SCHEMA_STRUCT] = 1 << UTM_TOKEN_BEGIN_OBJECT,
-		[UTM_SCHEMA_NULL] = 1 << UTM_TOKEN_NULL,
-	};
-	guint kinds = branch->flags & UTM_SCHEMA_ARRAY ? 1 << UTM_TOKEN_BEGIN_ARRAY : takes[branch->kind];
-	return kinds >> token->kind & 1;
-}
-
 static int decode_alternate(Decoder *d, const Step *at, guint type, const UtmToken *token, void **ret_object,
                             UtmError **error)
 {
 	const UtmSchemaType *row = &d->schema->types[type];
 	guint index = 0;
-	while (index < row->count && !branch_takes(d->schema, utm__schema_member(d->schema, row, index), token))
+	while (index < row->count && !takes(utm__schema_member(d->schema, row, index), false, token))
 		index++;
 	if (index == row->count)
 		return wrong_type(d, at, "of another kind", token, error);

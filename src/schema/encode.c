@@ -273,6 +273,21 @@ static bool is_chosen(const UtmSchema *schema, const void *object, guint16 offse
 	return false;
 }
 
+/* Another branch is there than the one that the tag chooses: said at the tag, with its value. */
+static int refuse_tag(Encoder *e, const UtmSchemaType *row, const void *object)
+{
+	const UtmSchemaMember *tag = utm__schema_member(e->schema, row, row->tag);
+	const char *name = utm__schema_string(e->schema, tag->name);
+	const char *text = utm__schema_enum_get_text(e->schema, tag->type, *(int32_t *)utm__schema_at(object, tag->offset));
+	g_autofree char *problem = g_strdup_printf("is %s%s%s, but the branch of another value is set", text ? "\"" : "",
+	                                           text ? text : "none of its values", text ? "\"" : "");
+	UtmSchemaStep step = { .above = e->at, .name = name, .length = strlen(name) };
+	e->at = &step;
+	int result = refuse(e, problem);
+	e->at = step.above;
+	return result;
+}
+
 /* What stands in the places of branches is what the tag chooses; of a union's branches most share one place. */
 static int check_branches(Encoder *e, const void *object)
 {
@@ -285,7 +300,7 @@ static int check_branches(Encoder *e, const void *object)
 		if (!utm__schema_made(there, e->schema->number))
 			return refuse(e, not_made);
 		if (!is_chosen(e->schema, object, branch->offset))
-			return refuse(e, "has another branch than the one that its tag chooses");
+			return refuse_tag(e, row, object);
 	}
 	return 0;
 }

@@ -336,6 +336,12 @@ bool utm__schema_holds(const UtmSchema *schema, const UtmSchemaFact *fact, const
 	const UtmSchemaType *row = &schema->types[utm__schema_type_of(object)];
 	const UtmSchemaMember *member = utm__schema_member(schema, row, condition->member);
 	bool present = utm__schema_is_present(member, object);
+	if (condition->inner) {
+		row = &schema->types[member->type];
+		object = *(void *const *)utm__schema_at(object, member->offset);
+		member = utm__schema_member(schema, row, condition->inner - 1u);
+		present = present && utm__schema_is_present(member, object);
+	}
 	if (condition->op == UTM_SCHEMA_IF_ABSENT || condition->op == UTM_SCHEMA_IF_PRESENT)
 		return present == (condition->op == UTM_SCHEMA_IF_PRESENT);
 	bool found = false;
@@ -395,26 +401,28 @@ static char *generate_uuid(void)
 	                       b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-static char *generate_mac(void)
+static char *generate_mac(bool lower)
 {
 	guint8 b[6];
 	random_bytes(b, sizeof b);
 	b[0] = (guint8)((b[0] & 0xfc) | 0x02); /* locally administered, one station */
-	return g_strdup_printf("%02X:%02X:%02X:%02X:%02X:%02X", b[0], b[1], b[2], b[3], b[4], b[5]);
+	g_autofree char *upper = g_strdup_printf("%02X:%02X:%02X:%02X:%02X:%02X", b[0], b[1], b[2], b[3], b[4], b[5]);
+	return lower ? g_ascii_strdown(upper, -1) : g_steal_pointer(&upper);
 }
 
 void utm__schema_set_new(const UtmSchema *schema, const UtmSchemaMember *member, void *object)
 {
 	void *field = utm__schema_at(object, member->offset);
 	const UtmSchemaFact *fact = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_NEW);
+	const UtmSchemaFact *mac = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_GENERATE_MAC);
 	bool optional = member->flags & UTM_SCHEMA_OPTIONAL;
 	utm__schema_clear(schema, member, object);
 	if (member->flags & UTM_SCHEMA_ARRAY)
 		return;
 	if (utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_GENERATE_UUID))
 		*(char **)field = generate_uuid();
-	else if (utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_GENERATE_MAC))
-		*(char **)field = generate_mac();
+	else if (mac)
+		*(char **)field = generate_mac(schema->numbers[mac->value] != 0);
 	else if (fact)
 		set_from_fact(schema, member, object, fact);
 	else if (optional)

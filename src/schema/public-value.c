@@ -27,6 +27,29 @@ int utm_value_from_json(const char *json, UtmValue **ret_value, UtmError **error
 	return result;
 }
 
+UtmValue *utm_value_new_bool(bool value)
+{
+	const UtmToken token = { .kind = UTM_TOKEN_BOOL, .boolean = value };
+	return utm__value_new_scalar(&token);
+}
+
+UtmValue *utm_value_new_int(int64_t value)
+{
+	const UtmToken token = { .kind = UTM_TOKEN_INT, .integer = value };
+	return utm__value_new_scalar(&token);
+}
+
+UtmValue *utm_value_new_uint(uint64_t value)
+{
+	const UtmToken token = { .kind = UTM_TOKEN_UINT, .uinteger = value };
+	return value <= INT64_MAX ? utm_value_new_int((int64_t)value) : utm__value_new_scalar(&token);
+}
+
+UtmValue *utm_value_new_string(const char *text)
+{
+	return text ? utm__value_new_string(text, strlen(text)) : utm__value_new_null();
+}
+
 char *utm_value_dup_json(const UtmValue *value)
 {
 	UtmJsonSink sink;

@@ -40,7 +40,7 @@ typedef enum UtmSchemaKind {
 	UTM_SCHEMA_INT,    /* an integer; `type` of its member says which */
 	UTM_SCHEMA_NUMBER, /* double */
 	UTM_SCHEMA_STRING, /* char *, NULL for absent */
-	UTM_SCHEMA_ANY,    /* UtmValue *, NULL for absent */
+	UTM_SCHEMA_ANY,    /* UtmValue *, NULL for absent; `type` of its member is the kind of token it must be, if any */
 	UTM_SCHEMA_ENUM,   /* int32_t */
 	UTM_SCHEMA_STRUCT, /* a pointer, NULL for absent; also to an alternate */
 	UTM_SCHEMA_NULL,   /* nothing in C: a branch of an alternate */
@@ -68,18 +68,23 @@ enum {
 #define UTM_SCHEMA_SPAN(since, until) ((uint8_t)((since) | (until) << 4))
 #define UTM_SCHEMA_SPAN_OPEN 15
 #define UTM_SCHEMA_SPAN_ALL UTM_SCHEMA_SPAN(0, UTM_SCHEMA_SPAN_OPEN)
+/* Beside the span of an enumeration's value: UTM_SCHEMA_CONDITIONAL of it. */
+#define UTM_SCHEMA_VALUE_CONDITIONAL 0x100
 
 typedef enum UtmSchemaFactKind {
 	UTM_SCHEMA_FACT_DEFAULT, /* value when absent on reading; the first whose condition holds */
 	UTM_SCHEMA_FACT_NEW,     /* value in a new object */
 	UTM_SCHEMA_FACT_GENERATE_UUID,
-	UTM_SCHEMA_FACT_GENERATE_MAC,
+	UTM_SCHEMA_FACT_GENERATE_MAC, /* in lower case when the number is not 0 */
 	UTM_SCHEMA_FACT_MIN,
 	UTM_SCHEMA_FACT_MAX,
 	UTM_SCHEMA_FACT_UNIT, /* a string */
 	UTM_SCHEMA_FACT_REQUIRED_IF,
 	UTM_SCHEMA_FACT_WRITE_IF,
 	UTM_SCHEMA_FACT_WRITE_AS, /* value in a file unless the condition holds */
+	UTM_SCHEMA_FACT_READ_IF,   /* otherwise the key is passed over, whatever it holds */
+	UTM_SCHEMA_FACT_FROM_BOOL, /* of an enumeration: the value for a boolean; the first whose condition holds */
+	UTM_SCHEMA_FACT_FORGET,    /* only the reading of others looks at it */
 } UtmSchemaFactKind;
 
 typedef enum UtmSchemaConditionOp {
@@ -94,7 +99,12 @@ typedef struct UtmSchemaCondition {
 	uint8_t member; /* of the same struct */
 	uint16_t first_number;
 	uint16_t count;
+	uint8_t inner; /* 1 + the member within the section that `member` is; 0: it is about `member` itself */
 } UtmSchemaCondition;
+
+/* What conditions see of an enumeration while it is a boolean, before FROM_BOOL has settled it. */
+#define UTM_SCHEMA_RAW_FALSE (-2)
+#define UTM_SCHEMA_RAW_TRUE (-3)
 
 typedef struct UtmSchemaFact {
 	uint16_t what;
@@ -106,7 +116,7 @@ typedef struct UtmSchemaMember {
 	uint16_t name;
 	uint16_t old_name; /* 0: none */
 	uint16_t doc;
-	uint16_t type; /* of an enum or a struct; for an integer see UTM_SCHEMA_INT_BYTES */
+	uint16_t type; /* of an enum or a struct; see UTM_SCHEMA_ANY, and for an integer UTM_SCHEMA_INT_BYTES */
 	uint16_t offset;
 	uint16_t flag_offset; /* of the count of an array, or of has_... or omit_...; 0: none */
 	uint16_t first_fact;
@@ -161,7 +171,7 @@ typedef struct UtmSchema {
 	const char *strings;
 	const int64_t *numbers;
 	const uint16_t *values;
-	const uint8_t *value_spans; /* NULL: all are always there */
+	const uint16_t *value_spans; /* and UTM_SCHEMA_VALUE_CONDITIONAL; NULL: all are always there */
 	const uint16_t *sorted;
 	const UtmSchemaCondition *conditions;
 	const UtmSchemaFact *facts;
@@ -201,7 +211,7 @@ const UtmSchemaFact *utm__schema_find_fact(const UtmSchema *schema, const UtmSch
 const char *utm__schema_enum_get_text(const UtmSchema *schema, guint type, int32_t value);
 /* -1 for a text that it does not have. */
 int32_t utm__schema_enum_from_text(const UtmSchema *schema, guint type, const char *text, gsize length);
-/* Whether every release has the value. */
+/* Whether every release and build has the value. */
 bool utm__schema_is_everywhere(const UtmSchema *schema, guint enum_type, int32_t value);
 /* "A, B or C", for messages. */
 char *utm__schema_enum_dup_list(const UtmSchema *schema, guint type);
@@ -265,6 +275,9 @@ enum {
 	UTM_SCHEMA_TOLERANT = 1 << 5,
 	/* null is a value like others, not the same as absent. */
 	UTM_SCHEMA_NULL_COUNTS = 1 << 6,
+	/* Numbers, booleans and strings stand for each other as an untyped reader takes them; what does not fit at all is
+	 * as a key that the schema does not know. */
+	UTM_SCHEMA_LAX = 1 << 7,
 };
 
 /*

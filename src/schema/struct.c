@@ -171,6 +171,8 @@ const UtmValue *utm_struct_get_extra(const void *value, const char *name)
 
 void utm_set_string(char **member, const char *text)
 {
+	if (!member)
+		return;
 	char *copy = g_strdup(text);
 	g_free(*member);
 	*member = copy;
@@ -179,6 +181,8 @@ void utm_set_string(char **member, const char *text)
 void utm_append_scalar(void *list, size_t *count, const void *item, size_t size)
 {
 	char *items;
+	if (!list || !count || !item)
+		return;
 	memcpy(&items, list, sizeof items);
 	items = g_realloc_n(items, *count + 1, size);
 	memcpy(items + (*count)++ * size, item, size);
@@ -187,13 +191,17 @@ void utm_append_scalar(void *list, size_t *count, const void *item, size_t size)
 
 void utm_append_struct(void *list, size_t *count, void *value_taken)
 {
-	utm_append_scalar(list, count, &value_taken, sizeof value_taken);
+	if (list && count)
+		utm_append_scalar(list, count, &value_taken, sizeof value_taken);
 }
 
 void utm_append_string(char ***list, size_t *count, const char *text)
 {
 	char *copy = g_strdup(text);
-	utm_append_scalar(list, count, &copy, sizeof copy);
+	if (list && count)
+		utm_append_scalar(list, count, &copy, sizeof copy);
+	else
+		g_free(copy);
 }
 
 /* --- enumerations --- */

@@ -312,34 +312,39 @@ static int read_container(UtmSource *source, UtmTokenKind kind, UtmValue **ret_v
 	return 0;
 }
 
-int utm__value_read(UtmSource *source, const UtmToken *first, UtmValue **ret_value, UtmError **error)
+UtmValue *utm__value_new_scalar(const UtmToken *token)
 {
-	if (is_container(first->kind))
-		return read_container(source, first->kind, ret_value, error);
-	UtmValue *value = value_new(first->kind);
-	switch (first->kind) {
+	UtmValue *value = value_new(token->kind);
+	switch (token->kind) {
 	case UTM_TOKEN_BOOL:
-		value->as.boolean = first->boolean;
+		value->as.boolean = token->boolean;
 		break;
 	case UTM_TOKEN_INT:
 	case UTM_TOKEN_DATE:
-		value->as.integer = first->integer;
+		value->as.integer = token->integer;
 		break;
 	case UTM_TOKEN_UINT:
-		value->as.uinteger = first->uinteger;
+		value->as.uinteger = token->uinteger;
 		break;
 	case UTM_TOKEN_REAL:
-		value->as.number = first->number;
+		value->as.number = token->number;
 		break;
 	case UTM_TOKEN_STRING:
 	case UTM_TOKEN_DATA:
-		value->as.text.bytes = dup_bytes(first->text, first->length);
-		value->as.text.length = first->length;
+		value->as.text.bytes = dup_bytes(token->text, token->length);
+		value->as.text.length = token->length;
 		break;
 	default:
 		break;
 	}
-	*ret_value = value;
+	return value;
+}
+
+int utm__value_read(UtmSource *source, const UtmToken *first, UtmValue **ret_value, UtmError **error)
+{
+	if (is_container(first->kind))
+		return read_container(source, first->kind, ret_value, error);
+	*ret_value = utm__value_new_scalar(first);
 	return 0;
 }
 

@@ -39,6 +39,8 @@ const char *utm__value_write(const UtmValue *value, UtmSink *sink);
 const UtmValue *utm__value_find(const UtmValue *value, const char *key);
 const UtmValue *utm__value_get(const UtmValue *value, gsize index);
 
+/* Of a token that begins no container. */
+UtmValue *utm__value_new_scalar(const UtmToken *token);
 UtmValue *utm__value_new_object(void);
 UtmValue *utm__value_new_array(void);
 UtmValue *utm__value_new_string(const char *text, gsize length);

@@ -104,7 +104,7 @@ int utm_vm_new(UtmBundle *bundle, UtmVm **ret_vm, UtmError **error)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no bundle, or nowhere to put the machine");
 	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
 	if (!utm__config_get_qemu(config))
-		return utm__fail(error, UTM_ERROR_CONFIG_INVALID_BACKEND, "only machines of the QEMU back end run here");
+		return utm__fail_take(error, utm__backend_unsupported());
 	UtmVm *vm = g_new0(UtmVm, 1);
 	utm__object_init(&vm->object, &vm_class, utm_bundle_get_context(bundle));
 	vm->bundle = utm_bundle_ref(bundle);

@@ -86,8 +86,8 @@ def compile_strictly(name, *flags):
 
 
 def compile_as_c99():
-    """ten-lines and boot-and-watch compile as C99 without extensions or warnings"""
-    for name in ("ten-lines.c", "boot-and-watch.c"):
+    """ten-lines, boot-and-watch and qmp-monitor compile as C99 without extensions or warnings"""
+    for name in ("ten-lines.c", "boot-and-watch.c", "qmp-monitor.c"):
         compile_strictly(name, "-std=c99")
 
 

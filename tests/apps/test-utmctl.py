@@ -186,6 +186,39 @@ def removes():
     make_plain()
 
 
+def edits_apple_machines():
+    """a machine of Apple's framework is shown and edited like any other, but neither run nor turned into a command line"""
+    bundle = WORK / "Mac.utm"
+    (bundle / "Data").mkdir(parents=True)
+    shutil.copy(SOURCE / "tests/data/config/apple-macos.plist", bundle / "config.plist")
+    before = plistlib.loads((bundle / "config.plist").read_bytes())
+    check("Virtualization.Keyboard = Mac" in utmctl("config", "show", bundle).stdout.splitlines(), "show")
+    same(utmctl("config", "get", bundle, "System.Boot.OperatingSystem").stdout, "macOS\n", "get")
+    same(utmctl("config", "show", bundle, "--plist").stdout.encode(), (bundle / "config.plist").read_bytes(), "bytes")
+    utmctl("config", "set", bundle, "System.MemorySize", "4096")
+    utmctl("config", "set", bundle, "Virtualization.Pointer", "Mouse")
+    before["System"]["MemorySize"], before["Virtualization"]["Pointer"] = 4096, "Mouse"
+    same(plistlib.loads((bundle / "config.plist").read_bytes()), before, "after set")
+    for arguments in (["argv", bundle], ["argv", bundle, "--host", "macos"], ["run", bundle, "--for", "1"]):
+        text = utmctl(*arguments, status=1).stderr
+        check(re.fullmatch(r"utmctl: .*Virtualization framework.* \(not-supported\)\n {8}\S.*\n", text), text)
+
+
+def shows_old_machines():
+    """a machine of UTM 1 to 3 is shown as version 4, named after its package, and its file stays as it is"""
+    bundle = WORK / "Old one.utm"
+    (bundle / "Images").mkdir(parents=True)
+    shutil.copy(SOURCE / "tests/data/config/legacy-qemu-2.plist", bundle / "config.plist")
+    before = (bundle / "config.plist").read_bytes()
+    lines = utmctl("config", "show", bundle / "config.plist").stdout.splitlines()
+    for line in ("ConfigurationVersion = 4", "Information.Name = Old one", "Network[0].PortForward[0].HostPort = 5353"):
+        check(line in lines, f"{line!r} is not in {lines}")
+    same(utmctl("config", "get", bundle, "System.Target").stdout, "virt-6.0\n", "get")
+    text = utmctl("config", "set", bundle / "config.plist", "System.MemorySize", "300", status=1).stderr
+    check("edit the package" in text, text)
+    same((bundle / "config.plist").read_bytes(), before, "the file")
+
+
 def errors_have_two_lines():
     """errors name file, key path and code on one line, and the remedy on the next"""
     cases = [
@@ -469,7 +502,7 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader, shows_flat,
              shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names, says_what_a_value_must_be, removes,
-             errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts, checks_the_screenshot_first,
+             edits_apple_machines, shows_old_machines, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts, checks_the_screenshot_first,
              runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
              runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
              tells_a_bad_end, lists_bundles, tells_sizes, prunes, clones_and_renames, keeps_others_out])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * JSON to configuration, and edits by key path. The input is a key path, a line feed and a text; all of it is also
- * tried as a configuration. Edits must leave a configuration that can be written, or leave it alone.
+ * tried as a configuration of any version and back end. Edits must leave a configuration that can be written, or leave it alone.
  */
 #include "config/config-private.h"
 #include "schema/json-codec.h"
@@ -14,16 +14,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SCHEMA (&utm__config_schema)
 
-static void check_whole(const char *text, gsize size, guint flags)
+static void check_whole(guint type, const char *text, gsize size, guint flags)
 {
 	void *object = NULL, *again = NULL;
 	g_autofree char *first = NULL;
 	g_autofree char *second = NULL;
-	if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, text, size, flags, &object, NULL) < 0)
+	if (utm__json_decode(SCHEMA, type, text, size, flags, &object, NULL) < 0)
 		return;
 	if (utm__json_encode(SCHEMA, object, 0, false, &first, NULL) < 0)
 		abort();
-	if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, first, strlen(first), flags, &again, NULL) < 0)
+	if (utm__json_decode(SCHEMA, type, first, strlen(first), flags, &again, NULL) < 0)
 		abort();
 	if (utm__json_encode(SCHEMA, again, 0, false, &second, NULL) < 0 || strcmp(first, second) != 0)
 		abort();
@@ -31,16 +31,28 @@ static void check_whole(const char *text, gsize size, guint flags)
 	utm__schema_free(SCHEMA, again);
 }
 
-static UtmConfig *make_base(void)
-{
-	static const char json[] =
+static const char *const bases[] = {
+	[UTM_BACKEND_QEMU] =
 		"{'Information':{},'System':{},'QEMU':{},'Input':{},'Sharing':{},'Display':[{}],"
-		"'Drive':[{'ImageName':'a'},{}],'Network':[{'PortForward':[{}]}],'Serial':[{}],'Sound':[{}]}";
+		"'Drive':[{'ImageName':'a'},{}],'Network':[{'PortForward':[{}]}],'Serial':[{}],'Sound':[{}]}",
+	[UTM_BACKEND_APPLE] =
+		"{'Information':{},'System':{'Boot':{'OperatingSystem':'macOS'},'MacPlatform':{'HardwareModel':{'$data':'YQ=='},"
+		"'MachineIdentifier':{'$data':''}}},'Virtualization':{},'Display':[{}],'Drive':[{'ImageName':'a'},{}],"
+		"'Network':[{}],'Serial':[{}]}",
+};
+static const guint types[] = {
+	[UTM_BACKEND_QEMU] = UTM_CONFIG_SCHEMA_QEMU,
+	[UTM_BACKEND_APPLE] = UTM_CONFIG_SCHEMA_APPLE,
+};
+
+static UtmConfig *make_base(UtmBackend backend)
+{
+	const char *json = bases[backend];
 	void *object = NULL;
 	g_autofree char *plist = NULL;
 	gsize size;
 	UtmConfig *config = NULL;
-	if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, json, strlen(json), UTM_SCHEMA_COMPLETE, &object, NULL) < 0 ||
+	if (utm__json_decode(SCHEMA, types[backend], json, strlen(json), UTM_SCHEMA_COMPLETE, &object, NULL) < 0 ||
 	    utm__plist_encode(SCHEMA, object, &plist, &size, NULL) < 0 ||
 	    utm_config_new_from_data(plist, size, &config, NULL) < 0)
 		abort();
@@ -48,12 +60,12 @@ static UtmConfig *make_base(void)
 	return config;
 }
 
-static UtmConfig *base_config(void)
+static UtmConfig *base_config(UtmBackend backend)
 {
-	static UtmConfig *base;
-	if (!base)
-		base = make_base();
-	return utm_config_copy(base);
+	static UtmConfig *base[UTM_BACKEND_APPLE + 1];
+	if (!base[backend])
+		base[backend] = make_base(backend);
+	return utm_config_copy(base[backend]);
 }
 
 /* A text that no file can say is refused when it is written; nothing else may be. */
@@ -94,27 +106,43 @@ static int remove_value(UtmConfig *config, const char *path, const char *text)
 	return utm_config_remove(config, path, NULL);
 }
 
-static void check_edit(EditFunc edit, const char *path, const char *text)
+static void check_edit(UtmBackend backend, EditFunc edit, const char *path, const char *text)
 {
-	g_autoptr(UtmConfig) config = base_config();
+	g_autoptr(UtmConfig) config = base_config(backend);
 	g_autoptr(UtmConfig) original = utm_config_copy(config);
 	if (edit(config, path, text) < 0 && !utm_config_equal(config, original))
 		abort();
 	check_writable(config);
 }
 
+/* By the way that programs take, which finds out by itself what it is. */
+static void check_load(const char *text)
+{
+	g_autoptr(UtmConfig) config = NULL;
+	if (utm_config_load_json(text, NULL, &config, NULL) == 0)
+		check_writable(config);
+}
+
+static void check_backend(UtmBackend backend, const char *data, size_t size, const char *path, const char *text)
+{
+	check_whole(types[backend], data, size, UTM_SCHEMA_KEEP_UNKNOWN);
+	check_whole(types[backend], data, size, UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_STRICT | UTM_SCHEMA_COMPLETE);
+	if (!text)
+		return;
+	check_edit(backend, set_text, path, text);
+	check_edit(backend, set_string, path, text);
+	check_edit(backend, insert, path, text);
+	check_edit(backend, remove_value, path, text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	g_autofree char *all = g_strndup((const char *)data, size);
 	char *text = strchr(all, '\n');
-	check_whole((const char *)data, size, UTM_SCHEMA_KEEP_UNKNOWN);
-	check_whole((const char *)data, size, UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_STRICT | UTM_SCHEMA_COMPLETE);
-	if (!text)
-		return 0;
-	*text++ = 0;
-	check_edit(set_text, all, text);
-	check_edit(set_string, all, text);
-	check_edit(insert, all, text);
-	check_edit(remove_value, all, text);
+	check_load(all);
+	if (text)
+		*text++ = 0;
+	check_backend(UTM_BACKEND_QEMU, (const char *)data, size, all, text);
+	check_backend(UTM_BACKEND_APPLE, (const char *)data, size, all, text);
 	return 0;
 }

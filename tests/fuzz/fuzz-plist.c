@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bytes to configuration. What is accepted must be written, and read again to the same values, by every codec. */
+/*
+ * Bytes to configuration, of all versions and both back ends, and to the state of a view. What is accepted must be written,
+ * and read again to the same values, by every codec.
+ */
 #include "config/config-private.h"
-#include "schema/json-codec.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,20 +31,44 @@ static void check_plist(const UtmConfig *config)
 static void check_json(const UtmConfig *config)
 {
 	g_autofree char *text = NULL;
-	void *again = NULL;
+	g_autoptr(UtmConfig) again = NULL;
 	if (utm_config_to_json(config, NULL, &text, NULL) < 0)
 		abort();
-	if (utm__json_decode(&utm__config_schema, UTM_CONFIG_SCHEMA_QEMU, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN,
-	                     &again, NULL) < 0)
+	if (utm_config_load_json(text, NULL, &again, NULL) < 0)
 		abort();
-	utm__schema_free(&utm__config_schema, again);
+	if (utm_config_get_backend(again) != utm_config_get_backend(config))
+		abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_notes(const UtmConfig *config)
+{
+	for (size_t i = 0; i < utm_config_get_note_count(config); i++) {
+		const UtmConfigNote *note = utm_config_get_note(config, i);
+		if (!g_utf8_validate(note->key_path, -1, NULL) || !*note->reason)
+			abort();
+	}
+	if (utm_config_get_format(config, NULL) == UTM_CONFIG_FORMAT_CURRENT && utm_config_get_note_count(config))
+		abort();
+}
+
+static void check_view(const uint8_t *data, size_t size)
+{
+	UtmValue *state = NULL;
+	if (utm_view_state_load_data(data, size, NULL, &state, NULL) < 0)
+		return;
+	g_autofree char *json = utm_value_dup_json(state);
+	UtmValue *again = NULL;
+	if (utm_value_from_json(json, &again, NULL) < 0 || !utm_value_equal(state, again))
+		abort();
+	utm_value_free(again);
+	utm_value_free(state);
+}
+
+static void check_load(const uint8_t *data, size_t size, const UtmConfigLoadOptions *options)
 {
 	g_autoptr(UtmConfig) config = NULL;
 	g_autoptr(UtmError) error = NULL;
-	int result = utm_config_new_from_data(data, size, &config, &error);
+	int result = utm_config_load_data(data, size, options, &config, &error);
 	if ((result < 0) != (error != NULL) || (result < 0) != (config == NULL))
 		abort();
 	if (config) {
@@ -52,6 +77,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		check_plist(config);
 		check_json(config);
+		check_notes(config);
 	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	UtmConfigLoadOptions exact = UTM_CONFIG_LOAD_OPTIONS_INIT;
+	exact.flags = UTM_CONFIG_LOAD_UTM_EXACT;
+	exact.host_architecture = "aarch64";
+	check_load(data, size, NULL);
+	check_load(data, size, &exact);
+	check_view(data, size);
 	return 0;
 }

@@ -90,7 +90,7 @@ static void print_values(const UtmSchemaType *type)
 	for (guint i = 0; i < type->count; i++) {
 		separate(i);
 		printf("{\"name\": \"%s\", \"number\": %u", string(schema->values[type->first + i]), i);
-		print_span(schema->value_spans[type->first + i]);
+		print_span((uint8_t)schema->value_spans[type->first + i]);
 		fputs("}", stdout);
 	}
 	fputs("]", stdout);

@@ -89,7 +89,8 @@ def test_shape():
     check("an enumeration has its sentinel and the recorded numbers",
             "UTM_QMP_COLOUR_UNRECOGNIZED = -1, UTM_QMP_COLOUR_RED = 0," in types)
     check("releases and features are told",
-            "`blue`. Since QEMU 2.0." in types and "`get-reds`: no arguments. Since QEMU 2.0. Unstable." in commands)
+            "`blue`. In QEMU 2.0, not in 1.0." in types
+          and "`get-reds`: no arguments. In QEMU 2.0, not in 1.0. Unstable." in commands)
     check("a command with an object, one with a list",
             "UtmQmpBase **ret_result, UtmError **error);" in commands
             and "UtmQmpRedList **ret_result, UtmError **error);" in commands)
@@ -112,7 +113,7 @@ def test_growth():
         check(f"{part}: numbers stay", old and all(new.get(name) == value for name, value in old.items()))
     body = re.search(r"struct UtmQmpBase \{.*?\n\};", after["types"], re.S).group(0)
     check("a member comes behind the others", body.index("count;") < body.index("has_area;") < body.index("int64_t area;"))
-    check("a member that is gone keeps its place", "char *default_;" in after["types"] and "Up to QEMU 2.0." in after["types"])
+    check("a member that is gone keeps its place", "char *default_;" in after["types"] and "In QEMU 2.0, not in 3.0." in after["types"])
 
 
 def test_failures():

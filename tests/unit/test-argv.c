@@ -36,6 +36,23 @@ static UtmArgv *build(const UtmArgvRuntime *runtime)
 	return argv;
 }
 
+/* There is no QEMU for them. */
+static void test_apple_machine(void)
+{
+	g_autofree char *path = g_test_build_filename(G_TEST_DIST, "data", "config", "apple-linux.plist", NULL);
+	g_autoptr(UtmConfig) config = NULL;
+	g_autoptr(UtmHost) host = NULL;
+	UtmArgv *argv = NULL;
+	UtmError *error = NULL;
+
+	check(utm_config_new_from_file(path, &config, &error), error);
+	check(utm_host_new_from_json(UTM_HOST_OS_MACOS, NULL, &host, &error), error);
+	g_assert_cmpint(utm_argv_build(config, "/vm", host, &argv, &error), ==, UTM_ERROR_NOT_SUPPORTED);
+	g_assert_cmpstr(utm_error_get_key_path(error), ==, "Backend");
+	g_assert_null(argv);
+	utm_error_unref(error);
+}
+
 static void expect(const UtmArgv *argv, const char *value, const char *key_path)
 {
 	const char *const *strings = utm_argv_get_strings(argv);
@@ -93,6 +110,7 @@ static void test_disposable(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/argv/apple-machine", test_apple_machine);
 	g_test_add_func("/argv/descriptors", test_descriptors);
 	g_test_add_func("/argv/paths", test_paths);
 	g_test_add_func("/argv/disposable", test_disposable);

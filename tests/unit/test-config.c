@@ -10,6 +10,17 @@
 
 /* --- helpers --- */
 
+/* Samples that together have every key, and the one that is gone through now. */
+static const struct {
+	const char *name;
+	guint type;
+} samples[] = {
+	{ "full.plist", UTM_CONFIG_SCHEMA_QEMU },
+	{ "apple-macos.plist", UTM_CONFIG_SCHEMA_APPLE },
+	{ "apple-linux.plist", UTM_CONFIG_SCHEMA_APPLE },
+};
+static const char *sample = "full.plist";
+
 static char *sample_path(const char *name)
 {
 	return g_test_build_filename(G_TEST_DIST, "data", "config", name, NULL);
@@ -101,7 +112,7 @@ static void assert_refused(const char *path, plist_t value, int code, const char
 {
 	g_autoptr(UtmError) error = NULL;
 	UtmConfig *config = NULL;
-	g_assert_cmpint(load_changed("full.plist", path, value, &config, &error), ==, code);
+	g_assert_cmpint(load_changed(sample, path, value, &config, &error), ==, code);
 	g_assert_null(config);
 	assert_error(error, code, path, part);
 }
@@ -138,37 +149,92 @@ static void walk(const UtmSchema *schema, guint type, plist_t dict, const char *
 
 static void for_every_key(KeyFunc fn)
 {
-	plist_t root = parse("full.plist");
-	walk(&utm__config_schema, UTM_CONFIG_SCHEMA_QEMU, root, "", fn);
-	plist_free(root);
+	for (gsize i = 0; i < G_N_ELEMENTS(samples); i++) {
+		sample = samples[i].name;
+		plist_t root = parse(sample);
+		walk(&utm__config_schema, samples[i].type, root, "", fn);
+		plist_free(root);
+	}
+	sample = "full.plist";
 }
 
 /* --- reading and writing back --- */
 
-static void test_full_sample_is_byte_identical(void)
+static void test_full_samples_are_byte_identical(void)
 {
-	gsize size, written_size;
-	g_autofree char *data = read_sample("full.plist", &size);
-	g_autofree char *written = NULL;
-	g_autoptr(UtmConfig) config = load_sample("full.plist");
-	g_assert_cmpint(utm_config_to_plist(config, &written, &written_size, NULL), ==, 0);
-	g_assert_cmpstr(written, ==, data);
-	g_assert_cmpuint(written_size, ==, size);
-	g_assert_cmpint(written[size], ==, 0);
+	for (gsize i = 0; i < G_N_ELEMENTS(samples); i++) {
+		gsize size, written_size;
+		g_autofree char *data = read_sample(samples[i].name, &size);
+		g_autofree char *written = NULL;
+		g_autoptr(UtmConfig) config = load_sample(samples[i].name);
+		g_assert_cmpint(utm_config_to_plist(config, &written, &written_size, NULL), ==, 0);
+		g_assert_cmpstr(written, ==, data);
+		g_assert_cmpuint(written_size, ==, size);
+		g_assert_cmpint(written[size], ==, 0);
+	}
+}
+
+/* Of the structs that a file of version 4 is made of, no key is in none of the samples. */
+static GHashTable *keys_met;
+
+static void meet_key(const char *path, const UtmSchemaMember *member)
+{
+	g_hash_table_add(keys_met, (void *)member);
+}
+
+static void test_samples_have_every_key(void)
+{
+	static const char *const old[] = { "Bookmark", "SharedDirectory", "Trackpad" };
+	const UtmSchema *schema = &utm__config_schema;
+	keys_met = g_hash_table_new(NULL, NULL);
+	for_every_key(meet_key);
+	for (guint type = 0; type < schema->type_count; type++) {
+		const UtmSchemaType *row = &schema->types[type];
+		bool counts = row->kind == UTM_SCHEMA_STRUCT && type != UTM_CONFIG_SCHEMA_VERSION &&
+		              type != UTM_CONFIG_SCHEMA_APPLE_SHARED_DIRECTORY;
+		for (guint i = 0; counts && i < row->count; i++) {
+			const UtmSchemaMember *member = utm__schema_member(schema, row, i);
+			const char *name = utm__schema_string(schema, member->name);
+			bool is_old = false;
+			for (gsize j = 0; j < G_N_ELEMENTS(old); j++)
+				is_old |= strcmp(name, old[j]) == 0;
+			if (!is_old && !g_hash_table_contains(keys_met, member))
+				g_error("%s.%s is in no sample", utm__schema_string(schema, row->name), name);
+		}
+	}
+	g_hash_table_unref(keys_met);
 }
 
 static void test_binary(void)
 {
-	plist_t root = parse("full.plist");
-	char *binary = NULL;
-	uint32_t size = 0;
-	plist_to_bin(root, &binary, &size);
-	g_autoptr(UtmConfig) config = NULL;
-	g_autoptr(UtmConfig) expected = load_sample("full.plist");
-	g_assert_cmpint(utm_config_new_from_data(binary, size, &config, NULL), ==, 0);
-	g_assert_true(utm_config_equal(config, expected));
-	free(binary);
-	plist_free(root);
+	for (gsize i = 0; i < G_N_ELEMENTS(samples); i++) {
+		plist_t root = parse(samples[i].name);
+		char *binary = NULL;
+		uint32_t size = 0;
+		plist_to_bin(root, &binary, &size);
+		g_autoptr(UtmConfig) config = NULL;
+		g_autoptr(UtmConfig) expected = load_sample(samples[i].name);
+		g_assert_cmpint(utm_config_new_from_data(binary, size, &config, NULL), ==, 0);
+		g_assert_true(utm_config_equal(config, expected));
+		free(binary);
+		plist_free(root);
+	}
+}
+
+static void test_from_json(void)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(samples); i++) {
+		g_autoptr(UtmConfig) expected = load_sample(samples[i].name);
+		g_autoptr(UtmConfig) config = NULL;
+		g_autofree char *json = NULL;
+		g_assert_cmpint(utm_config_to_json(expected, NULL, &json, NULL), ==, 0);
+		g_assert_cmpint(utm_config_load_json(json, NULL, &config, NULL), ==, 0);
+		g_assert_true(utm_config_equal(config, expected));
+	}
+	UtmConfig *config = NULL;
+	g_assert_cmpint(utm_config_load_json("[]", NULL, &config, NULL), ==, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(utm_config_load_json(NULL, NULL, &config, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_config_load_json("{}", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 }
 
 static const struct {
@@ -186,10 +252,20 @@ static const struct {
 	{ "v4-qemu-x86_64-operator-binary.plist", false, 0 },
 	{ "v4-qemu-x86_64-os-x-10.6.plist", true, 0 },
 	{ "v4-qemu-x86_64-tcp-serial.plist", false, 0 },
-	{ "v4-apple-linux-nixos-1.plist", false, UTM_ERROR_CONFIG_INVALID_BACKEND },
-	{ "invalid-apple-macos-testdata.plist", false, UTM_ERROR_CONFIG_INVALID_BACKEND },
-	{ "v2-x86_64-os-x-10.9.plist", false, UTM_ERROR_CONFIG_TOO_OLD },
-	{ "view-os-x-10.0.plist", false, UTM_ERROR_CONFIG_TOO_OLD },
+	{ "v4-apple-linux-nixos-1.plist", false, 0 },
+	{ "v4-apple-linux-nixos-3.plist", false, 0 },
+	{ "invalid-apple-macos-testdata.plist", false, UTM_ERROR_CONFIG_TOO_OLD },
+	{ "invalid-v4-apple-linux-reelos.plist", false, UTM_ERROR_CONFIG_MALFORMED },
+	{ "v2-aarch64-armbian.plist", false, 0 },
+	{ "v2-ppc-mac-os-9.1.plist", false, 0 },
+	{ "v2-ppc-mac-os-9.2.2.plist", false, 0 },
+	{ "v2-ppc-os-x-10.0.plist", false, 0 },
+	{ "v2-ppc-os-x-10.2.plist", false, 0 },
+	{ "v2-ppc-os-x-10.4-ppc.plist", false, 0 },
+	{ "v2-ppc-os-x-server-10.1.plist", false, 0 },
+	{ "v2-ppc-os-x-server-10.4-ppc.plist", false, 0 },
+	{ "v2-x86_64-os-x-10.10.plist", false, 0 },
+	{ "v2-x86_64-os-x-10.9.plist", false, 0 },
 };
 
 static void check_corpus_file(const char *path, bool identical, int code)
@@ -219,8 +295,37 @@ static void test_corpus(void)
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(corpus); i++) {
 		g_autofree char *path = g_build_filename(directory, corpus[i].name, NULL);
+		g_test_message("%s", corpus[i].name);
 		check_corpus_file(path, corpus[i].identical, corpus[i].code);
 	}
+	/* None was forgotten, but those that are no configurations. */
+	g_autoptr(GDir) names = g_dir_open(directory, 0, NULL);
+	for (const char *name; (name = g_dir_read_name(names));) {
+		bool known = !g_str_has_suffix(name, ".plist") || g_str_has_prefix(name, "view-");
+		for (gsize i = 0; i < G_N_ELEMENTS(corpus); i++)
+			known |= strcmp(name, corpus[i].name) == 0;
+		if (!known)
+			g_error("%s is not tried", name);
+	}
+}
+
+/* Our own of every version: read, written, and read again to equal values. */
+static void test_samples_are_stable(void)
+{
+	g_autofree char *directory = g_test_build_filename(G_TEST_DIST, "data", "config", NULL);
+	g_autoptr(GDir) names = g_dir_open(directory, 0, NULL);
+	int count = 0;
+	for (const char *name; (name = g_dir_read_name(names)); count++) {
+		g_autofree char *path = g_build_filename(directory, name, NULL);
+		g_test_message("%s", name);
+		/* Hints and what the modes rule out stay in memory until the first save. */
+		bool is_early = strcmp(name, "apple-early.plist") == 0 || strcmp(name, "legacy-apple-2.plist") == 0;
+		if (!is_early)
+			check_corpus_file(path, false, 0);
+		g_autoptr(UtmConfig) config = load_sample(name);
+		g_assert_nonnull(config);
+	}
+	g_assert_cmpint(count, >=, 11);
 }
 
 static int64_t get_int(const UtmConfig *config, const char *path)
@@ -317,6 +422,9 @@ static const struct {
 } defaults[] = {
 	{ "QEMU.TSO", "false" },         { "Drive[0].InterfaceVersion", "0" },         { "Drive[0].ReadOnly", "false" },
 	{ "Drive[1].ReadOnly", "true" }, { "Serial[0].Terminal.CursorBlink", "true" },
+	{ "Drive[0].Nvme", "false" },    { "Drive[1].Nvme", "false" },
+	{ "Display[0].DynamicResolution", "true" }, { "System.Boot.UEFIBoot", "false" },
+	{ "Virtualization.ClipboardSharing", "false" },
 };
 
 static const char *default_of(const char *path)
@@ -331,10 +439,13 @@ static void remove_key(const char *path, const UtmSchemaMember *member)
 {
 	g_autoptr(UtmError) error = NULL;
 	g_autoptr(UtmConfig) config = NULL;
-	int result = load_changed("full.plist", path, NULL, &config, &error);
-	if (strcmp(path, "Backend") == 0 || strcmp(path, "ConfigurationVersion") == 0) {
+	int result = load_changed(sample, path, NULL, &config, &error);
+	if (strcmp(path, "Backend") == 0) { /* then it should be an older one */
+		assert_error(error, UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", "without Backend");
+	} else if (strcmp(path, "ConfigurationVersion") == 0) {
 		assert_error(error, UTM_ERROR_CONFIG_TOO_OLD, path, "");
-	} else if (!(member->flags & UTM_SCHEMA_OPTIONAL) || strcmp(path, "Information.Icon") == 0) {
+	} else if (!(member->flags & UTM_SCHEMA_OPTIONAL) ||
+	           (strcmp(path, "Information.Icon") == 0 && strcmp(sample, "apple-linux.plist") != 0)) {
 		assert_error(error, UTM_ERROR_CONFIG_MALFORMED, path, "missing");
 	} else {
 		g_assert_cmpint(result, ==, 0);
@@ -361,15 +472,18 @@ static void mistype_key(const char *path, const UtmSchemaMember *member)
 	UtmConfig *config = NULL;
 	bool takes_string = member->kind == UTM_SCHEMA_STRING || member->kind == UTM_SCHEMA_ENUM;
 	bool array = member->flags & UTM_SCHEMA_ARRAY;
-	plist_t wrong[] = { array ? plist_new_dict() : plist_new_array(), plist_new_uint(1), plist_new_data("x", 1),
-		                takes_string && !array ? plist_new_bool(1) : plist_new_string("true") };
+	/* Keyboards and pointers of early files are booleans. */
+	bool takes_bool = utm__schema_find_fact(&utm__config_schema, member, UTM_SCHEMA_FACT_FROM_BOOL);
+	plist_t wrong[] = { array ? plist_new_dict() : plist_new_array(), plist_new_uint(1),
+		                member->kind == UTM_SCHEMA_ANY ? plist_new_dict() : plist_new_data("x", 1),
+		                takes_bool ? plist_new_dict() : takes_string && !array ? plist_new_bool(1) : plist_new_string("true") };
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		if (i == 1 && member->kind == UTM_SCHEMA_INT) {
 			plist_free(wrong[i]);
 			wrong[i] = plist_new_bool(1);
 		}
-		g_assert_cmpint(load_changed("full.plist", path, wrong[i], &config, &error), ==, UTM_ERROR_CONFIG_MALFORMED);
-		assert_error(error, UTM_ERROR_CONFIG_MALFORMED, path, "must be a");
+		g_assert_cmpint(load_changed(sample, path, wrong[i], &config, &error), ==, UTM_ERROR_CONFIG_MALFORMED);
+		assert_error(error, UTM_ERROR_CONFIG_MALFORMED, path, "must be ");
 		g_clear_pointer(&error, utm_error_unref);
 	}
 }
@@ -390,7 +504,7 @@ static void spell_enum(const char *path, const UtmSchemaMember *member)
 		g_autofree char *written = NULL;
 		size_t size;
 		const char *text = utm__schema_enum_get_text(&utm__config_schema, member->type, (int32_t)value);
-		g_assert_cmpint(load_changed("full.plist", path, plist_new_string(text), &config, NULL), ==, 0);
+		g_assert_cmpint(load_changed(sample, path, plist_new_string(text), &config, NULL), ==, 0);
 		assert_string(config, path, text);
 		g_assert_cmpint(utm_config_to_plist(config, &written, &size, NULL), ==, 0);
 		g_assert_cmpint(utm_config_new_from_data(written, size, &again, NULL), ==, 0);
@@ -499,36 +613,228 @@ static void test_port_forward_spellings(void)
 	g_assert_cmpint(get_int(c, "Network[1].PortForward[0].HostPort"), ==, 1);
 }
 
+/* Keys of the root, and what comes of them: a format, or an error and where. */
+static const struct {
+	const char *keys;
+	int code;
+	const char *key_path;
+	UtmConfigFormat format;
+	int64_t version;
+} decisions[] = {
+	/* Without a back end: older formats, Apple's first. */
+	{ "", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 0 },
+	{ "'ConfigurationVersion': 0", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 0 },
+	{ "'ConfigurationVersion': 1", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 1 },
+	{ "'ConfigurationVersion': 2", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 2 },
+	{ "'ConfigurationVersion': -1", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, -1 },
+	{ "'Backend': 'Unknown', 'ConfigurationVersion': 2", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 2 },
+	{ "'version': 3", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 0 },
+	{ "'version': 3, 'isAppleVirtualization': false", 0, NULL, UTM_CONFIG_FORMAT_LEGACY_QEMU, 0 },
+	{ "'ConfigurationVersion': 3", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", 0, 0 },
+	{ "'ConfigurationVersion': 4", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'Unknown', 'ConfigurationVersion': 4", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", 0, 0 },
+	{ "'ConfigurationVersion': 9223372036854775807", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", 0, 0 },
+	{ "'version': 4", UTM_ERROR_CONFIG_TOO_NEW, "version", 0, 0 },
+	{ "'version': 4, 'isAppleVirtualization': true", UTM_ERROR_CONFIG_TOO_NEW, "version", 0, 0 },
+	{ "'version': 4, 'ConfigurationVersion': 2", UTM_ERROR_CONFIG_TOO_NEW, "version", 0, 0 },
+	{ "'version': '1', 'ConfigurationVersion': 2", UTM_ERROR_CONFIG_MALFORMED, "version", 0, 0 },
+	{ "'version': true", UTM_ERROR_CONFIG_MALFORMED, "version", 0, 0 },
+	{ "'isAppleVirtualization': 1", UTM_ERROR_CONFIG_MALFORMED, "isAppleVirtualization", 0, 0 },
+	{ "'isAppleVirtualization': true", UTM_ERROR_CONFIG_INVALID_BACKEND, "isAppleVirtualization", 0, 0 },
+	{ "'version': 0, 'isAppleVirtualization': true", UTM_ERROR_CONFIG_INVALID_BACKEND, "isAppleVirtualization", 0, 0 },
+	{ "'version': -3, 'isAppleVirtualization': true", UTM_ERROR_CONFIG_INVALID_BACKEND, "isAppleVirtualization", 0, 0 },
+	/* It is one of Apple's, so whatever is wrong in it is an error. */
+	{ "'version': 1, 'isAppleVirtualization': true", UTM_ERROR_CONFIG_MALFORMED, "name", 0, 0 },
+	{ "'version': 3, 'isAppleVirtualization': true, 'ConfigurationVersion': 2", UTM_ERROR_CONFIG_MALFORMED, "name", 0, 0 },
+	/* With one: version 4 and no other. */
+	{ "'Backend': 'QEMU'", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'QEMU', 'ConfigurationVersion': 2", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'QEMU', 'ConfigurationVersion': 3", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'QEMU', 'ConfigurationVersion': 5", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'Apple'", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'Apple', 'version': 3, 'isAppleVirtualization': true", UTM_ERROR_CONFIG_TOO_OLD,
+	  "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'Apple', 'ConfigurationVersion': 5", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion", 0, 0 },
+	{ "'Backend': 'QEMU', 'ConfigurationVersion': 4", UTM_ERROR_CONFIG_MALFORMED, "Information", 0, 0 },
+	{ "'Backend': 'Apple', 'ConfigurationVersion': 4", UTM_ERROR_CONFIG_MALFORMED, "Information", 0, 0 },
+	/* Keys of the older formats mean nothing then. */
+	{ "'Backend': 'QEMU', 'ConfigurationVersion': 4, 'version': 'x'", UTM_ERROR_CONFIG_MALFORMED, "Information", 0, 0 },
+	/* Wrong words and types of the two keys, whatever else. */
+	{ "'Backend': 'qemu'", UTM_ERROR_CONFIG_INVALID_VALUE, "Backend", 0, 0 },
+	{ "'Backend': 'apple', 'ConfigurationVersion': 4", UTM_ERROR_CONFIG_INVALID_VALUE, "Backend", 0, 0 },
+	{ "'Backend': ''", UTM_ERROR_CONFIG_INVALID_VALUE, "Backend", 0, 0 },
+	{ "'Backend': true", UTM_ERROR_CONFIG_MALFORMED, "Backend", 0, 0 },
+	{ "'Backend': 'QEMU', 'ConfigurationVersion': '4'", UTM_ERROR_CONFIG_MALFORMED, "ConfigurationVersion", 0, 0 },
+	{ "'ConfigurationVersion': '2'", UTM_ERROR_CONFIG_MALFORMED, "ConfigurationVersion", 0, 0 },
+	{ "'ConfigurationVersion': true", UTM_ERROR_CONFIG_MALFORMED, "ConfigurationVersion", 0, 0 },
+	{ "'ConfigurationVersion': 1.5", UTM_ERROR_CONFIG_MALFORMED, "ConfigurationVersion", 0, 0 },
+};
+
 static void test_decision(void)
 {
+	for (gsize i = 0; i < G_N_ELEMENTS(decisions); i++) {
+		g_autoptr(UtmError) error = NULL;
+		g_autoptr(UtmConfig) config = NULL;
+		g_autofree char *json = g_strdup_printf("{%s}", decisions[i].keys);
+		int64_t version = -99;
+		g_test_message("%s", json);
+		g_assert_cmpint(utm_config_load_json(json, NULL, &config, &error), ==, decisions[i].code);
+		if (decisions[i].code < 0) {
+			assert_error(error, decisions[i].code, decisions[i].key_path, "");
+			g_assert_null(config);
+			continue;
+		}
+		g_assert_cmpint(utm_config_get_format(config, &version), ==, decisions[i].format);
+		g_assert_cmpint(version, ==, decisions[i].version);
+		g_assert_cmpint(utm_config_get_backend(config), ==, UTM_BACKEND_QEMU);
+	}
+	g_autoptr(UtmError) error = NULL;
+	g_assert_cmpint(load_text("<plist version=\"1.0\"><array/></plist>", &error), ==, UTM_ERROR_CONFIG_MALFORMED);
+}
+
+/* --- rules of the Apple back end --- */
+
+static UtmConfig *load_devices(const char *devices, UtmError **error)
+{
+	g_autofree char *json = g_strdup_printf(
+		"{'Backend':'Apple','ConfigurationVersion':4,'Information':{'Name':'','IconCustom':false,"
+		"'UUID':'aabbccdd-1122-3344-5566-77889900aabb'},'System':{'Architecture':'','CPUCount':1,'MemorySize':1,"
+		"'Boot':{'OperatingSystem':'None'}},'Virtualization':{'Audio':false,'Balloon':false,'Entropy':false,%s},"
+		"'Display':[],'Drive':[],'Network':[],'Serial':[]}", devices);
+	UtmConfig *config = NULL;
+	return utm_config_load_json(json, NULL, &config, error) < 0 ? NULL : config;
+}
+
+/* Booleans of early files in every combination with words and with the trackpad. */
+static void test_keyboard_and_pointer(void)
+{
 	static const struct {
-		const char *keys;
-		int code;
-		const char *key_path;
+		const char *devices, *keyboard, *pointer;
 	} cases[] = {
-		{ "", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion" },
-		{ "<key>Backend</key><string>QEMU</string>", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion" },
-		{ "<key>ConfigurationVersion</key><integer>2</integer>", UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion" },
-		{ "<key>ConfigurationVersion</key><integer>4</integer>", UTM_ERROR_CONFIG_TOO_OLD, "Backend" },
-		{ "<key>ConfigurationVersion</key><integer>5</integer>", UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion" },
-		{ "<key>Backend</key><string>QEMU</string><key>ConfigurationVersion</key><integer>3</integer>",
-		  UTM_ERROR_CONFIG_TOO_OLD, "ConfigurationVersion" },
-		{ "<key>Backend</key><string>QEMU</string><key>ConfigurationVersion</key><integer>5</integer>",
-		  UTM_ERROR_CONFIG_TOO_NEW, "ConfigurationVersion" },
-		{ "<key>Backend</key><string>Apple</string>", UTM_ERROR_CONFIG_INVALID_BACKEND, "Backend" },
-		{ "<key>Backend</key><string>qemu</string>", UTM_ERROR_CONFIG_INVALID_VALUE, "Backend" },
-		{ "<key>Backend</key><true/>", UTM_ERROR_CONFIG_MALFORMED, "Backend" },
-		{ "<key>Backend</key><string>QEMU</string><key>ConfigurationVersion</key><string>4</string>",
-		  UTM_ERROR_CONFIG_MALFORMED, "ConfigurationVersion" },
-		{ "<key>Backend</key><string>QEMU</string><key>ConfigurationVersion</key><integer>4</integer>",
-		  UTM_ERROR_CONFIG_MALFORMED, "Information" },
+		{ "'Keyboard':true,'Pointer':true", "Generic", "Mouse" },
+		{ "'Keyboard':false,'Pointer':false", "Disabled", "Disabled" },
+		{ "'Keyboard':true,'Pointer':true,'Trackpad':true", "Generic", "Trackpad" },
+		{ "'Trackpad':true,'Pointer':false,'Keyboard':false", "Disabled", "Trackpad" },
+		{ "'Keyboard':true,'Pointer':true,'Trackpad':false", "Generic", "Mouse" },
+		{ "'Keyboard':true,'Pointer':false,'Trackpad':false", "Generic", "Disabled" },
+		{ "'Keyboard':'Mac','Pointer':'Mouse'", "Mac", "Mouse" },
+		{ "'Keyboard':'Mac','Pointer':'Mouse','Trackpad':true", "Mac", "Mouse" },
+		{ "'Keyboard':'Disabled','Pointer':'Trackpad','Trackpad':false", "Disabled", "Trackpad" },
+		{ "'Keyboard':'Generic','Pointer':true", "Generic", "Mouse" },
+		{ "'Keyboard':true,'Pointer':'Disabled'", "Generic", "Disabled" },
+		/* Only a boolean pointer looks at it. */
+		{ "'Keyboard':true,'Pointer':'Mouse','Trackpad':'nonsense'", "Generic", "Mouse" },
+		{ "'Keyboard':true,'Trackpad':{'a':[1]},'Pointer':'Mouse'", "Generic", "Mouse" },
+	};
+	static const char *const wrong[][2] = {
+		{ "'Keyboard':true,'Pointer':true,'Trackpad':'nonsense'", "Virtualization.Trackpad" },
+		{ "'Trackpad':1,'Keyboard':true,'Pointer':false", "Virtualization.Trackpad" },
+		{ "'Keyboard':1,'Pointer':true", "Virtualization.Keyboard" },
+		{ "'Keyboard':'Trackpad','Pointer':true", "Virtualization.Keyboard" },
+		{ "'Keyboard':true,'Pointer':'Mac'", "Virtualization.Pointer" },
+		{ "'Keyboard':true", "Virtualization.Pointer" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-		g_autoptr(UtmError) error = NULL;
-		g_autofree char *text = g_strdup_printf("<plist version=\"1.0\"><dict>%s</dict></plist>", cases[i].keys);
-		g_assert_cmpint(load_text(text, &error), ==, cases[i].code);
-		assert_error(error, cases[i].code, cases[i].key_path, "");
+		g_autoptr(UtmConfig) config = load_devices(cases[i].devices, NULL);
+		g_test_message("%s", cases[i].devices);
+		g_assert_nonnull(config);
+		assert_string(config, "Virtualization.Keyboard", cases[i].keyboard);
+		assert_string(config, "Virtualization.Pointer", cases[i].pointer);
+		g_assert_false(has(config, "Virtualization.Trackpad"));
+		g_assert_cmpint(utm_config_set_bool(config, "Virtualization.Trackpad", true, NULL), ==,
+		                UTM_ERROR_CONFIG_INVALID_VALUE);
 	}
+	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autoptr(UtmError) error = NULL;
+		g_test_message("%s", wrong[i][0]);
+		g_assert_null(load_devices(wrong[i][0], &error));
+		g_assert_cmpstr(utm_error_get_key_path(error), ==, wrong[i][1]);
+	}
+}
+
+static void test_early_apple_file(void)
+{
+	g_autoptr(UtmConfig) config = load_sample("apple-early.plist");
+	g_autoptr(UtmError) error = NULL;
+	g_autofree char *written = NULL;
+	g_autofree char *json = NULL;
+	size_t size;
+	g_assert_cmpint(utm_config_get_backend(config), ==, UTM_BACKEND_APPLE);
+	g_assert_null(utm__config_get_qemu(config));
+	g_assert_nonnull(utm__config_get_apple(config));
+	g_assert_cmpstr(utm_config_get_name(config), ==, "Early");
+	g_assert_cmpstr(utm_config_get_uuid(config), ==, "AABBCCDD-1122-3344-5566-77889900AABB");
+	g_assert_false(get_bool(config, "System.Boot.UEFIBoot"));
+	g_assert_false(get_bool(config, "Virtualization.ClipboardSharing"));
+	g_assert_false(has(config, "Virtualization.Rosetta"));
+	g_assert_true(get_bool(config, "Display[0].DynamicResolution"));
+	g_assert_false(get_bool(config, "Drive[0].ReadOnly"));
+	g_assert_true(get_bool(config, "Drive[1].ReadOnly"));
+	g_assert_false(get_bool(config, "Drive[0].Nvme"));
+	/* What UTM keeps elsewhere now is a hint, as long as nobody saves. */
+	g_assert_false(has(config, "Drive[0].Bookmark"));
+	g_assert_cmpint(utm_config_to_json(config, "Drive[1].Bookmark", &json, NULL), ==, 0);
+	g_assert_cmpstr(json, ==, "{\n  \"$data\": \"Ym9va21hcms=\"\n}");
+	g_assert_true(get_bool(config, "SharedDirectory[0].ReadOnly"));
+	g_assert_false(has(config, "System.GenericPlatform"));
+	g_assert_cmpint(utm_config_insert(config, "SharedDirectory", 0, "{}", NULL), ==, UTM_ERROR_CONFIG_INVALID_VALUE);
+	g_assert_cmpint(utm_config_to_plist(config, &written, &size, NULL), ==, 0);
+	static const char *const gone[] = { "Bookmark", "SharedDirectory", "<key>Trackpad", "BridgeInterface",
+	                                    "GenericPlatform" };
+	for (gsize i = 0; i < G_N_ELEMENTS(gone); i++)
+		g_assert_null(strstr(written, gone[i]));
+}
+
+static void test_apple_modes(void)
+{
+	static const char *const cases[][4] = {
+		{ "apple-macos.plist", "System.Boot.OperatingSystem", "Linux", "<key>MacPlatform</key>" },
+		{ "apple-macos.plist", "System.Boot.OperatingSystem", "None", "<key>MacPlatform</key>" },
+		{ "apple-macos.plist", "Network[1].Mode", "Shared", "<key>BridgeInterface</key>" },
+		{ "apple-macos.plist", "Serial[0].Mode", "Ptty", "<key>Terminal</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>GenericPlatform</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>LinuxKernelPath</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>LinuxCommandLine</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>LinuxInitialRamdiskPath</key>" },
+		{ "apple-linux.plist", "System.Boot.OperatingSystem", "macOS", "<key>EfiVariableStoragePath</key>" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(UtmConfig) config = load_sample(cases[i][0]);
+		g_autofree char *before = NULL;
+		g_autofree char *after = NULL;
+		size_t size;
+		g_test_message("%s: %s", cases[i][1], cases[i][3]);
+		g_assert_cmpint(utm_config_to_plist(config, &before, &size, NULL), ==, 0);
+		g_assert_nonnull(strstr(before, cases[i][3]));
+		g_assert_cmpint(utm_config_set_string(config, cases[i][1], cases[i][2], NULL), ==, 0);
+		g_assert_cmpint(utm_config_to_plist(config, &after, &size, NULL), ==, 0);
+		g_assert_null(strstr(after, cases[i][3]));
+	}
+}
+
+static void test_apple_edits(void)
+{
+	g_autoptr(UtmConfig) config = load_sample("apple-linux.plist");
+	g_autofree char *mac = NULL;
+	g_assert_cmpint(utm_config_set_int(config, "System.MemorySize", 1024, NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "Virtualization.Keyboard", "Mac", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "Virtualization.Keyboard", "true", NULL), ==,
+	                UTM_ERROR_CONFIG_INVALID_VALUE);
+	g_assert_cmpint(utm_config_set_text(config, "Display", "[{}]", NULL), ==, 0);
+	g_assert_cmpint(get_int(config, "Display[0].WidthPixels"), ==, 1920);
+	g_assert_cmpint(utm_config_insert(config, "Network", -1, "{}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_get_string(config, "Network[0].MacAddress", &mac, NULL), ==, 0);
+	g_autofree char *lower = g_ascii_strdown(mac, -1);
+	g_assert_cmpstr(mac, ==, lower);
+	g_assert_cmpuint(strlen(mac), ==, 17);
+	/* Bytes, which nobody can make up. */
+	g_assert_cmpint(utm_config_set_text(config, "System.GenericPlatform.machineIdentifier", "{'$data':'YWJj'}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "System.GenericPlatform.machineIdentifier", "'abc'", NULL), ==,
+	                UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(utm_config_remove(config, "System.GenericPlatform.machineIdentifier", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "System.MacPlatform", "{}", NULL), ==, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(utm_config_get_int(config, "QEMU.TSO", &(int64_t){ 0 }, NULL), ==, UTM_ERROR_KEY_PATH);
+	g_assert_cmpint(utm_config_set_string(config, "Backend", "QEMU", NULL), ==, UTM_ERROR_CONFIG_INVALID_VALUE);
 }
 
 /* --- editing --- */
@@ -885,10 +1191,14 @@ static void test_hostile_values(void)
 		"<dict><key/><true/></dict>",
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
-		g_autofree char *text = g_strdup_printf("<plist version=\"1.0\">%s</plist>", wrong[i]);
+		/* Without these two anything that parses could be a machine of UTM 1. */
+		const char *head = g_str_has_prefix(wrong[i], "<dict>") ? "<dict><key>Backend</key><string>QEMU</string><key>"
+		                                                          "ConfigurationVersion</key><integer>4</integer>" : "";
+		g_autofree char *text =
+			g_strdup_printf("<plist version=\"1.0\">%s%s</plist>", head, wrong[i] + (*head ? strlen("<dict>") : 0));
 		g_autoptr(UtmError) error = NULL;
 		int result = load_text(text, &error);
-		if (result != UTM_ERROR_CONFIG_MALFORMED && result != UTM_ERROR_CONFIG_TOO_OLD)
+		if (result != UTM_ERROR_CONFIG_MALFORMED)
 			g_error("%s: %d", wrong[i], result);
 		g_assert_nonnull(error);
 	}
@@ -1047,7 +1357,10 @@ static void test_files(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add_func("/config/full-sample-is-byte-identical", test_full_sample_is_byte_identical);
+	g_test_add_func("/config/full-samples-are-byte-identical", test_full_samples_are_byte_identical);
+	g_test_add_func("/config/samples-have-every-key", test_samples_have_every_key);
+	g_test_add_func("/config/samples-are-stable", test_samples_are_stable);
+	g_test_add_func("/config/from-json", test_from_json);
 	g_test_add_func("/config/binary", test_binary);
 	g_test_add_func("/config/corpus", test_corpus);
 	g_test_add_func("/config/early-file", test_early_file);
@@ -1060,6 +1373,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/uuid", test_uuid);
 	g_test_add_func("/config/port-forward-spellings", test_port_forward_spellings);
 	g_test_add_func("/config/decision", test_decision);
+	g_test_add_func("/config/keyboard-and-pointer", test_keyboard_and_pointer);
+	g_test_add_func("/config/early-apple-file", test_early_apple_file);
+	g_test_add_func("/config/apple-modes", test_apple_modes);
+	g_test_add_func("/config/apple-edits", test_apple_edits);
 	g_test_add_func("/config/set-and-get", test_set_and_get);
 	g_test_add_func("/config/edits-that-are-refused", test_edits_that_are_refused);
 	g_test_add_func("/config/texts-are-told-the-form", test_texts_are_told_the_form);

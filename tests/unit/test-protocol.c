@@ -11,9 +11,9 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmValue, utm_value_free)
 
-#define ROUNDS 12
+#define ROUNDS 6
 
-static const UtmSchema *const schemas[] = { &utm__qmp_schema };
+static const UtmSchema *const schemas[] = { &utm__qmp_schema, &utm__qga_schema };
 
 typedef void (*CheckFunc)(const UtmSchema *schema, guint type);
 
@@ -207,10 +207,23 @@ static void for_each_member(CheckMemberFunc check)
 	g_assert_cmpuint(member_count, >, 500);
 }
 
+/* What left a union for its branches may be missing in the one and be required in the other. */
+static bool is_in_branch(const UtmSchema *schema, const UtmSchemaType *row, const char *name)
+{
+	for (guint i = 0; i < row->branch_count; i++) {
+		const UtmSchemaType *branch = &schema->types[schema->branches[row->first_branch + i].type];
+		if (utm__schema_find_member(schema, branch, name, strlen(name)))
+			return true;
+	}
+	return false;
+}
+
 static void check_missing(const UtmSchema *schema, guint type, const UtmSchemaMember *member, const char *name)
 {
 	g_autofree char *text = with_member(schema, type, name, NULL);
 	member_count++;
+	if (is_in_branch(schema, &schema->types[type], name))
+		return;
 	if (member->flags & UTM_SCHEMA_OPTIONAL)
 		utm__schema_free(schema, decode(schema, type, text));
 	else
@@ -239,36 +252,33 @@ static const struct {
 };
 
 /* The kinds that a member consists of, alternates resolved. */
-static guint kinds_of(const UtmSchema *schema, const UtmSchemaMember *member, bool as_element)
+static guint kinds_of(const UtmSchema *schema, const UtmSchemaMember *member)
 {
-	if ((member->flags & UTM_SCHEMA_ARRAY) && !as_element)
+	if (member->flags & UTM_SCHEMA_ARRAY)
 		return 1 << UTM_SCHEMA_WRAPPER;
 	if (member->kind != UTM_SCHEMA_STRUCT || schema->types[member->type].kind != UTM_SCHEMA_ALTERNATE)
 		return 1u << member->kind;
 	guint kinds = 0;
 	const UtmSchemaType *row = &schema->types[member->type];
 	for (guint i = 0; i < row->count; i++)
-		kinds |= kinds_of(schema, utm__schema_member(schema, row, i), false);
+		kinds |= kinds_of(schema, utm__schema_member(schema, row, i));
 	return kinds;
 }
 
 static void check_kinds(const UtmSchema *schema, guint type, const UtmSchemaMember *member, const char *name)
 {
-	g_autofree char *element = g_strconcat(name, "[1]", NULL);
-	bool list = member->flags & UTM_SCHEMA_ARRAY;
-	for (gsize i = 0; member->kind != UTM_SCHEMA_ANY && i < G_N_ELEMENTS(some_values); i++) {
-		const char *raw = some_values[i].text;
-		g_autofree char *in_list = g_strdup_printf("[null,%s]", raw);
-		g_autofree char *text = with_member(schema, type, name, raw);
-		g_autofree char *list_text = with_member(schema, type, name, in_list);
-		if (!(some_values[i].kinds & kinds_of(schema, member, false)))
-			assert_refused(schema, type, text, name);
-		/* Its first element is wrong already, unless lists may be of nothing, which they may not. */
-		g_autofree char *first = g_strconcat(name, "[0]", NULL);
-		if (list)
-			assert_refused(schema, type, list_text, first);
-		member_count++;
+	for (gsize i = 0; member->kind != UTM_SCHEMA_ANY && i < G_N_ELEMENTS(some_values); i++, member_count++) {
+		if (some_values[i].kinds & kinds_of(schema, member))
+			continue;
+		g_autofree char *text = with_member(schema, type, name, some_values[i].text);
+		assert_refused(schema, type, text, name);
 	}
+	/* Lists may not be of nothing. */
+	if (!(member->flags & UTM_SCHEMA_ARRAY) || member->kind == UTM_SCHEMA_ANY)
+		return;
+	g_autofree char *text = with_member(schema, type, name, "[null]");
+	g_autofree char *path = g_strconcat(name, "[0]", NULL);
+	assert_refused(schema, type, text, path);
 }
 
 static void test_kinds(void)

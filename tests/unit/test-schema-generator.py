@@ -107,6 +107,22 @@ class Mistakes(unittest.TestCase):
         self.refuse_member("'*M': { 'type': 'int', 'write-if': { 'member': 'A', 'in': ['x'] } }", "Allowed")
         self.refuse_member("'*M': { 'type': 'int', 'write-if': { 'member': 'Str', 'in': ['x'] } }", "not strings")
 
+    def test_facts_of_reading(self):
+        self.refuse_member("'M': { 'type': 'int', 'read-if': { 'absent': 'B' } }", "always counts")
+        self.refuse_member("'M': { 'type': 'int', 'forget': true }", "always counts")
+        self.refuse_member("'*M': { 'type': 'int', 'read-if': false }", "must be an object")
+        self.refuse_member("'*M': { 'type': 'int', 'write-if': true }", "must be an object")
+        self.refuse_member("'M': { 'type': 'int', 'from-bool': { 'true': '1', 'false': '0' } }", "for an enum")
+        self.refuse_member("'M': { 'type': 'E', 'from-bool': { 'true': 'One' } }", "'from-bool' is")
+        self.refuse_member("'M': { 'type': 'E', 'from-bool': { 'true': 'One', 'false': 'Three' } }", "Allowed")
+        self.refuse_member("'M': { 'type': 'E', 'from-bool': { 'true': 'One', 'false': 'Two', 'or': 'One' } }",
+                           "a condition is")
+        self.refuse_member("'*M': { 'type': 'int', 'write-if': { 'absent': 'A.B' } }", "no section")
+        self.refuse_member("'*M': { 'type': 'data', 'default': 'x' }", "scalar")
+        section = "{ 'struct': 'T', 'data': { 'C': 'E' } }\n{ 'struct': 'S', 'data': { 'A': 'T',\n "
+        self.refuse(PREFIX + ENUM + section + "'*M': { 'type': 'int', 'write-if': { 'absent': 'A.D' } } } }", 5, "T does not")
+        build(PREFIX + ENUM + section + "'*M': { 'type': 'int', 'write-if': { 'member': 'A.C', 'in': ['One'] } } } }")
+
     def test_recursion(self):
         loop = "{ 'struct': 'S', 'data': { 'A': 'T' } }\n{ 'struct': 'T', 'data': { 'A': 'S' } }"
         self.refuse(PREFIX + loop, 2, "itself")
@@ -159,7 +175,9 @@ class Meaning(unittest.TestCase):
         compiler, flags = os.environ.get("CC", "cc"), os.environ.get("UTM_TEST_CFLAGS")
         if flags is None:
             self.skipTest("UTM_TEST_CFLAGS is not set")
-        schema = member("{ 'type': 'any' }", ", '*N': { 'type': 'number' }, '*L': ['bool'], 'struct': 'str', "
+        schema = member("{ 'type': 'any' }", ", 'D': 'data', '*K': { 'type': 'E', 'from-bool': { 'true': 'One', "
+                        "'false': 'Two', 'or': 'Two', 'if': { 'present': 'B' } } }, '*R': { 'type': 'bool', "
+                        "'forget': true, 'read-if': { 'bool': 'K' }, 'write-if': false }, '*N': { 'type': 'number' }, '*L': ['bool'], 'struct': 'str', "
                         "'*X': { 'type': 'int', 'default': '-9223372036854775808', 'max': '9223372036854775807' }")
         with tempfile.TemporaryDirectory() as directory:
             made = {"t-types.h": c_backend.header(schema, "t"), "t-tables.c": c_backend.tables(schema, "t")}

@@ -86,6 +86,15 @@ static void random_field(const UtmSchemaMember *member, void *field)
 		*(void **)field = utm__schema_new(SCHEMA, member->type);
 		random_object_fill(*(void **)field);
 		break;
+	case UTM_SCHEMA_ANY: { /* bytes */
+		UtmValue *data = utm__value_new_object();
+		data->kind = UTM_TOKEN_DATA;
+		data->as.text.bytes = random_text();
+		data->as.text.length = strlen(data->as.text.bytes);
+		utm__value_free(*(UtmValue **)field);
+		*(UtmValue **)field = data;
+		break;
+	}
 	default:
 		if (member->flags & UTM_SCHEMA_UUID)
 			break; /* the fresh one of a new object is random enough */
@@ -130,13 +139,19 @@ static void random_object_fill(void *object)
 	}
 }
 
-/* An icon of its own must have a name; so much a reader insists on. */
-static UtmConfigQemu *random_config(void)
+static UtmConfigInformation *information_of(void *config)
 {
-	UtmConfigQemu *config = utm__config_qemu_new();
+	bool qemu = utm__schema_type_of(config) == UTM_CONFIG_SCHEMA_QEMU;
+	return qemu ? ((UtmConfigQemu *)config)->information : ((UtmConfigApple *)config)->information;
+}
+
+/* Of one back end and the other in turn. An icon of its own must have a name; so much a reader insists on. */
+static void *random_config(int round)
+{
+	void *config = utm__schema_new(SCHEMA, round % 2 ? UTM_CONFIG_SCHEMA_APPLE : UTM_CONFIG_SCHEMA_QEMU);
 	random_object_fill(config);
-	if (!config->information->icon)
-		config->information->icon_custom = false;
+	if (!information_of(config)->icon)
+		information_of(config)->icon_custom = false;
 	return config;
 }
 
@@ -145,26 +160,26 @@ static UtmConfigQemu *random_config(void)
 static void test_copy_equals(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		UtmConfigQemu *config = random_config();
-		UtmConfigQemu *copy = utm__schema_copy(SCHEMA, config);
+		void *config = random_config(i);
+		void *copy = utm__schema_copy(SCHEMA, config);
 		g_assert_true(utm__schema_equal(SCHEMA, config, copy));
-		copy->system->memory_size ^= 1;
+		information_of(copy)->icon_custom ^= 1;
 		g_assert_false(utm__schema_equal(SCHEMA, config, copy));
-		utm__config_qemu_free(copy);
-		utm__config_qemu_free(config);
+		utm__schema_free(SCHEMA, copy);
+		utm__schema_free(SCHEMA, config);
 	}
 }
 
 static void test_json_round_trip(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		UtmConfigQemu *config = random_config();
+		void *config = random_config(i);
 		void *again = NULL;
 		g_autofree char *text = NULL;
 		g_autofree char *second = NULL;
 		g_autoptr(UtmError) error = NULL;
 		g_assert_cmpint(utm__json_encode(SCHEMA, config, 0, i % 2, &text, NULL), ==, 0);
-		if (utm__json_decode(SCHEMA, UTM_CONFIG_SCHEMA_QEMU, text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &again,
+		if (utm__json_decode(SCHEMA, utm__schema_type_of(config), text, strlen(text), UTM_SCHEMA_KEEP_UNKNOWN, &again,
 		                     &error) < 0)
 			g_error("%s: %s in %s", utm_error_get_key_path(error), utm_error_get_message(error), text);
 		g_assert_cmpint(utm__json_encode(SCHEMA, again, 0, i % 2, &second, NULL), ==, 0);
@@ -175,13 +190,13 @@ static void test_json_round_trip(void)
 	}
 }
 
-static UtmConfigQemu *decode_plist(const void *data, gsize size)
+static void *decode_plist(guint type, const void *data, gsize size)
 {
 	g_autoptr(UtmPlist) plist = NULL;
 	g_autoptr(UtmError) error = NULL;
 	void *object = NULL;
 	if (utm__plist_parse(data, size, &plist, &error) < 0 ||
-	    utm__plist_decode(plist, SCHEMA, UTM_CONFIG_SCHEMA_QEMU, UTM_SCHEMA_KEEP_UNKNOWN, &object, &error) < 0)
+	    utm__plist_decode(plist, SCHEMA, type, UTM_SCHEMA_KEEP_UNKNOWN, &object, &error) < 0)
 		g_error("%s: %s in %.*s", utm_error_get_key_path(error), utm_error_get_message(error), (int)size, (char *)data);
 	return object;
 }
@@ -190,28 +205,28 @@ static UtmConfigQemu *decode_plist(const void *data, gsize size)
 static void test_plist_round_trip(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		UtmConfigQemu *config = random_config();
+		void *config = random_config(i);
 		g_autofree char *first = NULL;
 		g_autofree char *second = NULL;
 		gsize first_size, second_size;
 		g_assert_cmpint(utm__plist_encode(SCHEMA, config, &first, &first_size, NULL), ==, 0);
-		UtmConfigQemu *read = decode_plist(first, first_size);
+		void *read = decode_plist(utm__schema_type_of(config), first, first_size);
 		g_assert_cmpint(utm__plist_encode(SCHEMA, read, &second, &second_size, NULL), ==, 0);
 		g_assert_cmpstr(first, ==, second);
-		UtmConfigQemu *again = decode_plist(second, second_size);
+		void *again = decode_plist(utm__schema_type_of(config), second, second_size);
 		g_assert_true(utm__schema_equal(SCHEMA, read, again));
-		g_assert_true(utm__value_equal(config->header.extras, read->header.extras));
-		g_assert_cmpstr(config->information->name, ==, read->information->name);
-		utm__config_qemu_free(again);
-		utm__config_qemu_free(read);
-		utm__config_qemu_free(config);
+		g_assert_true(utm__value_equal(((UtmSchemaHeader *)config)->extras, ((UtmSchemaHeader *)read)->extras));
+		g_assert_cmpstr(information_of(config)->name, ==, information_of(read)->name);
+		utm__schema_free(SCHEMA, again);
+		utm__schema_free(SCHEMA, read);
+		utm__schema_free(SCHEMA, config);
 	}
 }
 
 static void test_xml_equals_binary(void)
 {
 	for (int i = 0; i < ROUNDS / 3; i++) {
-		UtmConfigQemu *config = random_config();
+		void *config = random_config(i);
 		g_autofree char *xml = NULL;
 		gsize size;
 		g_assert_cmpint(utm__plist_encode(SCHEMA, config, &xml, &size, NULL), ==, 0);
@@ -220,12 +235,12 @@ static void test_xml_equals_binary(void)
 		uint32_t binary_size = 0;
 		plist_from_xml(xml, (uint32_t)size, &root);
 		plist_to_bin(root, &binary, &binary_size);
-		UtmConfigQemu *from_xml = decode_plist(xml, size);
-		UtmConfigQemu *from_binary = decode_plist(binary, binary_size);
+		void *from_xml = decode_plist(utm__schema_type_of(config), xml, size);
+		void *from_binary = decode_plist(utm__schema_type_of(config), binary, binary_size);
 		g_assert_true(utm__schema_equal(SCHEMA, from_xml, from_binary));
-		utm__config_qemu_free(from_xml);
-		utm__config_qemu_free(from_binary);
-		utm__config_qemu_free(config);
+		utm__schema_free(SCHEMA, from_xml);
+		utm__schema_free(SCHEMA, from_binary);
+		utm__schema_free(SCHEMA, config);
 		free(binary);
 		plist_free(root);
 	}

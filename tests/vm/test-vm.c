@@ -344,6 +344,32 @@ static void test_qmp_of_the_machine(void)
 	close_fixture(f);
 }
 
+/* The library's own commands are in the recording, too; a program that replays it says only its own. */
+static void test_recording_of_the_machine(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	g_autofree char *path = g_build_filename(f->runtime, "session.jsonl", NULL), *again = NULL;
+	UtmQmp *qmp = utm_qmp_ref(utm_vm_get_qmp(f->vm)), *replay = NULL;
+	g_assert_cmpint(utm_qmp_record(qmp, path, NULL), ==, 0);
+	g_assert_cmpint(utm_vm_pause(f->vm, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_execute(qmp, "query-name", NULL, NULL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_KILL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_record_stop(qmp, NULL), ==, 0);
+	utm_qmp_unref(qmp);
+
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	options.flags = UTM_QMP_CONNECT_REPLAY_UNORDERED;
+	g_assert_cmpint(utm_qmp_connect_replay(f->context, path, &options, &replay, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_execute(replay, "stop", NULL, NULL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_execute(replay, "query-name", NULL, NULL, &again, NULL), ==, 0);
+	g_assert_cmpstr(again, ==, "{\"name\":\"Test\"}");
+	utm_qmp_unref(replay);
+	g_unlink(path);
+	close_fixture(f);
+}
+
 static void assert_next_event(UtmQmpSubscription *subscription, const char *name)
 {
 	const UtmQmpEvent *event = NULL;
@@ -954,6 +980,7 @@ int main(int argc, char **argv)
 		g_test_add_func("/vm/escalate", test_escalate);
 		g_test_add_func("/vm/start-paused", test_start_paused);
 		g_test_add_func("/vm/qmp", test_qmp_of_the_machine);
+		g_test_add_func("/vm/recording", test_recording_of_the_machine);
 		g_test_add_func("/vm/qmp-events", test_events_of_the_machine);
 		g_test_add_func("/vm/serial-flood", test_serial_flood_loses_nothing);
 		g_test_add_func("/vm/serial-handler-taken-away", test_serial_handler_taken_away);
