@@ -48,7 +48,7 @@ static inline void utm__bundle_held_cleanup(UtmBundle **bundle)
 		utm__bundle_let_go(*bundle);
 }
 /* Lets go at the end of the scope; NULL: nothing. */
-#define utm_autoheld __attribute__((cleanup(utm__bundle_held_cleanup))) UtmBundle *
+#define utm_autoheld __attribute__((cleanup(utm__bundle_held_cleanup), unused)) UtmBundle *
 /* Locks a directory. 0, BUNDLE_LOCKED, or IO with the errno when the file system cannot; the path is for the message. */
 int utm__lock_directory(int fd, const char *path, UtmError **error);
 /* Removes what killed processes left behind under temporary names. Only for who has the lock. */

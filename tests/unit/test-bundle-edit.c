@@ -175,7 +175,7 @@ static void test_lock_of_another_process(Fixture *f, gconstpointer data)
 		_exit(1);
 	}
 	g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
-	g_autofree char *holder = g_strdup_printf("process %d (test-bundle-edi", (int)child);
+	g_autofree char *holder = g_strdup_printf("process %d (", (int)child);
 	g_assert_cmpint(utm_bundle_save_config(bundle, f->config, &error), ==, UTM_ERROR_BUNDLE_LOCKED);
 	if (g_file_test("/proc/locks", G_FILE_TEST_EXISTS))
 		g_assert_nonnull(strstr(utm_error_get_message(error), holder));
@@ -910,6 +910,66 @@ static void test_old_layout_oddities(Fixture *f, gconstpointer data)
 	g_assert_true(has(f->root, "Images"));
 }
 
+/* A package that UTM 2 wrote: its name is that of the directory, and both of its directories at once are refused. */
+static void test_legacy(Fixture *f, gconstpointer data)
+{
+	g_autofree char *sample = g_test_build_filename(G_TEST_DIST, "data", "config", "legacy-qemu-2.plist", NULL);
+	g_autofree char *images = g_build_filename(f->root, "Images", NULL);
+	g_autofree char *text = NULL;
+	int fd = -1;
+	g_assert_true(g_file_get_contents(sample, &text, NULL, NULL));
+	put_file(f->root, "config.plist", text);
+	put_file(f->root, "own.png", PNG);
+	g_assert_cmpint(g_mkdir(images, 0700), ==, 0);
+	put_qcow2(images, "disk.qcow2", NULL);
+	put_file(images, "efi_vars.fd", "variables");
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
+	g_assert_cmpstr(utm_config_get_name(config), ==, "M");
+	g_assert_cmpint(utm_config_get_format(config, NULL), ==, UTM_CONFIG_FORMAT_LEGACY_QEMU);
+	g_assert_cmpint(utm__bundle_begin_run(bundle, &fd, NULL), ==, UTM_ERROR_INVALID_STATE);
+	g_assert_cmpint(utm_bundle_save_config(bundle, config, NULL), ==, UTM_ERROR_BUNDLE_MIGRATION);
+	g_assert_true(has(images, "efi_vars.fd") && has(f->data, "disk.qcow2") && has(f->root, "own.png"));
+	g_autofree char *data_disk = g_build_filename(f->data, "disk.qcow2", NULL);
+	g_assert_cmpint(g_unlink(data_disk), ==, 0);
+	/* An empty Data is in nobody's way. The same copy may be saved again. */
+	assert_ok(utm_bundle_save_config(bundle, config, &problem));
+	assert_ok(utm_bundle_save_config(bundle, config, &problem));
+	g_assert_true(has(f->data, "efi_vars.fd") && has(f->data, "disk.qcow2") && has(f->data, "own.png"));
+	g_assert_cmpuint(count_entries(f->root), ==, 2);
+	g_assert_cmpint(utm_config_get_format(utm_bundle_get_config(bundle), NULL), ==, UTM_CONFIG_FORMAT_CURRENT);
+	g_autoptr(UtmBundle) again = open_bundle(f);
+	g_assert_true(utm_config_equal(utm_bundle_get_config(again), config));
+	assert_ok(utm__bundle_begin_run(again, &fd, &problem));
+	close(fd);
+	utm__bundle_end_run(again);
+}
+
+/* What a machine of the other back end refers to is not pruned, and its copy keeps what identifies its hardware. */
+static void test_apple(Fixture *f, gconstpointer data)
+{
+	static const char *const kept[] = { "disk.img", "vmstate", "AuxiliaryStorage", "efi_vars.fd" };
+	g_autofree char *sample = g_test_build_filename(G_TEST_DIST, "data", "config", "apple-linux.plist", NULL);
+	g_autofree char *path = g_build_filename(f->place, "C.utm", NULL);
+	g_autofree char *text = NULL;
+	g_assert_true(g_file_get_contents(sample, &text, NULL, NULL));
+	put_file(f->root, "config.plist", text);
+	for (gsize i = 0; i < G_N_ELEMENTS(kept); i++)
+		put_file(f->data, kept[i], "x");
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_autoptr(UtmBundle) copy = NULL;
+	assert_ok(utm_bundle_prune(bundle, NULL, NULL, &problem));
+	for (gsize i = 0; i < G_N_ELEMENTS(kept); i++)
+		g_assert_true(has(f->data, kept[i]));
+	assert_ok(utm_bundle_clone(bundle, path, NULL, &copy, &problem));
+	g_assert_cmpstr(utm_config_get_uuid(utm_bundle_get_config(copy)), !=, utm_config_get_uuid(utm_bundle_get_config(bundle)));
+	g_autofree char *mac = NULL;
+	g_autofree char *copy_mac = NULL;
+	(void)utm_config_get_string(utm_bundle_get_config(bundle), "Network[0].MacAddress", &mac, NULL);
+	(void)utm_config_get_string(utm_bundle_get_config(copy), "Network[0].MacAddress", &copy_mac, NULL);
+	g_assert_cmpstr(mac, ==, copy_mac);
+}
+
 /* --- lists --- */
 
 static void test_list_directory(Fixture *f, gconstpointer data)
@@ -973,12 +1033,12 @@ static gpointer swap(gpointer user_data)
 {
 	Swapper *swapper = user_data;
 	g_autofree char *data = g_build_filename(swapper->place, "M.utm", "Data", NULL);
-	g_autofree char *aside = g_build_filename(swapper->place, "M.utm", "Aside", NULL);
 	g_autofree char *link = g_build_filename(swapper->place, "M.utm", "Link", NULL);
 	g_assert_cmpint(symlink("../outside", link), ==, 0);
 	while (!g_atomic_int_get(&swapper->stop)) {
 		renameat2(AT_FDCWD, data, AT_FDCWD, link, RENAME_EXCHANGE);
 		renameat2(AT_FDCWD, data, AT_FDCWD, link, RENAME_EXCHANGE);
+		g_usleep(5); /* valgrind lets the other thread run only then */
 	}
 	return NULL;
 }
@@ -994,7 +1054,7 @@ static void test_swapped(Fixture *f, gconstpointer data)
 	put_file(outside, "precious.img", "not yours");
 	put_file(f->place, "source.img", "content");
 	GThread *thread = g_thread_new("swap", swap, &swapper);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 100; i++) {
 		char *name = NULL;
 		int imported = utm_bundle_import(bundle, source, NULL, &name, NULL);
 		g_assert_true(imported == 0 || imported == UTM_ERROR_BUNDLE_PATH_ESCAPE || imported == UTM_ERROR_NOT_FOUND ||
@@ -1088,6 +1148,8 @@ int main(int argc, char **argv)
 	TEST("pictures", test_pictures);
 	TEST("old-layout/moves", test_old_layout);
 	TEST("old-layout/oddities", test_old_layout_oddities);
+	TEST("old-layout/legacy", test_legacy);
+	TEST("apple", test_apple);
 	TEST("list-directory", test_list_directory);
 	TEST("swapped", test_swapped);
 	TEST("misuse", test_misuse);
