@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* The engine gives up on a slow server after half of this. */
-#define STOP_DEADLINE_MS 3000
+#define STOP_DEADLINE_MS 1000
 /* What one turn of the I/O thread takes from one engine, so that a flood does not starve the others. */
 #define MESSAGES_PER_TURN 64
 /* Input that an engine has not taken; a healthy one never has more than a few. */
