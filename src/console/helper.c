@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 /* The engine gives up on a slow server after half of this. */
-#define STOP_DEADLINE_MS 1000
+/* One that was told to stop may have to finish joining first, or its server crashes; one that went wrong is just waited for. */
+#define STOP_DEADLINE_MS 3000
+#define LOST_DEADLINE_MS 1000
 /* What one turn of the I/O thread takes from one engine, so that a flood does not starve the others. */
 #define MESSAGES_PER_TURN 64
 /* Input that an engine has not taken; a healthy one never has more than a few. */
@@ -167,10 +169,10 @@ static void stop_deadline(void *data)
 	utm__process_kill(helper->process, SIGKILL);
 }
 
-static void give_grace(UtmHelper *helper)
+static void give_grace(UtmHelper *helper, gint64 deadline_ms)
 {
 	utm__io_remove(helper->context, &helper->stop_timer);
-	helper->stop_timer = utm__io_add_timeout(helper->context, STOP_DEADLINE_MS, stop_deadline, helper);
+	helper->stop_timer = utm__io_add_timeout(helper->context, deadline_ms, stop_deadline, helper);
 }
 
 void utm__helper_stop(UtmHelper *helper)
@@ -179,7 +181,7 @@ void utm__helper_stop(UtmHelper *helper)
 		return;
 	helper->stopping = true;
 	hang_up(helper);
-	give_grace(helper);
+	give_grace(helper, STOP_DEADLINE_MS);
 }
 
 gint64 utm__helper_get_pid(UtmHelper *helper)
@@ -270,7 +272,7 @@ static bool on_readable(int fd, GIOCondition condition, void *data)
 	/* Either hung up meanwhile, or the engine closed its end. Then it is ending, and if not it shall. */
 	if (helper->socket >= 0) {
 		utm__io_remove(helper->context, &helper->read_source);
-		give_grace(helper);
+		give_grace(helper, LOST_DEADLINE_MS);
 	}
 	return false;
 }

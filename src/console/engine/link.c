@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* So long may the server take to let us go. */
-#define CLOSE_DEADLINE_MS 900
+#define CLOSE_DEADLINE_MS 2800
 
 typedef struct Outgoing {
 	UtmMessage message;

@@ -20,7 +20,7 @@
 #define SETTLE_MS 1000
 /* How often channels are looked at that join, and how long an end waits for them. */
 #define JOIN_POLL_MS 2
-#define JOIN_DEADLINE_MS 700
+#define JOIN_DEADLINE_MS 2500
 
 /* A channel on its way in. */
 typedef struct Joining {
