@@ -55,7 +55,7 @@ static inline void session_close(Session *session)
 
 /* Dispatches until the condition holds; for this long at most. */
 #define wait_for(condition)                                                                                          \
-	for (gint64 wait_end = g_get_monotonic_time() + PATIENCE_MS * 1000; !(condition);) {                         \
+	for (gint64 wait_end = g_get_monotonic_time() + PATIENCE_MS * 1000; !*&(const bool){ (condition) };) {                         \
 		utm_context_wait(context, 100);                                                                      \
 		if (g_get_monotonic_time() > wait_end)                                                               \
 			g_error("%s:%d: waited in vain for %s", __FILE__, __LINE__, #condition);                     \

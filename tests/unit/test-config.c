@@ -755,7 +755,6 @@ static void test_keyboard_and_pointer(void)
 static void test_early_apple_file(void)
 {
 	g_autoptr(UtmConfig) config = load_sample("apple-early.plist");
-	g_autoptr(UtmError) error = NULL;
 	g_autofree char *written = NULL;
 	g_autofree char *json = NULL;
 	size_t size;

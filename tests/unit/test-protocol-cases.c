@@ -689,8 +689,8 @@ static char *brackets(int count, const char *before, const char *after)
 
 static void test_depth_of_anything(void)
 {
-	static const char *const places[] = { "{\"path\":\"/\",\"property\":\"p\",\"value\":", "{\"path\":\"/\",\"property\":\"p\","
-	                                      "\"value\":0,\"extra\":", "{\"path\":" };
+	static const char *const places[] = { "{\"path\":\"/\",\"property\":\"p\",\"value\":", ("{\"path\":\"/\",\"property\":\"p\","
+	                                       "\"value\":0,\"extra\":"), "{\"path\":" };
 	g_autofree char *deep = brackets(1023, places[0], "}");
 	UtmQmpQomSetArgs *args = NULL;
 	g_assert_cmpint(utm_struct_from_json(UTM_QMP_TYPE_QOM_SET_ARGS, deep, &args, NULL), ==, 0);
