@@ -18,15 +18,8 @@
 
 /* A server that has neither displays nor inputs to offer is waited for so long. */
 #define SETTLE_MS 1000
-/* How often channels are looked at that join, and how long an end waits for them. */
-#define JOIN_POLL_MS 2
+/* How long an end waits for channels that join. */
 #define JOIN_DEADLINE_MS 2500
-
-/* A channel on its way in. */
-typedef struct Joining {
-	SpiceChannel *channel;
-	bool open;
-} Joining;
 
 struct Engine {
 	const EngineHost *host;
@@ -35,8 +28,7 @@ struct Engine {
 	SpiceChannel *inputs; /* of the session */
 	int path_fd;          /* see address_of() */
 	bool greeted;         /* the main channel is open */
-	GArray *joining;
-	guint join_timer;
+	GPtrArray *joining;   /* channels on their way in */
 	guint settle_timer;
 	bool connected; /* that was said */
 	bool over;      /* failed or ended was said */
@@ -83,61 +75,43 @@ static void settle(void *data)
  * announced together, some turns of the loop after the main channel opened.
  *
  * And it must not be left before. SPICE servers (seen with 0.15.1) crash, and with them QEMU and its guest, when a
- * client goes away while its display channel joins. To the client the channel is open before that is over; it is over
- * for certain when the server has sent something through it.
+ * client goes away before they have read the first message of its display channel. To the client the channel is open
+ * long before that, and even gets a message; only a surface comes after it for certain.
  */
 
 static void disconnect(void *data);
 
-static void all_joined(Engine *engine)
+static void joined(Engine *engine, SpiceChannel *channel)
 {
-	loop_remove(&engine->join_timer);
+	if (!g_ptr_array_remove_fast(engine->joining, channel) || engine->joining->len > 0)
+		return;
 	if (engine->closing)
 		disconnect(engine);
 	else
 		settle(engine);
 }
 
-static void joined(Engine *engine, guint index)
-{
-	g_array_remove_index_fast(engine->joining, index);
-	if (engine->joining->len == 0)
-		all_joined(engine);
-}
-
-static void look_at_joining(void *data)
-{
-	Engine *engine = data;
-	engine->join_timer = loop_add_timeout(JOIN_POLL_MS, look_at_joining, engine);
-	for (guint i = engine->joining->len; i-- > 0;) {
-		const Joining *joining = &g_array_index(engine->joining, Joining, i);
-		gulong heard = 0;
-		g_object_get(joining->channel, "total-read-bytes", &heard, NULL);
-		if (joining->open && heard > 0)
-			joined(engine, i);
-	}
-}
-
 static void joining_event(SpiceChannel *channel, SpiceChannelEvent event, Engine *engine)
 {
-	for (guint i = engine->joining->len; i-- > 0;) {
-		Joining *joining = &g_array_index(engine->joining, Joining, i);
-		if (joining->channel == channel && event == SPICE_CHANNEL_OPENED)
-			joining->open = true;
-		else if (joining->channel == channel && event != SPICE_CHANNEL_SWITCHING)
-			joined(engine, i);
-	}
+	bool done = event == SPICE_CHANNEL_OPENED ? !SPICE_IS_DISPLAY_CHANNEL(channel) : event != SPICE_CHANNEL_SWITCHING;
+	if (done)
+		joined(engine, channel);
+}
+
+static void joining_shows(SpiceChannel *channel, int format, int width, int height, int stride, int shmid,
+                          gpointer pixels, Engine *engine)
+{
+	joined(engine, channel);
 }
 
 static void join(Engine *engine, SpiceChannel *channel)
 {
 	if (engine->closing)
 		return;
-	Joining joining = { .channel = channel };
-	g_array_append_val(engine->joining, joining);
+	g_ptr_array_add(engine->joining, channel);
 	g_signal_connect(channel, "channel-event", G_CALLBACK(joining_event), engine);
-	if (!engine->join_timer)
-		engine->join_timer = loop_add_timeout(JOIN_POLL_MS, look_at_joining, engine);
+	if (SPICE_IS_DISPLAY_CHANNEL(channel))
+		g_signal_connect(channel, "display-primary-create", G_CALLBACK(joining_shows), engine);
 	spice_channel_connect(channel);
 }
 
@@ -284,7 +258,7 @@ static Engine *session_create(const EngineHost *host)
 	engine->host = host;
 	engine->path_fd = -1;
 	engine->input = input_new();
-	engine->joining = g_array_new(FALSE, FALSE, sizeof(Joining));
+	engine->joining = g_ptr_array_new();
 	engine->session = spice_session_new();
 	g_object_set(engine->session, "enable-audio", FALSE, "enable-usbredir", FALSE, "enable-smartcard", FALSE, NULL);
 	g_signal_connect(engine->session, "channel-new", G_CALLBACK(channel_new), engine);
@@ -384,10 +358,9 @@ static void session_close(Engine *engine)
 static void session_destroy(Engine *engine)
 {
 	loop_remove(&engine->settle_timer);
-	loop_remove(&engine->join_timer);
 	loop_remove(&engine->close_timer);
 	g_clear_object(&engine->session);
-	g_array_unref(engine->joining);
+	g_ptr_array_unref(engine->joining);
 	input_free(engine->input);
 	if (engine->path_fd >= 0)
 		close(engine->path_fd);
