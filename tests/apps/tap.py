@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pathlib
+import signal
 import struct
 import subprocess
 import sys
@@ -20,6 +21,10 @@ class Skip(Exception):
 def run_all(tests):
     """Runs functions as test cases. The first line of a docstring is the name."""
     failed = 0
+    # Whoever runs this in the background may ignore them, and programs inherit that.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     print(f"1..{len(tests)}", flush=True)
     for number, test in enumerate(tests, 1):
         name = test.__doc__.splitlines()[0]
