@@ -20,8 +20,6 @@
 #define DEFAULT_TIMEOUT_MS 15000
 /* Events about displays, input and pointer that the application has not taken; a guest can cause any number. */
 #define EVENTS_MAX 256
-/* Longer than an engine is given to wind up. */
-#define CLOSE_WAIT_S 2
 
 /* ---------------------------------------------------------------- names */
 
@@ -385,7 +383,7 @@ static void wait_for_engines(UtmConsole *console)
 {
 	struct timespec deadline;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += CLOSE_WAIT_S;
+	deadline.tv_sec += UTM_ENGINE_WAIT_MS / 1000;
 	pthread_mutex_lock(&console->lock);
 	while (console->winding_up && pthread_cond_timedwait(&console->changed, &console->lock, &deadline) == 0)
 		;

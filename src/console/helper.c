@@ -12,9 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The engine gives up on a slow server after half of this. */
-/* One that was told to stop may have to finish joining first, or its server crashes; one that went wrong is just waited for. */
-#define STOP_DEADLINE_MS 3000
+/* An engine that went wrong is just waited for. */
 #define LOST_DEADLINE_MS 1000
 /* What one turn of the I/O thread takes from one engine, so that a flood does not starve the others. */
 #define MESSAGES_PER_TURN 64
@@ -181,7 +179,7 @@ void utm__helper_stop(UtmHelper *helper)
 		return;
 	helper->stopping = true;
 	hang_up(helper);
-	give_grace(helper, STOP_DEADLINE_MS);
+	give_grace(helper, UTM_ENGINE_KILL_MS);
 }
 
 gint64 utm__helper_get_pid(UtmHelper *helper)

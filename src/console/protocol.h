@@ -23,6 +23,15 @@
 #define UTM_PROTOCOL_TEXT_MAX 256
 #define UTM_PROTOCOL_PATH_MAX 4096
 
+/*
+ * An engine that is closed may have to finish joining first, or its server crashes. Each of these leaves room for the one
+ * before: joining is waited for, the engine exits whatever the server does, it is killed, and who closed waits no more.
+ */
+#define UTM_ENGINE_JOIN_MS 2500
+#define UTM_ENGINE_EXIT_MS 2800
+#define UTM_ENGINE_KILL_MS 3000
+#define UTM_ENGINE_WAIT_MS 4000
+
 typedef enum UtmMessageKind {
 	/* both ways */
 	UTM_MESSAGE_HELLO = 1,

@@ -10,9 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* So long may the server take to let us go. */
-#define CLOSE_DEADLINE_MS 2800
-
 typedef struct Outgoing {
 	UtmMessage message;
 	int fd;
@@ -49,7 +46,7 @@ static void begin_close(Link *link)
 		return;
 	link->closing = true;
 	loop_remove(&link->read_source);
-	loop_add_timeout(CLOSE_DEADLINE_MS, (LoopFunc)loop_quit, NULL);
+	loop_add_timeout(UTM_ENGINE_EXIT_MS, (LoopFunc)loop_quit, NULL);
 	link->kind->close(link->engine);
 }
 

@@ -18,8 +18,6 @@
 
 /* A server that has neither displays nor inputs to offer is waited for so long. */
 #define SETTLE_MS 1000
-/* How long an end waits for channels that join. */
-#define JOIN_DEADLINE_MS 2500
 
 struct Engine {
 	const EngineHost *host;
@@ -352,7 +350,7 @@ static void session_close(Engine *engine)
 	if (engine->joining->len == 0)
 		disconnect(engine);
 	else
-		engine->close_timer = loop_add_timeout(JOIN_DEADLINE_MS, disconnect, engine);
+		engine->close_timer = loop_add_timeout(UTM_ENGINE_JOIN_MS, disconnect, engine);
 }
 
 static void session_destroy(Engine *engine)
