@@ -13,6 +13,18 @@ static inline gint64 utm__now_us(void)
 	return g_get_monotonic_time();
 }
 
+/* The point in time so many milliseconds after `now_us`; -1: never, which is G_MAXINT64. */
+static inline gint64 utm__deadline_after(gint64 now_us, gint64 timeout_ms)
+{
+	return timeout_ms < 0 ? G_MAXINT64 : now_us + MIN(timeout_ms, G_MAXINT) * 1000;
+}
+
+/* How many milliseconds are left; -1: any number. Rounded up: messages tell the limit, which was given in whole ones. */
+static inline gint64 utm__remaining_ms(gint64 deadline_us)
+{
+	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
+}
+
 /* Closes `*fd` once and remembers that it did. */
 void utm__close_fd(int *fd);
 static inline void utm__autoclose_cleanup(int *fd)

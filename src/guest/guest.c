@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <utm/guest.h>
 
-#define CONNECT_TIMEOUT_MS 10000
 
 struct UtmGuest {
 	UtmQmp qmp;
@@ -84,18 +83,9 @@ static void start(void *data)
 static int check_connect(UtmContext *context, const UtmGuestConnectOptions *options, UtmGuestConnectOptions *ret,
                          UtmGuest **ret_guest, UtmError **error)
 {
-	if (!context || !ret_guest)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no context, or nowhere to put the connection");
 	int failed = utm__sized_copy(ret, sizeof *ret, sizeof *ret, options, "UtmGuestConnectOptions", error);
-	if (failed)
-		return failed;
-	if (ret->timeout_ms < -1)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
-	if (ret->flags & ~(uint32_t)UTM_GUEST_CONNECT_NO_WAIT)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist", ret->flags);
-	if (ret->timeout_ms == 0)
-		ret->timeout_ms = CONNECT_TIMEOUT_MS;
-	return utm__context_check_blocking(context, error);
+	return failed ? failed : utm__qmp_check_connect(context, ret_guest, ret->flags, UTM_GUEST_CONNECT_NO_WAIT,
+	                                                &ret->timeout_ms, error);
 }
 
 /* The guest behind a socket, once its agent has answered unless that is not to be waited for. */
@@ -126,11 +116,11 @@ int utm_guest_connect_path(UtmContext *context, const char *path, const UtmGuest
 		return failed;
 	if (!path)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no path");
-	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
+	gint64 deadline_us = utm__deadline_after(utm__now_us(), checked.timeout_ms);
 	UtmError *failure = NULL;
 	int fd = utm__qmp_connect_socket(path, utm__qmp_agent.peer, deadline_us, checked.cancel, &failure);
 	if (checked.timeout_ms > 0) /* 0 would be the default */
-		checked.timeout_ms = MAX((deadline_us - utm__now_us()) / 1000, 1);
+		checked.timeout_ms = MAX(utm__remaining_ms(deadline_us), 1);
 	failed = fd < 0 ? fd : begin(context, fd, &checked, ret_guest, &failure);
 	return failed ? utm__fail_take(error, utm__error_at_file(failure, path)) : 0;
 }
@@ -143,11 +133,9 @@ int utm_guest_connect_fd(UtmContext *context, int fd, const UtmGuestConnectOptio
 	int failed = check_connect(context, options, &checked, ret_guest, error);
 	if (failed)
 		return failed;
-	if (!utm__qmp_is_stream_socket(fd))
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	owned = -1;
-	return begin(context, fd, &checked, ret_guest, error);
+	fd = utm__qmp_adopt_fd(fd, error);
+	return fd < 0 ? fd : begin(context, fd, &checked, ret_guest, error);
 }
 
 UtmGuest *utm_guest_ref(UtmGuest *guest)

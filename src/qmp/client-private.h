@@ -36,6 +36,9 @@ struct UtmQmpClient {
 	void *tag;
 	char *greeting;
 	guint32 version;
+	char *path;        /* to connect to again; NULL: nowhere */
+	guint negotiation; /* the ticket of qmp_capabilities */
+	gint64 deaf_us;    /* a monitor that has not negotiated by then does not read at all */
 	bool oob_wanted; /* ... and, from the negotiation on, asked for */
 	bool hung_up;    /* the connection ended on the other side */
 	bool more;       /* there may be whole messages in the buffer: look without waiting for the socket */
@@ -72,6 +75,5 @@ void utm__qmp_client_resume(UtmQmpClient *client);
 /* I/O thread: answers what cannot be sent any more, some time soon. */
 void utm__qmp_client_sweep_later(UtmQmpClient *client);
 
-gint64 utm__qmp_deadline(gint64 timeout_ms);
 /* Notes when the command was given, and returns its deadline. The clock is read once per command. */
 gint64 utm__qmp_command_begin(UtmQmpCommand *command);

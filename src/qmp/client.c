@@ -17,6 +17,8 @@
 /* Messages handled in one turn, so that a flood on one connection leaves time for the others. */
 #define MESSAGES_PER_TURN 256
 #define NEGOTIATION "qmp_capabilities"
+/* How long a monitor that greeted may take to answer that, before it is connected to again. */
+#define DEAF_MS 2500
 
 /* ---------------------------------------------------------------- life */
 
@@ -38,6 +40,7 @@ void utm__qmp_client_unref(UtmQmpClient *client)
 	utm_error_unref(client->end_error);
 	pthread_mutex_destroy(&client->lock);
 	g_free(client->greeting);
+	g_free(client->path);
 	g_free(client);
 }
 
@@ -49,6 +52,11 @@ const char *utm__qmp_client_get_greeting(UtmQmpClient *client)
 guint32 utm__qmp_client_get_qemu_version(UtmQmpClient *client)
 {
 	return client->version;
+}
+
+void utm__qmp_client_set_path(UtmQmpClient *client, const char *path)
+{
+	client->path = g_strdup(path);
 }
 
 void utm__qmp_client_want_oob(UtmQmpClient *client)
@@ -193,20 +201,10 @@ static int take_slot(UtmQmpClient *client, UtmQmpCommand *command)
 	return -1;
 }
 
-static gint64 deadline_from(gint64 now_us, gint64 timeout_ms)
-{
-	return timeout_ms < 0 ? G_MAXINT64 : now_us + MIN(timeout_ms, G_MAXINT) * 1000;
-}
-
-gint64 utm__qmp_deadline(gint64 timeout_ms)
-{
-	return deadline_from(utm__now_us(), timeout_ms);
-}
-
 gint64 utm__qmp_command_begin(UtmQmpCommand *command)
 {
 	command->given_us = utm__now_us();
-	return deadline_from(command->given_us, command->timeout_ms);
+	return utm__deadline_after(command->given_us, command->timeout_ms);
 }
 
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data)
@@ -282,7 +280,10 @@ static void handle_greeting(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 	}
 	client->version = utm__qmp_greeting_get_version(envelope->body, envelope->body_length);
 	client->oob_wanted &= utm__qmp_greeting_offers(envelope->body, envelope->body_length, "oob");
+	g_free(client->greeting); /* of a connection before */
 	client->greeting = g_strdup(utm__qmp_envelope_close_body(envelope));
+	client->deaf_us = client->path ? utm__deadline_after(utm__now_us(), DEAF_MS) : G_MAXINT64;
+	client->next_deadline_us = MIN(client->next_deadline_us, client->deaf_us);
 	pthread_mutex_lock(&client->lock);
 	client->state = UTM_QMP_CLIENT_NEGOTIATION;
 	pthread_mutex_unlock(&client->lock);
@@ -291,7 +292,7 @@ static void handle_greeting(UtmQmpClient *client, UtmQmpEnvelope *envelope)
 		                  .timeout_ms = -1,
 		                  .urgent = true,
 		                  .fd = -1 };
-	utm__qmp_client_submit(client, &command, on_negotiated, NULL);
+	client->negotiation = utm__qmp_client_submit(client, &command, on_negotiated, NULL);
 }
 
 /* What came cannot be: a monitor is left, an agent's stream is passed over. */
@@ -517,13 +518,45 @@ static bool expire_negotiation(UtmQmpClient *client, gint64 now_us)
 	return true;
 }
 
+/*
+ * QEMU (seen with 7.2) sometimes greets a client that comes while it starts, and then never reads from that connection;
+ * from the next it does. One that is only busy takes no harm. The new connection comes first: should it fail, there is
+ * still the other.
+ */
+static void connect_again(UtmQmpClient *client)
+{
+	g_autoptr(UtmError) error = NULL;
+	client->deaf_us = utm__deadline_after(utm__now_us(), DEAF_MS);
+	int fd = utm__unix_connect(client->path, &error);
+	utm__log(client->context, UTM_LOG_INFO, "QMP: the monitor greets and does not read; %s",
+	         fd >= 0 ? "connected again" : utm_error_get_message(error));
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&client->lock);
+	int id = utm__qmp_slots_find_ticket(&client->slots, client->negotiation);
+	utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
+	utm__qmp_transport_replace(client->transport, fd);
+	client->state = UTM_QMP_CLIENT_GREETING;
+	pthread_mutex_unlock(&client->lock);
+}
+
+/* Until there is a session. */
+static gint64 negotiation_deadline(UtmQmpClient *client, gint64 now_us)
+{
+	if (client->state == UTM_QMP_CLIENT_NEGOTIATION && now_us >= client->deaf_us)
+		connect_again(client);
+	if (client->state == UTM_QMP_CLIENT_NEGOTIATION)
+		return MIN(client->ready_deadline_us, client->deaf_us);
+	return client->state == UTM_QMP_CLIENT_GREETING ? client->ready_deadline_us : G_MAXINT64;
+}
+
 /* Answers the commands whose time is up, and finds the next deadline. */
 static void expire(UtmQmpClient *client)
 {
 	gint64 now_us = utm__now_us();
 	if (now_us < client->next_deadline_us || expire_negotiation(client, now_us))
 		return;
-	client->next_deadline_us = client->state < UTM_QMP_CLIENT_READY ? client->ready_deadline_us : G_MAXINT64;
+	client->next_deadline_us = negotiation_deadline(client, now_us);
 	pthread_mutex_lock(&client->lock);
 	UtmQmpSlot oldest = utm__qmp_slots_get_oldest(&client->slots);
 	pthread_mutex_unlock(&client->lock);
@@ -611,7 +644,7 @@ UtmQmpClient *utm__qmp_client_new(UtmContext *context, int fd_taken, gint64 time
 	UtmQmpClient *client = client_new(context, fd_taken, &utm__qmp_monitor, funcs, data);
 	client->echoes = true;
 	client->ready_timeout_ms = timeout_ms;
-	client->ready_deadline_us = client->next_deadline_us = utm__qmp_deadline(timeout_ms);
+	client->ready_deadline_us = client->next_deadline_us = utm__deadline_after(utm__now_us(), timeout_ms);
 	attach(client);
 	return client;
 }

@@ -41,6 +41,8 @@ UtmQmpClient *utm__qmp_client_new_agent(UtmContext *context, int fd_taken, const
 /* Answers everything pending with QMP_DISCONNECTED, closes, calls no func again and frees. NULL is fine. */
 void utm__qmp_client_free(UtmQmpClient *client);
 
+/* Before the greeting: where to connect again, should the monitor greet and then read nothing; NULL: nowhere. */
+void utm__qmp_client_set_path(UtmQmpClient *client, const char *path);
 /* Before the greeting: out-of-band execution is asked for where it is offered. */
 void utm__qmp_client_want_oob(UtmQmpClient *client);
 /* Once ready: whether it was granted, and whether descriptors can be passed. */

@@ -14,7 +14,8 @@
 
 typedef struct Connecting {
 	int fd;
-	gint64 timeout_ms;
+	char *path; /* to connect to again, or NULL */
+	gint64 deadline_us;
 	uint32_t flags;
 } Connecting;
 
@@ -56,7 +57,9 @@ static void start_connecting(UtmRequest *request)
 	int fd = input->fd;
 	input->fd = -1;
 	qmp->connecting = request;
-	UtmQmpClient *client = utm__qmp_client_new(qmp->object.context, fd, input->timeout_ms, &client_funcs, qmp);
+	gint64 timeout_ms = utm__remaining_ms(input->deadline_us);
+	UtmQmpClient *client = utm__qmp_client_new(qmp->object.context, fd, timeout_ms, &client_funcs, qmp);
+	utm__qmp_client_set_path(client, input->path);
 	if (input->flags & UTM_QMP_CONNECT_OOB)
 		utm__qmp_client_want_oob(client);
 	if (qmp->recorder)
@@ -78,22 +81,17 @@ static void free_connecting(gpointer data)
 {
 	Connecting *input = data;
 	utm__close_fd(&input->fd);
+	g_free(input->path);
 	g_free(input);
 }
 
-/* Rounded up: messages tell the limit, and it was given in whole milliseconds. */
-static gint64 remaining_ms(gint64 deadline_us)
-{
-	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
-}
-
 /* Greeting and negotiation of a new handle, which is taken. The limit of the options counts from the deadline. */
-static int negotiate_as(UtmQmp *qmp, int fd_taken, const UtmQmpConnectOptions *options, gint64 deadline_us,
-                        UtmQmp **ret_qmp, UtmError **error)
+static int negotiate_as(UtmQmp *qmp, int fd_taken, const char *path, const UtmQmpConnectOptions *options,
+                        gint64 deadline_us, UtmQmp **ret_qmp, UtmError **error)
 {
 	UtmRequest *request = utm__request_new(&qmp->object, "connecting to the monitor", -1, options->cancel);
 	Connecting *input = g_new(Connecting, 1);
-	*input = (Connecting){ .fd = fd_taken, .timeout_ms = remaining_ms(deadline_us), .flags = options->flags };
+	*input = (Connecting){ .fd = fd_taken, .path = g_strdup(path), .deadline_us = deadline_us, .flags = options->flags };
 	utm__request_set_input(request, input, free_connecting);
 	utm__request_set_abort(request, abort_connecting);
 	int failed = utm__request_run(request, start_connecting, error);
@@ -105,9 +103,12 @@ static int negotiate_as(UtmQmp *qmp, int fd_taken, const UtmQmpConnectOptions *o
 	return failed;
 }
 
-/* A socket that is connected, with options that were checked. `replay_taken` is the other end, or NULL. */
-static int negotiate(UtmContext *context, int fd_taken, UtmQmpReplay *replay_taken, const UtmQmpConnectOptions *options,
-                     gint64 deadline_us, UtmQmp **ret_qmp, UtmError **error)
+/*
+ * A socket that is connected, with options that were checked. `path` is where it can be connected to again, `replay_taken`
+ * the other end; each may be NULL.
+ */
+static int negotiate(UtmContext *context, int fd_taken, const char *path, UtmQmpReplay *replay_taken,
+                     const UtmQmpConnectOptions *options, gint64 deadline_us, UtmQmp **ret_qmp, UtmError **error)
 {
 	UtmError *failure = NULL;
 	UtmQmpRecorder *recorder =
@@ -120,24 +121,32 @@ static int negotiate(UtmContext *context, int fd_taken, UtmQmpReplay *replay_tak
 	UtmQmp *qmp = utm__qmp_new(context, true);
 	qmp->recorder = recorder;
 	qmp->replay = replay_taken;
-	return negotiate_as(qmp, fd_taken, options, deadline_us, ret_qmp, error);
+	return negotiate_as(qmp, fd_taken, path, options, deadline_us, ret_qmp, error);
 }
 
-static int check_connect(UtmContext *context, const UtmQmpConnectOptions *options, guint32 flags,
-                         UtmQmpConnectOptions *ret, UtmQmp **ret_qmp, UtmError **error)
+int utm__qmp_check_connect(UtmContext *context, const void *ret_handle, guint32 flags, guint32 known_flags,
+                           gint64 *timeout_ms, UtmError **error)
 {
-	if (!context || !ret_qmp)
+	if (!context || !ret_handle)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no context, or nowhere to put the connection");
-	int failed = utm__sized_copy(ret, sizeof *ret, sizeof *ret, options, "UtmQmpConnectOptions", error);
+	int failed = utm__check_timeout(*timeout_ms, "timeout_ms", error);
 	if (failed)
 		return failed;
-	if (ret->timeout_ms < -1)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
-	if (ret->flags & ~flags)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist here", ret->flags);
-	if (ret->timeout_ms == 0)
-		ret->timeout_ms = CONNECT_TIMEOUT_MS;
+	if (flags & ~known_flags)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "connect flags 0x%x do not exist here", flags);
+	if (*timeout_ms == 0)
+		*timeout_ms = CONNECT_TIMEOUT_MS;
 	return utm__context_check_blocking(context, error);
+}
+
+static int check_connect(UtmContext *context, const UtmQmpConnectOptions *options, guint32 known_flags,
+                         UtmQmpConnectOptions *ret, gint64 *ret_deadline_us, UtmQmp **ret_qmp, UtmError **error)
+{
+	int failed = utm__sized_copy(ret, sizeof *ret, sizeof *ret, options, "UtmQmpConnectOptions", error);
+	if (!failed)
+		failed = utm__qmp_check_connect(context, ret_qmp, ret->flags, known_flags, &ret->timeout_ms, error);
+	*ret_deadline_us = utm__deadline_after(utm__now_us(), ret->timeout_ms);
+	return failed;
 }
 
 /* A server that has not yet accepted those before us answers EAGAIN: try again for as long as there is time. */
@@ -163,15 +172,15 @@ int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConn
                          UtmError **error)
 {
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
+	gint64 deadline_us;
+	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!path)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no path");
-	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
 	UtmError *failure = NULL;
 	int fd = utm__qmp_connect_socket(path, utm__qmp_monitor.peer, deadline_us, checked.cancel, &failure);
-	failed = fd < 0 ? fd : negotiate(context, fd, NULL, &checked, deadline_us, ret_qmp, &failure);
+	failed = fd < 0 ? fd : negotiate(context, fd, path, NULL, &checked, deadline_us, ret_qmp, &failure);
 	return failed ? utm__fail_take(error, utm__error_at_file(failure, path)) : 0;
 }
 
@@ -179,21 +188,27 @@ int utm_qmp_connect_tcp(UtmContext *context, const char *host, uint16_t port, co
                         UtmQmp **ret_qmp, UtmError **error)
 {
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
+	gint64 deadline_us;
+	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!host || !*host || port == 0)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "no host, or port 0");
-	gint64 deadline_us = utm__qmp_deadline(checked.timeout_ms);
 	int fd = utm__tcp_connect(host, port, deadline_us, checked.cancel, error);
-	return fd < 0 ? fd : negotiate(context, fd, NULL, &checked, deadline_us, ret_qmp, error);
+	return fd < 0 ? fd : negotiate(context, fd, NULL, NULL, &checked, deadline_us, ret_qmp, error);
 }
 
-bool utm__qmp_is_stream_socket(int fd)
+int utm__qmp_adopt_fd(int fd_taken, UtmError **error)
 {
 	int type = 0;
 	socklen_t size = sizeof type;
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+	if (getsockopt(fd_taken, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM) {
+		int failed = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd_taken);
+		utm__close_fd(&fd_taken);
+		return failed;
+	}
+	fcntl(fd_taken, F_SETFD, FD_CLOEXEC);
+	return fd_taken;
 }
 
 int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
@@ -201,14 +216,13 @@ int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *
 {
 	utm_autofd owned = fd;
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, ret_qmp, error);
+	gint64 deadline_us;
+	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
-	if (!utm__qmp_is_stream_socket(fd))
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "descriptor %d is no stream socket", fd);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	owned = -1;
-	return negotiate(context, fd, NULL, &checked, utm__qmp_deadline(checked.timeout_ms), ret_qmp, error);
+	fd = utm__qmp_adopt_fd(fd, error);
+	return fd < 0 ? fd : negotiate(context, fd, NULL, NULL, &checked, deadline_us, ret_qmp, error);
 }
 
 int utm_qmp_connect_replay(UtmContext *context, const char *path, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
@@ -216,7 +230,8 @@ int utm_qmp_connect_replay(UtmContext *context, const char *path, const UtmQmpCo
 {
 	const guint32 flags = UTM_QMP_CONNECT_OOB | UTM_QMP_CONNECT_REPLAY_UNORDERED | UTM_QMP_CONNECT_REPLAY_PACED;
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
-	int failed = check_connect(context, options, flags, &checked, ret_qmp, error);
+	gint64 deadline_us;
+	int failed = check_connect(context, options, flags, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!path)
@@ -226,5 +241,5 @@ int utm_qmp_connect_replay(UtmContext *context, const char *path, const UtmQmpCo
 	UtmQmpReplay *replay = utm__qmp_replay_new(context, path, checked.flags, &fd, &failure);
 	if (!replay)
 		return utm__fail_take(error, failure);
-	return negotiate(context, fd, replay, &checked, utm__qmp_deadline(checked.timeout_ms), ret_qmp, error);
+	return negotiate(context, fd, NULL, replay, &checked, deadline_us, ret_qmp, error);
 }

@@ -92,8 +92,9 @@ static int compact_arguments(const char *text, char **ret, UtmError **error)
 
 static int check_options(UtmQmp *qmp, const UtmQmpCallOptions *options, UtmError **error)
 {
-	if (options->timeout_ms < -1)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
+	int failed = utm__check_timeout(options->timeout_ms, "timeout_ms", error);
+	if (failed)
+		return failed;
 	if (options->flags & ~(uint32_t)(UTM_QMP_CALL_OOB | UTM_QMP_CALL_FORCE))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "call flags 0x%x do not exist", options->flags);
 	if (options->flags & UTM_QMP_CALL_OOB && options->fd)
@@ -275,7 +276,7 @@ static void hold_call(UtmQmp *qmp, Call *call)
 {
 	gint64 timeout_ms = call->call.command.timeout_ms;
 	call->is_held = true;
-	call->call.deadline_us = utm__qmp_deadline(timeout_ms);
+	call->call.deadline_us = utm__deadline_after(utm__now_us(), timeout_ms);
 	if (timeout_ms >= 0)
 		call->timer = utm__io_add_timeout(qmp->object.context, timeout_ms, on_held_deadline, call);
 	g_queue_push_tail_link(&qmp->held, &call->link);

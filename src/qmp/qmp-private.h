@@ -59,7 +59,11 @@ void utm__qmp_end(UtmQmp *qmp, const UtmError *error);
 /* A socket connected to the path, within the time; or a negative code. Blocks. */
 int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_us, UtmCancel *cancel,
                             UtmError **error);
-bool utm__qmp_is_stream_socket(int fd);
+/* A caller's descriptor, taken in any case: the same, or a negative code when it is no stream socket. */
+int utm__qmp_adopt_fd(int fd_taken, UtmError **error);
+/* What is asked of every connect function's arguments. A limit of 0 becomes the default. */
+int utm__qmp_check_connect(UtmContext *context, const void *ret_handle, guint32 flags, guint32 known_flags,
+                           gint64 *timeout_ms, UtmError **error);
 
 /* Submits a command whose answer `deliver` hands to fn. */
 int utm__qmp_submit(UtmQmp *qmp, const char *command, const char *arguments, const UtmQmpCallOptions *options,

@@ -304,10 +304,13 @@ static const char *read_monitor(Loader *loader, const Line *line)
 	UtmQmpKind kind = envelope.kind;
 	UtmQmpSlice greeting = { envelope.body, envelope.body_length };
 	utm__qmp_envelope_clear(&envelope);
-	if ((kind == UTM_QMP_KIND_GREETING) != (loader->phase == PHASE_GREETING))
-		return kind == UTM_QMP_KIND_GREETING ? "a second greeting" : "a recording begins with the monitor's greeting";
+	if (kind != UTM_QMP_KIND_GREETING && loader->phase == PHASE_GREETING)
+		return "a recording begins with the monitor's greeting";
 	switch (kind) {
 	case UTM_QMP_KIND_GREETING:
+		/* A monitor that did not read was connected to again. */
+		if (loader->phase != PHASE_GREETING && loader->phase != PHASE_NEGOTIATED)
+			return "a second greeting";
 		loader->recording->greeting = greeting;
 		loader->phase = PHASE_GREETED;
 		return NULL;

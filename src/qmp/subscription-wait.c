@@ -48,11 +48,6 @@ static void abort_sleep(UtmRequest *request, int code)
 
 /* ---------------------------------------------------------------- the waiting thread */
 
-static gint64 remaining_ms(gint64 deadline_us)
-{
-	return deadline_us == G_MAXINT64 ? -1 : (MAX(deadline_us - utm__now_us(), 0) + 999) / 1000;
-}
-
 static int fail_timeout(const Wait *wait, UtmError **error)
 {
 	return utm__fail(error, UTM_ERROR_TIMEOUT, "the event did not come within %" G_GINT64_FORMAT " ms",
@@ -64,7 +59,7 @@ static int sleep_until_filled(const Wait *wait, UtmError **error)
 {
 	g_autoptr(UtmError) failure = NULL;
 	g_autoptr(UtmRequest) request = utm__request_new(&wait->subscription->object, "waiting for an event",
-	                                                 remaining_ms(wait->deadline_us), wait->options.cancel);
+	                                                 utm__remaining_ms(wait->deadline_us), wait->options.cancel);
 	utm__request_set_abort(request, abort_sleep);
 	int failed = utm__request_run(request, start_sleep, &failure);
 	if (failed == UTM_ERROR_TIMEOUT)
@@ -144,13 +139,14 @@ static int check(Wait *wait, const UtmQmpWaitOptions *options, UtmError **error)
 	                             "UtmQmpWaitOptions", error);
 	if (failed)
 		return failed;
-	if (wait->options.timeout_ms < -1)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "timeout_ms is less than -1");
+	failed = utm__check_timeout(wait->options.timeout_ms, "timeout_ms", error);
+	if (failed)
+		return failed;
 	if (!wait->subscription->collects)
 		return utm__fail(error, UTM_ERROR_INVALID_STATE, "the events of this subscription go to its function");
 	if (wait->options.timeout_ms == 0)
 		wait->options.timeout_ms = WAIT_TIMEOUT_MS;
-	wait->deadline_us = utm__qmp_deadline(wait->options.timeout_ms);
+	wait->deadline_us = utm__deadline_after(utm__now_us(), wait->options.timeout_ms);
 	return utm__context_check_blocking(wait->subscription->object.context, error);
 }
 

@@ -79,27 +79,44 @@ static bool is_unix_socket(int fd)
 	return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
 }
 
-UtmQmpTransport *utm__qmp_transport_new(int fd_taken, const UtmQmpDialect *dialect)
+static void take_socket(UtmQmpTransport *transport, int fd_taken)
 {
-	UtmQmpTransport *transport = g_new0(UtmQmpTransport, 1);
 	transport->fd = fd_taken;
-	transport->dialect = dialect;
-	reset_framer(transport);
 	transport->passes_fds = is_unix_socket(fd_taken);
-	transport->fd_out = -1;
-	transport->queue = g_byte_array_new();
-	transport->listening = true;
 	transport->watched = EPOLLIN;
 	/* Each read and write says whether it may block. */
 	fcntl(fd_taken, F_SETFL, fcntl(fd_taken, F_GETFL) & ~O_NONBLOCK);
 	setsockopt(fd_taken, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0 }, sizeof(struct timeval));
-	transport->watch = epoll_create1(EPOLL_CLOEXEC);
+	transport->read_limit_ms = 0;
 	struct epoll_event event = { .events = EPOLLIN };
-	if (transport->watch >= 0 && epoll_ctl(transport->watch, EPOLL_CTL_ADD, fd_taken, &event) == 0)
-		return transport;
-	utm__fail_errno(&transport->ended, errno, NULL, "cannot watch the socket");
-	utm__close_fd(&transport->watch);
+	if (transport->watch < 0 || epoll_ctl(transport->watch, EPOLL_CTL_ADD, fd_taken, &event) < 0)
+		utm__fail_errno(&transport->ended, errno, NULL, "cannot watch the socket");
+}
+
+UtmQmpTransport *utm__qmp_transport_new(int fd_taken, const UtmQmpDialect *dialect)
+{
+	UtmQmpTransport *transport = g_new0(UtmQmpTransport, 1);
+	transport->dialect = dialect;
+	reset_framer(transport);
+	transport->fd_out = -1;
+	transport->queue = g_byte_array_new();
+	transport->listening = true;
+	transport->watch = epoll_create1(EPOLL_CLOEXEC);
+	take_socket(transport, fd_taken);
+	if (transport->ended)
+		utm__close_fd(&transport->watch);
 	return transport;
+}
+
+void utm__qmp_transport_replace(UtmQmpTransport *transport, int fd_taken)
+{
+	utm__close_fd(&transport->fd); /* and so out of the watch */
+	utm__qmp_transport_drop_queue(transport);
+	reset_framer(transport);
+	transport->scan = transport->end = 0;
+	transport->emptied = transport->full = transport->broken = false;
+	g_clear_pointer(&transport->ended, utm_error_unref);
+	take_socket(transport, fd_taken);
 }
 
 void utm__qmp_transport_free(UtmQmpTransport *transport)

@@ -20,6 +20,8 @@ typedef struct UtmQmpTransport UtmQmpTransport;
 /* Takes the connected socket. Never fails: what goes wrong shows as the end of the input. */
 UtmQmpTransport *utm__qmp_transport_new(int fd_taken, const UtmQmpDialect *dialect);
 void utm__qmp_transport_free(UtmQmpTransport *transport);
+/* Goes on with another socket, also taken: nothing of the former is left. For the holder of both sides. */
+void utm__qmp_transport_replace(UtmQmpTransport *transport, int fd_taken);
 /* Both directions at once; who waits for the socket wakes up. The descriptor itself stays until free. */
 void utm__qmp_transport_shutdown(UtmQmpTransport *transport);
 

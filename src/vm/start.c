@@ -310,6 +310,7 @@ static int connect_qmp(UtmVmRun *run, const char *qmp_path, UtmError **error)
 		return fd;
 	/* Our own deadline is the start's; the client needs none besides. */
 	run->client = utm__qmp_client_new(vm->object.context, fd, -1, &qmp_funcs, run);
+	utm__qmp_client_set_path(run->client, qmp_path);
 	pthread_mutex_lock(&vm->lock);
 	vm->qemu_pid = utm__process_get_pid(run->qemu);
 	pthread_mutex_unlock(&vm->lock);

@@ -31,21 +31,26 @@ static void *run_script(void *data)
 	return NULL;
 }
 
+FakeQmp *fake_qmp_start_on(int fd_taken, FakeQmpScript script, void *data)
+{
+	FakeQmp *fake = g_new0(FakeQmp, 1);
+	fake->fd = fd_taken;
+	fake->passed_fd = -1;
+	fake->script = script;
+	fake->data = data;
+	fake->input = g_string_new(NULL);
+	if (pthread_create(&fake->thread, NULL, run_script, fake) != 0)
+		g_error("no thread for the fake monitor");
+	return fake;
+}
+
 FakeQmp *fake_qmp_start(FakeQmpScript script, void *data, int *ret_fd)
 {
 	int fds[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		g_error("socketpair: %s", g_strerror(errno));
-	FakeQmp *fake = g_new0(FakeQmp, 1);
-	fake->fd = fds[0];
-	fake->passed_fd = -1;
-	fake->script = script;
-	fake->data = data;
-	fake->input = g_string_new(NULL);
 	*ret_fd = fds[1];
-	if (pthread_create(&fake->thread, NULL, run_script, fake) != 0)
-		g_error("no thread for the fake monitor");
-	return fake;
+	return fake_qmp_start_on(fds[0], script, data);
 }
 
 void fake_qmp_finish(FakeQmp *fake)

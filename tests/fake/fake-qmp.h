@@ -23,6 +23,8 @@ typedef void (*FakeQmpScript)(FakeQmp *fake, void *data);
 
 /* Starts the script; the client's end of the connection is in *ret_fd. */
 FakeQmp *fake_qmp_start(FakeQmpScript script, void *data, int *ret_fd);
+/* The same at a socket that is connected already, which it takes. */
+FakeQmp *fake_qmp_start_on(int fd_taken, FakeQmpScript script, void *data);
 /* Waits for the end of the script. */
 void fake_qmp_finish(FakeQmp *fake);
 

@@ -70,17 +70,13 @@ static inline UtmQmp *connect_with(const char *path, uint32_t flags)
 	UtmQmp *qmp = NULL;
 	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
 	options.flags = flags;
-	options.timeout_ms = 3000;
-	/*
-	 * The socket's file is there a little before QEMU listens. And once in some hundred starts QEMU 7.2 itself greets who
-	 * comes that early, and then never reads what it is sent (seen with a bare socket, too): a second connection is read.
-	 */
+	/* The socket's file is there a little before QEMU listens. */
 	for (int i = 0; i < PATIENCE_MS; i++) {
 		g_autoptr(UtmError) error = NULL;
 		int result = utm_qmp_connect_path(context, path, &options, &qmp, &error);
 		if (result == 0)
 			break;
-		if (result != UTM_ERROR_NOT_FOUND && result != UTM_ERROR_IO && result != UTM_ERROR_TIMEOUT)
+		if (result != UTM_ERROR_NOT_FOUND && result != UTM_ERROR_IO)
 			g_error("%s", utm_error_get_message(error));
 		g_usleep(1000);
 	}

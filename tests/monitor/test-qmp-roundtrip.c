@@ -128,15 +128,12 @@ static UtmQmp *connect_monitor(Machine *machine)
 {
 	g_autofree char *path = g_build_filename(machine->dir, "qmp", NULL);
 	UtmQmp *qmp = NULL;
-	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
-	options.timeout_ms = 3000;
-	/* A time-out is tried again: see real-qemu.h. */
 	for (int i = 0; i < PATIENCE_MS / 10; i++) {
 		g_autoptr(UtmError) error = NULL;
-		int result = utm_qmp_connect_path(context, path, &options, &qmp, &error);
+		int result = utm_qmp_connect_path(context, path, NULL, &qmp, &error);
 		if (result == 0)
 			break;
-		if ((result != UTM_ERROR_NOT_FOUND && result != UTM_ERROR_IO && result != UTM_ERROR_TIMEOUT) || waitpid(machine->pid, NULL, WNOHANG) != 0)
+		if ((result != UTM_ERROR_NOT_FOUND && result != UTM_ERROR_IO) || waitpid(machine->pid, NULL, WNOHANG) != 0)
 			g_error("%s", utm_error_get_message(error));
 		g_usleep(10000);
 	}

@@ -341,6 +341,81 @@ static void test_long_path(void)
 	remove_dir(dir, inner, path);
 }
 
+static void greet_and_be_deaf(FakeQmp *fake, void *connected_again)
+{
+	struct timespec pause = { .tv_nsec = 1000000 };
+	fake_qmp_greet(fake);
+	while (!g_atomic_int_get((gint *)connected_again))
+		nanosleep(&pause, NULL);
+	fake_qmp_ignore_all(fake);
+}
+
+static void *accept_two(void *listener)
+{
+	static gint connected_again;
+	g_atomic_int_set(&connected_again, 0);
+	FakeQmp *deaf = fake_qmp_start_on(accept(GPOINTER_TO_INT(listener), NULL, NULL), greet_and_be_deaf, &connected_again);
+	FakeQmp *good = fake_qmp_start_on(accept(GPOINTER_TO_INT(listener), NULL, NULL), negotiate_and_serve, NULL);
+	g_atomic_int_set(&connected_again, 1);
+	fake_qmp_finish(deaf);
+	fake_qmp_finish(good);
+	return NULL;
+}
+
+/* A monitor that greets and then reads nothing is connected to again; a recording of that can be replayed. */
+static void test_deaf(void)
+{
+	UtmQmp *qmp = NULL;
+	g_autofree char *dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(dir, "qmp", NULL);
+	g_autofree char *recording = g_build_filename(dir, "recording", NULL);
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	options.record_file = recording;
+	int listener = listen_in(dir, "qmp", 4);
+	GThread *thread = g_thread_new("accept", accept_two, GINT_TO_POINTER(listener));
+	g_assert_cmpint(utm_qmp_connect_path(context, path, &options, &qmp, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_execute(qmp, "stop", NULL, NULL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_record_stop(qmp, NULL), ==, 0);
+	utm_qmp_unref(qmp);
+	g_thread_join(thread);
+	close(listener);
+
+	g_assert_cmpint(utm_qmp_connect_replay(context, recording, NULL, &qmp, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_execute(qmp, "stop", NULL, NULL, NULL, NULL), ==, 0);
+	utm_qmp_unref(qmp);
+	g_unlink(recording);
+	remove_dir(dir, dir, path);
+}
+
+/* Listens no more, once it has a client; and never reads from that one. */
+static void *accept_and_leave(void *listener)
+{
+	gint connected_again = 0;
+	FakeQmp *deaf = fake_qmp_start_on(accept(GPOINTER_TO_INT(listener), NULL, NULL), greet_and_be_deaf, &connected_again);
+	close(GPOINTER_TO_INT(listener));
+	g_usleep(4 * G_USEC_PER_SEC);
+	g_atomic_int_set(&connected_again, 1);
+	fake_qmp_finish(deaf);
+	return NULL;
+}
+
+/* Where nobody listens any more, the first connection is kept until its time is up. */
+static void test_deaf_for_good(void)
+{
+	UtmQmp *qmp = NULL;
+	g_autoptr(UtmError) error = NULL;
+	g_autofree char *dir = g_dir_make_tmp("utm-test-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(dir, "qmp", NULL);
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	options.timeout_ms = 3000;
+	int listener = listen_in(dir, "qmp", 4);
+	GThread *thread = g_thread_new("accept", accept_and_leave, GINT_TO_POINTER(listener));
+	g_assert_cmpint(utm_qmp_connect_path(context, path, &options, &qmp, &error), ==, UTM_ERROR_TIMEOUT);
+	g_assert_nonnull(strstr(utm_error_get_message(error), "negotiate within 3000 ms"));
+	g_thread_join(thread);
+	remove_dir(dir, dir, path);
+}
+
 static void test_bad_paths(void)
 {
 	UtmQmp *qmp = NULL;
@@ -495,6 +570,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/session/bad-arguments", test_bad_arguments);
 	g_test_add_func("/qmp/session/not-a-socket", test_not_a_socket);
 	g_test_add_func("/qmp/session/long-path", test_long_path);
+	g_test_add_func("/qmp/session/deaf", test_deaf);
+	g_test_add_func("/qmp/session/deaf-for-good", test_deaf_for_good);
 	g_test_add_func("/qmp/session/bad-paths", test_bad_paths);
 	g_test_add_func("/qmp/session/nobody-behind", test_nobody_behind);
 	g_test_add_func("/qmp/session/busy-server", test_busy_server);
