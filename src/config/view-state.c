@@ -131,6 +131,8 @@ int utm_view_state_load_data(const void *data, size_t size_bytes, const UtmConfi
 	if (!ret_state || (!data && size_bytes))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "data and ret_state must not be NULL");
 	int result = utm__sized_copy(&taken, sizeof taken, sizeof taken, options, "UtmConfigLoadOptions", error);
+	if (result == 0 && (taken.flags & ~(uint32_t)UTM_CONFIG_LOAD_UTM_EXACT))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "unknown flags: 0x%x", taken.flags);
 	if (result == 0)
 		result = utm__plist_parse(data ? data : "", size_bytes, &plist, error);
 	if (result == 0)
