@@ -63,12 +63,12 @@ static void value_done(UtmJsonReader *reader)
 	reader->expect = reader->depth ? EXPECT_COMMA_OR_END : EXPECT_END;
 }
 
-static bool is_space(char c)
+static inline bool is_space(char c)
 {
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+	return (guchar)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
-static void skip_space(UtmJsonReader *reader)
+static inline void skip_space(UtmJsonReader *reader)
 {
 	while (reader->at < reader->end && is_space(*reader->at))
 		reader->at++;
