@@ -206,7 +206,8 @@ typedef void (*UtmQmpReplyFunc)(UtmQmp *qmp, const char *reply, const UtmError *
 typedef void (*UtmQmpHasFunc)(UtmQmp *qmp, bool has, const UtmError *error, void *user_data);
 
 /**
- * Connects to a monitor's unix socket and negotiates.
+ * Connects to a monitor's unix socket and negotiates. A monitor that greets and then reads nothing for 2.5 seconds, as
+ * QEMU 7.2 now and then does to a client that comes while it starts, is connected to again within the same limit.
  *
  * @param[in]  path     The socket. Longer than a socket address holds is fine.
  * @param[in]  options  (nullable)

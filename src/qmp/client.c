@@ -398,6 +398,18 @@ static void handle_mark(UtmQmpClient *client, const UtmQmpMessage *message)
 		client->funcs->marked(client, client->data);
 }
 
+/* Whether the content is JSON. Not of an answer whose receiver decodes it; but what is recorded must be. */
+static int check_body(UtmQmpClient *client, const UtmQmpEnvelope *envelope, UtmError **error)
+{
+	pthread_mutex_lock(&client->lock);
+	const UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, envelope->id);
+	bool decodes = envelope->kind == UTM_QMP_KIND_REPLY && slot && slot->decodes;
+	pthread_mutex_unlock(&client->lock);
+	if (decodes && !utm__qmp_tap_is_open(&client->tap))
+		return 0;
+	return utm__qmp_envelope_check_body(envelope, client->dialect, error);
+}
+
 static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 {
 	UtmQmpEnvelope envelope;
@@ -407,6 +419,11 @@ static void handle(UtmQmpClient *client, const UtmQmpMessage *message)
 		return;
 	}
 	if (utm__qmp_envelope_read(&envelope, client->dialect, message->text, message->length, &error) < 0) {
+		refuse(client, error);
+		return;
+	}
+	if (check_body(client, &envelope, &error) < 0) {
+		utm__qmp_envelope_clear(&envelope);
 		refuse(client, error);
 		return;
 	}

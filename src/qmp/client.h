@@ -55,6 +55,7 @@ typedef struct UtmQmpCommand {
 	gint64 timeout_ms;          /* -1: none */
 	bool oob;                   /* only where utm__qmp_client_has_oob() */
 	bool urgent;                /* does not wait for the negotiation */
+	bool decodes;               /* whoever gets the answer finds out itself whether it is JSON */
 	gint64 given_us;            /* set by whoever takes it */
 	int fd; /* goes along, -1: none. Only where utm__qmp_client_passes_fds(). When it was taken, -1 stands here. */
 } UtmQmpCommand;

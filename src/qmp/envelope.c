@@ -47,7 +47,7 @@ static bool read_integer(UtmJsonReader *reader, gint64 *ret)
 static bool read_body(UtmJsonReader *reader, UtmQmpEnvelope *envelope)
 {
 	const char *start;
-	if (!utm__json_skip(reader, &start, &envelope->body_length))
+	if (!utm__json_pass(reader, &start, &envelope->body_length))
 		return false;
 	envelope->body = (char *)start; /* a part of the message, which is not constant */
 	return true;
@@ -180,6 +180,17 @@ int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, const UtmQmpDialect *dialec
 	if (!fine)
 		utm__qmp_envelope_clear(envelope);
 	return fine ? 0 : UTM_ERROR_QMP_PROTOCOL;
+}
+
+int utm__qmp_envelope_check_body(const UtmQmpEnvelope *envelope, const UtmQmpDialect *dialect, UtmError **error)
+{
+	const UtmJsonLimits limits = { .size = dialect->message_max, .depth = dialect->depth_max };
+	g_autoptr(UtmError) failure = NULL;
+	if (!envelope->body ||
+	    utm__json_check(envelope->body, envelope->body_length, &limits, UTM_ERROR_QMP_PROTOCOL, &failure) == 0)
+		return 0;
+	return utm__fail(error, UTM_ERROR_QMP_PROTOCOL, "%s sent a message whose content is no %s", dialect->peer,
+	                 utm_error_get_message(failure));
 }
 
 void utm__qmp_envelope_clear(UtmQmpEnvelope *envelope)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is around the content of a QMP message: which kind it is, the id, an event's name and time, an error's class and
- * text. The content itself is checked and stays text: a slice of the message.
+ * text. The content itself stays text, a slice of the message that ends at its bracket. It is not checked yet: whoever
+ * decodes it does that, and large answers are read but once.
  */
 #pragma once
 
@@ -31,6 +32,8 @@ typedef struct UtmQmpEnvelope {
 /* Reads one whole message, or fails with QMP_PROTOCOL. body points into `message`, the rest is the envelope's. */
 int utm__qmp_envelope_read(UtmQmpEnvelope *envelope, const UtmQmpDialect *dialect, char *message, gsize length,
                            UtmError **error);
+/* Whether the body is JSON, for whoever passes it on as it is. */
+int utm__qmp_envelope_check_body(const UtmQmpEnvelope *envelope, const UtmQmpDialect *dialect, UtmError **error);
 void utm__qmp_envelope_clear(UtmQmpEnvelope *envelope);
 /* Ends the body with a zero, which overwrites the message behind it. NULL when there is none. */
 const char *utm__qmp_envelope_close_body(UtmQmpEnvelope *envelope);

@@ -16,48 +16,48 @@ static const guint8 kinds[256] = {
 static const char *copy_string(UtmQmpFramer *framer, const char *from, const char *end, char **to)
 {
 	char *out = *to;
-	bool escaped = framer->escaped;
+	if (framer->escaped && from < end) {
+		*out++ = *from++;
+		framer->escaped = false;
+	}
 	while (from < end) {
-		char c = *from++;
-		*out++ = c;
-		if (c == '"' && !escaped) {
+		char c = *out++ = *from++;
+		if (c == '"') {
 			framer->quoted = false;
 			break;
 		}
-		escaped = c == '\\' && !escaped;
+		if (c != '\\')
+			continue;
+		framer->escaped = from == end;
+		if (from < end)
+			*out++ = *from++;
 	}
-	framer->escaped = escaped;
 	*to = out;
 	return from;
 }
 
-/* The state after this byte outside strings; false when it cannot be. */
-static inline bool run_structure(UtmQmpFramer *framer, char c, guint8 kind)
+/* Brackets, quotes, commas and colons: between them there may be white space. */
+static inline UtmQmpFrame run_mark(UtmQmpFramer *framer, char c, guint8 kind)
 {
 	if (kind == BAD || (framer->depth == 0 && c != '{'))
-		return false;
-	if (kind == SCALAR && framer->spaced)
-		return false;
-	framer->scalar = kind == SCALAR;
-	framer->spaced = false;
+		return UTM_QMP_FRAME_BAD;
+	framer->scalar = framer->spaced = false;
 	framer->quoted = kind == QUOTE;
 	framer->depth += (kind == OPEN) - (kind == CLOSE);
-	return framer->depth <= framer->depth_max;
+	if (framer->depth > framer->depth_max)
+		return UTM_QMP_FRAME_BAD;
+	return framer->depth ? UTM_QMP_FRAME_PART : UTM_QMP_FRAME_WHOLE;
 }
 
 UtmQmpFrame utm__qmp_framer_run(UtmQmpFramer *saved, const char **from, const char *end, char **to)
 {
-	/* A copy, which the compiler can keep in registers: stores through `out` could change the original. */
+	/* Copies, which the compiler can keep in registers: stores through `out` could change the originals. */
 	UtmQmpFramer framer = *saved;
 	framer.depth_max = framer.depth_max ? framer.depth_max : UTM_QMP_DEPTH_MAX;
-	const char *p = *from;
 	char *out = *to;
+	const char *p = framer.quoted ? copy_string(&framer, *from, end, &out) : *from;
 	UtmQmpFrame result = UTM_QMP_FRAME_PART;
 	while (p < end && result == UTM_QMP_FRAME_PART) {
-		if (framer.quoted) {
-			p = copy_string(&framer, p, end, &out);
-			continue;
-		}
 		char c = *p++;
 		guint8 kind = kinds[(guchar)c];
 		if (kind == SPACE) {
@@ -65,10 +65,14 @@ UtmQmpFrame utm__qmp_framer_run(UtmQmpFramer *saved, const char **from, const ch
 			continue;
 		}
 		*out++ = c;
-		if (!run_structure(&framer, c, kind))
-			result = UTM_QMP_FRAME_BAD;
-		else if (framer.depth == 0)
-			result = UTM_QMP_FRAME_WHOLE;
+		if (kind == SCALAR) {
+			framer.scalar = true;
+			result = framer.spaced || framer.depth == 0 ? UTM_QMP_FRAME_BAD : UTM_QMP_FRAME_PART;
+			continue;
+		}
+		result = run_mark(&framer, c, kind);
+		if (framer.quoted)
+			p = copy_string(&framer, p, end, &out);
 	}
 	*saved = framer;
 	*from = p;

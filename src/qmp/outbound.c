@@ -98,6 +98,7 @@ bool utm__qmp_outbound_add(UtmQmpClient *client, guint id, UtmQmpCommand *comman
 	slot->since_us = command->given_us;
 	slot->beside = command->oob;
 	slot->exclusive = command->fd >= 0;
+	slot->decodes = command->decodes;
 	compose(client->command, client->echoes ? (int)id : -1, command);
 	bool at_once = command->urgent || (command->oob && client->state == UTM_QMP_CLIENT_READY) ||
 	               utm__qmp_outbound_is_open(client, slot->exclusive);

@@ -419,6 +419,7 @@ static Call *call_new_typed(UtmQmp *qmp, UtmTypedCall typed, char *arguments_tak
 	if (!call)
 		return NULL;
 	call->typed = typed;
+	call->call.command.decodes = true;
 	call->varies = varies && !call->is_forced && !(row->flags & UTM_SCHEMA_CALL_OPEN) && typed.schema == &utm__qmp_schema;
 	return call;
 }

@@ -53,8 +53,13 @@ void utm__qmp_tap_remove(UtmQmpTap *tap, UtmQmpRecorder *recorder);
 void utm__qmp_tap_end(UtmQmpTap *tap, const UtmError *end);
 void utm__qmp_tap_record(UtmQmpTap *tap, UtmQmpSide from, const char *message, gsize length);
 
+static inline bool utm__qmp_tap_is_open(UtmQmpTap *tap)
+{
+	return G_UNLIKELY(__atomic_load_n(&tap->recorder, __ATOMIC_RELAXED) != NULL);
+}
+
 static inline void utm__qmp_tap_see(UtmQmpTap *tap, UtmQmpSide from, const char *message, gsize length)
 {
-	if (G_UNLIKELY(__atomic_load_n(&tap->recorder, __ATOMIC_RELAXED) != NULL))
+	if (utm__qmp_tap_is_open(tap))
 		utm__qmp_tap_record(tap, from, message, length);
 }

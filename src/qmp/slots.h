@@ -31,6 +31,7 @@ typedef struct UtmQmpSlot {
 	bool sent;      /* it is on its way, and not in `deferred` */
 	bool beside;    /* executed out of band, beside the others */
 	bool exclusive; /* no other in-band command is under way with it */
+	bool decodes;   /* the answer is not checked before it is handed on */
 	guint64 end;      /* once sent: where the command ends in the stream of bytes */
 	guint64 received; /* once sent: how many bytes the peer had sent by then */
 	gint64 since_us;  /* when it was sent, or, before that, given */

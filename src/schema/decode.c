@@ -635,11 +635,12 @@ static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaH
 	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
 	for (guint i = 0; i < row->count; i++) {
 		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
+		if (was_seen(pass, i) || (i > 0 && is_form_of_earlier(d->schema, row, i)))
+			continue;
 		guint16 spelling = pass->old_names && member->old_name ? member->old_name : member->name;
 		const char *name = utm__schema_string(d->schema, spelling);
 		Step step = { .above = at, .name = name, .length = strlen(name) };
-		bool is_later_form = i > 0 && is_form_of_earlier(d->schema, row, i);
-		int result = was_seen(pass, i) || is_later_form ? 0 : fill_missing_member(d, &step, member, object, error);
+		int result = fill_missing_member(d, &step, member, object, error);
 		if (result < 0)
 			return result;
 	}

@@ -15,7 +15,10 @@ static guint32 magic_of(const void *object)
 
 static int compare_name(const char *candidate, const char *name, gsize length)
 {
-	int order = strncmp(candidate, name, length);
+	/* Mostly the first letters differ. */
+	int order = length ? (guchar)*candidate - (guchar)*name : 0;
+	if (order == 0)
+		order = strncmp(candidate, name, length);
 	return order == 0 && candidate[length] ? 1 : order;
 }
 

@@ -8,6 +8,7 @@
 #define SIZE_DEFAULT ((gsize)64 << 20)
 /* A longer number is no number anybody meant; strtod() would read it all the same, slowly. */
 #define NUMBER_LENGTH_MAX 512
+#define SHORT_INTEGER_LENGTH 18
 
 /* What may come next. */
 enum {
@@ -62,12 +63,12 @@ static void value_done(UtmJsonReader *reader)
 	reader->expect = reader->depth ? EXPECT_COMMA_OR_END : EXPECT_END;
 }
 
-static bool is_space(char c)
+static inline bool is_space(char c)
 {
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+	return (guchar)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
-static void skip_space(UtmJsonReader *reader)
+static inline void skip_space(UtmJsonReader *reader)
 {
 	while (reader->at < reader->end && is_space(*reader->at))
 		reader->at++;
@@ -145,6 +146,18 @@ static const char *scan_number(const char *p, const char *end, bool *ret_fractio
 	return after > digits ? after : NULL;
 }
 
+/* The usual case: no more digits than always fit. */
+static UtmJsonToken short_integer(UtmJsonReader *reader)
+{
+	gint64 value = 0;
+	bool negative = *reader->text == '-';
+	for (gsize i = negative; i < reader->length; i++)
+		value = value * 10 + (reader->text[i] - '0');
+	reader->integer = negative ? -value : value;
+	reader->uinteger = (guint64)reader->integer;
+	return UTM_JSON_INT;
+}
+
 static UtmJsonToken convert_integer(UtmJsonReader *reader, const char *copy)
 {
 	errno = 0;
@@ -168,7 +181,9 @@ static UtmJsonToken number(UtmJsonReader *reader)
 	reader->text = reader->at;
 	reader->length = (gsize)(after - reader->at);
 	reader->token = UTM_JSON_BIG;
-	if (reader->length <= NUMBER_LENGTH_MAX) {
+	if (!fraction && reader->length <= SHORT_INTEGER_LENGTH) {
+		reader->token = short_integer(reader);
+	} else if (reader->length <= NUMBER_LENGTH_MAX) {
 		char copy[NUMBER_LENGTH_MAX + 1];
 		memcpy(copy, reader->text, reader->length);
 		copy[reader->length] = 0;
@@ -389,7 +404,7 @@ UtmJsonToken utm__json_peek(UtmJsonReader *reader)
 	for (; p < reader->end; p++) {
 		if (comma && *p == ',')
 			comma = false;
-		else if (!*p || !strchr(" \t\r\n", *p))
+		else if (!is_space(*p))
 			break;
 	}
 	if (p == reader->end)
@@ -453,7 +468,9 @@ bool utm__json_pass_rest(UtmJsonReader *reader)
 	return true;
 }
 
-bool utm__json_skip(UtmJsonReader *reader, const char **ret_start, gsize *ret_length)
+typedef bool (*RestFunc)(UtmJsonReader *reader);
+
+static bool skip_with(UtmJsonReader *reader, RestFunc skip_rest, const char **ret_start, gsize *ret_length)
 {
 	UtmJsonToken token = utm__json_next(reader);
 	if (token == UTM_JSON_KEY || token == UTM_JSON_END || token == UTM_JSON_END_ARRAY || token == UTM_JSON_END_OBJECT)
@@ -462,7 +479,7 @@ bool utm__json_skip(UtmJsonReader *reader, const char **ret_start, gsize *ret_le
 		return false;
 	bool container = token == UTM_JSON_BEGIN_OBJECT || token == UTM_JSON_BEGIN_ARRAY;
 	const char *start = reader->token_start;
-	if (container && !utm__json_skip_rest(reader))
+	if (container && !skip_rest(reader))
 		return false;
 	if (ret_start)
 		*ret_start = start;
@@ -471,9 +488,14 @@ bool utm__json_skip(UtmJsonReader *reader, const char **ret_start, gsize *ret_le
 	return true;
 }
 
-bool utm__json_text_is(const UtmJsonReader *reader, const char *text)
+bool utm__json_skip(UtmJsonReader *reader, const char **ret_start, gsize *ret_length)
 {
-	return reader->length == strlen(text) && memcmp(reader->text, text, reader->length) == 0;
+	return skip_with(reader, utm__json_skip_rest, ret_start, ret_length);
+}
+
+bool utm__json_pass(UtmJsonReader *reader, const char **ret_start, gsize *ret_length)
+{
+	return skip_with(reader, utm__json_pass_rest, ret_start, ret_length);
 }
 
 UtmJsonMark utm__json_mark(const UtmJsonReader *reader)

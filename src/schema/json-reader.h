@@ -18,6 +18,7 @@
 #include "base/error-private.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 typedef enum UtmJsonToken {
 	UTM_JSON_ERROR = -1, /* stays: every later call returns it again */
@@ -96,9 +97,14 @@ bool utm__json_skip_rest(UtmJsonReader *reader);
  * and checked then.
  */
 bool utm__json_pass_rest(UtmJsonReader *reader);
+/* utm__json_skip() that passes over containers so. */
+bool utm__json_pass(UtmJsonReader *reader, const char **ret_start, gsize *ret_length);
 
-/* Whether the last token is a key or a string equal to `text`. */
-bool utm__json_text_is(const UtmJsonReader *reader, const char *text);
+/* Whether the last token is a key or a string equal to `text`. Here, because of most texts the length is a constant. */
+static inline bool utm__json_text_is(const UtmJsonReader *reader, const char *text)
+{
+	return reader->length == strlen(text) && memcmp(reader->text, text, reader->length) == 0;
+}
 
 /* A place to come back to. Only while the containers that were open at the mark are still open. */
 typedef struct UtmJsonMark {
