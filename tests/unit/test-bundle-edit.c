@@ -771,6 +771,62 @@ static void test_size(Fixture *f, gconstpointer data)
 	g_assert_cmpint(utm_bundle_get_size(bundle, &deep, NULL), ==, UTM_ERROR_LIMIT);
 }
 
+/* --- view.plist --- */
+
+#define VIEW(content) "<plist version=\"1.0\"><dict>" content "</dict></plist>"
+
+static void assert_view(UtmBundle *bundle, const UtmConfigLoadOptions *options, const char *expected)
+{
+	UtmValue *state = NULL;
+	assert_ok(utm_bundle_get_view_state(bundle, options, &state, &problem));
+	g_autofree char *json = utm_value_dup_json(state);
+	g_assert_cmpstr(json, ==, expected);
+	utm_value_free(state);
+}
+
+static void assert_no_view(UtmBundle *bundle, int code)
+{
+	g_autoptr(UtmError) problem = NULL;
+	UtmValue *state = NULL;
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, NULL, &state, &problem), ==, code);
+	g_assert_null(state);
+	g_assert_true(g_str_has_suffix(utm_error_get_file(problem), "/M.utm/view.plist"));
+}
+
+static void test_view(Fixture *f, gconstpointer data)
+{
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	UtmConfigLoadOptions exact = UTM_CONFIG_LOAD_OPTIONS_INIT;
+	exact.flags = UTM_CONFIG_LOAD_UTM_EXACT;
+	assert_no_view(bundle, UTM_ERROR_NOT_FOUND);
+	put_file(f->root, "view.plist", VIEW("<key>Suspended</key><true/><key>ShowToolbar</key><true/>"));
+	assert_view(bundle, NULL, "{\"Suspended\":true}");
+	assert_view(bundle, &exact, "{\"Suspended\":true,\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,"
+	                            "\"KeyboardVisible\":true,\"Origin\":[0.0,0.0],\"Scale\":1.0,\"ToolbarVisible\":true}}}");
+	/* Read anew, and still there after a save. */
+	put_file(f->root, "view.plist", VIEW(""));
+	assert_ok(utm_bundle_save_config(bundle, f->config, &problem));
+	assert_view(bundle, NULL, "{}");
+}
+
+static void test_hostile_view(Fixture *f, gconstpointer data)
+{
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_autofree char *path = g_build_filename(f->root, "view.plist", NULL);
+	UtmValue *state = NULL;
+	put_file(f->place, "secret", VIEW("<key>Suspended</key><true/>"));
+	put_link(f->root, "view.plist", "../secret");
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, NULL, &state, NULL), ==, UTM_ERROR_BUNDLE_PATH_ESCAPE);
+	g_assert_cmpint(unlink(path), ==, 0);
+	g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+	assert_no_view(bundle, UTM_ERROR_IO);
+	g_assert_cmpint(unlink(path), ==, 0);
+	put_file(f->root, "view.plist", "<plist><array/></plist>");
+	assert_no_view(bundle, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(truncate(path, (off_t)1 << 40), ==, 0);
+	assert_no_view(bundle, UTM_ERROR_LIMIT);
+}
+
 /* --- pictures --- */
 
 #define PNG "\x89PNG\r\n\x1a\nrest"
@@ -1092,6 +1148,13 @@ static void test_misuse(Fixture *f, gconstpointer data)
 	g_assert_cmpint(utm_bundle_get_size(bundle, NULL, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_get_icon(bundle, NULL, &bytes, &length, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_set_icon(bundle, NULL, 0, NULL), ==, wrong);
+	UtmConfigLoadOptions load = UTM_CONFIG_LOAD_OPTIONS_INIT;
+	UtmValue *state = NULL;
+	g_assert_cmpint(utm_bundle_get_view_state(NULL, NULL, &state, NULL), ==, wrong);
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, NULL, NULL, NULL), ==, wrong);
+	load.flags = 1u << 31;
+	put_file(f->root, "view.plist", VIEW(""));
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, &load, &state, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_read_screenshot(bundle, NULL, &length, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_write_screenshot(NULL, NULL, 0, NULL), ==, wrong);
 	utm_progress_unref(NULL);
@@ -1123,6 +1186,8 @@ int main(int argc, char **argv)
 	TEST("rename", test_rename);
 	g_test_add_func("/bundle/file-names", test_file_names);
 	TEST("size", test_size);
+	TEST("view", test_view);
+	TEST("view/hostile", test_hostile_view);
 	TEST("pictures", test_pictures);
 	TEST("old-layout/moves", test_old_layout);
 	TEST("old-layout/oddities", test_old_layout_oddities);
