@@ -9,6 +9,7 @@
 
 #include <utm/argv.h>
 #include <utm/bundle.h>
+#include <utm/config-schema.h>
 #include <utm/configuration.h>
 #include <utm/console.h>
 #include <utm/context.h>

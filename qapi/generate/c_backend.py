@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """From the checked schema to C: structs and constants in the header, tables of integers in the source."""
 
+import forms
 from ir import Enum, Struct, snake
 
 C_TYPES = {"bool": "bool", "int": "int64_t", "number": "double", "str": "char *", "data": "UtmValue *", "any": "UtmValue *"}
@@ -63,8 +64,8 @@ def header(schema, stem):
 
 def enum_definition(enum, names):
     out = comment(enum.doc) + ["enum {", f"\t{names.constant(enum, 'unrecognized')} = -1,"]
-    for number, (wire, c_name) in enumerate(enum.values):
-        out.append(f"\t{names.constant(enum, c_name)} = {number}, /* {wire} */")
+    for number, value in enumerate(enum.values):
+        out.append(f"\t{names.constant(enum, value.c_name)} = {number}, /* {value.name} */")
     return out + ["};", ""]
 
 
@@ -151,6 +152,8 @@ class Tables:
         self.facts = []
         self.values = []
         self.members = []
+        self.forms = []
+        self.value_forms = []
         self.sorted = []
         self.type_rows = []
 
@@ -170,14 +173,18 @@ class Tables:
 
     def add_enum(self, enum):
         first = len(self.values)
-        self.values += [self.strings.add(wire) for wire, _ in enum.values]
-        return self.type_row("UTM_SCHEMA_ENUM", enum, first, [wire for wire, _ in enum.values], 0)
+        self.values += [self.strings.add(name) for name in enum.names]
+        if self.schema.has_forms:
+            self.value_forms += [self.form_row(forms.value_texts(value)) for value in enum.values]
+        return self.type_row("UTM_SCHEMA_ENUM", enum, first, enum.names, 0)
 
     def add_struct(self, struct):
         first = len(self.members)
         c_type = self.names.type(struct)
         for member in struct.members:
             self.members.append(self.member_row(struct, member, c_type))
+            if self.schema.has_forms:
+                self.forms.append(self.form_row(forms.member_texts(member)))
         return self.type_row("UTM_SCHEMA_STRUCT", struct, first, [m.name for m in struct.members], f"sizeof({c_type})")
 
     def member_row(self, struct, member, c_type):
@@ -197,6 +204,10 @@ class Tables:
                 f"\t  .flags = {' | '.join('UTM_SCHEMA_' + f for f in flags) or '0'}, "
                 f".offset = offsetof({c_type}, {member.c_name}), .flag_offset = {flag},\n"
                 f"\t  .first_fact = {first_fact}, .fact_count = {len(member.facts)}, .span = UTM_SCHEMA_SPAN_ALL }},")
+
+    def form_row(self, texts):
+        fields = [f".{name} = {self.strings.add(text)}" for name, text in texts.items() if text]
+        return f"\t{{ {', '.join(fields) or '0'} }},"
 
     def kind_of(self, type_):
         if isinstance(type_, Enum):
@@ -239,9 +250,13 @@ class Tables:
         out += table("UtmSchemaFact", "facts", self.facts)
         out += table("UtmSchemaMember", "members", self.members)
         out += table("UtmSchemaType", "types", self.type_rows)
+        if self.schema.has_forms:
+            out += table("UtmSchemaForm", "forms", self.forms)
+            out += table("UtmSchemaValueForm", "value_forms", self.value_forms)
         out += ["", f"const UtmSchema {self.names.lower}_schema = {{",
                 *(f"\t.{name} = {name}," for name in ("strings", "numbers", "values", "sorted", "conditions", "facts",
                                                      "members", "types")),
+                *(f"\t.{name} = {name}," for name in ("forms", "value_forms") if self.schema.has_forms),
                 f"\t.type_count = {len(self.types)},", "\t.malformed = UTM_ERROR_CONFIG_MALFORMED,",
                 "\t.not_allowed = UTM_ERROR_CONFIG_INVALID_VALUE,", "\t.unwritable = UTM_ERROR_CONFIG_INVALID_VALUE,",
                 "};", ""]

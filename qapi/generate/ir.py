@@ -2,8 +2,10 @@
 """What a schema means, checked: types, members and the facts about them. Every back end starts from here.
 
 Definitions:
-  { 'pragma': { 'c-prefix': 'UtmConfig' } }
-  { 'enum': NAME, 'data': [ VALUE or { 'name': VALUE, 'c-name': TEXT } ... ], 'doc': TEXT }
+  { 'pragma': { 'c-prefix': 'UtmConfig' } }     with 'forms': true, what settings forms ask about goes into the
+                                                tables too, and everything must have its doc
+  { 'enum': NAME, 'data': [ VALUE or { 'name': VALUE, 'c-name': TEXT, 'doc': TEXT, 'on', 'not-on': ... } ... ],
+    'doc': TEXT }
   { 'struct': NAME, 'data': { MEMBER: TYPE or { 'type': TYPE, ... } ... }, 'doc': TEXT }
 
 A member whose name starts with * may be absent. TYPE is a name or [ name ]. Numbers are written as strings. Beside its
@@ -21,6 +23,8 @@ type a member may say:
   'constraint'   'uuid': must be one, and is kept in upper case
   'min', 'max'   range of an integer, for edits; files are read beyond it, as UTM reads them
   'unit'         of an integer
+  'format'       of a string: what it says beyond being text, one of FORMATS below
+  'on', 'not-on' [ VALUE of the enum Architecture ... ]: guests of which the key, or the value of an enum, means something
   'fixed'        true: never edited
   'required-if'  condition under which an optional key must be there on reading
   'read-if'      condition under which the key of a file counts; otherwise it may hold anything. Conditions see it
@@ -39,6 +43,10 @@ from dataclasses import dataclass, field
 
 from language import SchemaError
 
+# What a string can say; config-schema.h tells programs.
+FORMATS = ("arguments", "color", "cpu", "cpu-flag", "display-device", "domain", "file", "font", "icon", "interface",
+           "ip-address", "ip-network", "lines", "mac-address", "machine", "network-device", "properties", "serial-device",
+           "sound-device")
 BUILTINS = ("bool", "int", "number", "str", "data", "any")
 RAW_BOOLS = [-2, -3]  # UTM_SCHEMA_RAW_FALSE, UTM_SCHEMA_RAW_TRUE
 MEMBERS_MAX = 255
@@ -55,7 +63,7 @@ xor_eq header
 """.split())
 
 MEMBER_KEYS = {"type", "doc", "c-name", "old-name", "default", "new", "generate", "constraint", "min", "max", "unit",
-               "fixed", "required-if", "write-if", "write-as", "read-if", "from-bool", "forget"}
+               "fixed", "required-if", "write-if", "write-as", "read-if", "from-bool", "forget", "format", "on", "not-on"}
 
 
 def snake(name):
@@ -82,10 +90,24 @@ class Fact:
 
 
 @dataclass
+class Value:
+    name: str
+    c_name: str
+    doc: str = ""
+    architectures: list = None  # names; None: all
+    source: object = None
+
+
+@dataclass
 class Enum:
     name: str
     doc: str
-    values: list  # (wire name, C name); the position is the number, so lists only grow at their end
+    values: list  # of Value; the position is the number, so lists only grow at their end
+    source: object = None
+
+    @property
+    def names(self):
+        return [value.name for value in self.values]
 
 
 @dataclass
@@ -100,6 +122,8 @@ class Member:
     has_default: bool = False
     is_uuid: bool = False
     is_fixed: bool = False
+    format: str = None
+    architectures: list = None  # names; None: all
     facts: list = field(default_factory=list)
     source: object = None
 
@@ -126,6 +150,7 @@ class Schema:
     prefix: str
     enums: list
     structs: list
+    has_forms: bool = False
 
 
 def build(objects, name):
@@ -150,8 +175,12 @@ def build(objects, name):
         if isinstance(struct, Struct):
             fill_facts(struct)
             check_recursion(struct, [])
-    return Schema(prefix, [t for t in types.values() if isinstance(t, Enum)],
-                  [t for t in types.values() if isinstance(t, Struct)])
+    fill_architectures(types)
+    schema = Schema(prefix, [t for t in types.values() if isinstance(t, Enum)],
+                    [t for t in types.values() if isinstance(t, Struct)], pragma[0]["pragma"].get("forms", False) is True)
+    if schema.has_forms:
+        check_docs(schema)
+    return schema
 
 
 def declare(types, new, entry):
@@ -182,19 +211,20 @@ def make_enum(entry):
     values, seen = [], {}
     for value in entry["data"]:
         if isinstance(value, dict):
-            check_keys(value, {"name", "c-name"})
+            check_keys(value, {"name", "c-name", "doc", "on", "not-on"})
         if not isinstance(value.get("name") if isinstance(value, dict) else value, str):
             raise SchemaError(entry.places["data"], "a value is a string, or { 'name': ..., 'c-name': ... }")
         wire = value["name"] if isinstance(value, dict) else value
         c_name = value.get("c-name", snake(wire)) if isinstance(value, dict) else snake(wire)
-        if wire in (w for w, _ in values) or c_name in seen:
+        if wire in (v.name for v in values) or c_name in seen:
             raise SchemaError(wire.place, f"value '{wire}' collides with '{seen.get(c_name, wire)}'",
                               "Write it as { 'name': ..., 'c-name': ... }.")
         seen[c_name] = wire
-        values.append((str(wire), str(c_name)))
+        facts = value if isinstance(value, dict) else {}
+        values.append(Value(str(wire), str(c_name), str(facts.get("doc", "")), source=(facts, wire.place)))
     if not values or "unrecognized" in seen:
         raise SchemaError(entry.place, "an enum has values, and none of them is called unrecognized in C")
-    return Enum(str(entry["enum"]), str(entry.get("doc", "")), values)
+    return Enum(str(entry["enum"]), str(entry.get("doc", "")), values, source=entry)
 
 
 def make_struct(entry):
@@ -226,7 +256,7 @@ def fill_members(struct, types):
 def check_texts(facts, place):
     if not isinstance(facts.get("type", ""), (str, list)):
         raise SchemaError(place, "a member's type is a name or [ name ]")
-    for key in ("doc", "c-name", "old-name", "generate", "constraint", "unit"):
+    for key in ("doc", "c-name", "old-name", "generate", "constraint", "unit", "format"):
         if not isinstance(facts.get(key, ""), str):
             raise SchemaError(place, f"'{key}' must be a string")
     for key in ("required-if", "write-if", "write-as", "read-if", "from-bool"):
@@ -269,6 +299,9 @@ def make_member(key, facts, place, types):
     if "constraint" in facts and (not member.is_uuid or kind != "str"):
         raise SchemaError(place, "the only constraint is 'uuid', and only strings have it")
     member.has_default = "default" in facts
+    member.format = facts.get("format")
+    if "format" in facts and (member.format not in FORMATS or kind != "str"):
+        raise SchemaError(place, f"'{member.format}' is no format, or not that of a string", f"Known: {', '.join(FORMATS)}.")
     return member
 
 
@@ -309,6 +342,34 @@ def fill_facts(struct):
                                      condition_of(struct, forced["unless"], place)))
 
 
+def fill_architectures(types):
+    known = types["Architecture"].names if isinstance(types.get("Architecture"), Enum) else []
+    for type_ in types.values():
+        for part in type_.values if isinstance(type_, Enum) else type_.members:
+            part.architectures = architectures_of(known, *part.source)
+
+
+def architectures_of(known, facts, place):
+    given = [key for key in ("on", "not-on") if key in facts]
+    if not given:
+        return None
+    names = facts[given[0]]
+    wrong = not isinstance(names, list) or not names or any(name not in known for name in names)
+    if len(given) > 1 or wrong:
+        raise SchemaError(place, "'on' or 'not-on' is a list of values of the enum Architecture")
+    return [name for name in known if (name in names) == (given[0] == "on")]
+
+
+def check_docs(schema):
+    """A form shows every one of them."""
+    for type_ in schema.enums + schema.structs:
+        if not type_.doc:
+            raise SchemaError(type_.source.place, f"{type_.name} has no 'doc'")
+        for part in type_.values if isinstance(type_, Enum) else type_.members:
+            if not part.doc:
+                raise SchemaError(part.source[1], f"'{part.name}' of {type_.name} has no 'doc'")
+
+
 def add_default(struct, member, default, place):
     if not member.optional:
         raise SchemaError(place, f"'{member.name}' is required, so it has no default", f"Write '*{member.name}'.")
@@ -347,7 +408,7 @@ def value_of(member, value, place):
     if member.type == "str":
         return str(text)
     if isinstance(member.type, Enum):
-        names = [wire for wire, _ in member.type.values]
+        names = member.type.names
         if text not in names:
             raise SchemaError(place, f"'{text}' is no {member.type.name}", f"Allowed: {', '.join(names)}.")
         return names.index(text)

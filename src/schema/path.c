@@ -33,6 +33,7 @@ static int no_element(const char *path, gsize count, UtmError **error)
 typedef struct PathParser {
 	const char *path;
 	const char *at;
+	bool is_pattern; /* `[]` stands for any index */
 	UtmError **error;
 } PathParser;
 
@@ -51,7 +52,7 @@ static int parse_index(PathParser *parser, gsize *ret_index)
 		if (parser->at - digits > 9)
 			return no_path(parser, "the index is too large");
 	}
-	if (parser->at == digits || *parser->at != ']')
+	if ((parser->at == digits && !parser->is_pattern) || *parser->at != ']')
 		return no_path(parser, "expected an index in brackets");
 	parser->at++;
 	*ret_index = index;
@@ -116,24 +117,39 @@ static int descend(PathParser *parser, UtmPlace *place, const UtmSchemaType **ty
 	return 0;
 }
 
+/* From a place that stands for the root to where the path leads. */
+static int find(PathParser *parser, const UtmSchemaType *type, UtmPlace *place)
+{
+	if (!parser->path || !*parser->path)
+		return 0;
+	if (strlen(parser->path) > PATH_LENGTH_MAX)
+		return utm__fail(parser->error, UTM_ERROR_KEY_PATH, "a key path of more than %d characters", PATH_LENGTH_MAX);
+	int result = find_member(parser, type, place);
+	while (result == 0 && *parser->at) {
+		if ((result = descend(parser, place, &type)) == 0)
+			result = find_member(parser, type, place);
+	}
+	return result;
+}
+
 int utm__path_find(const UtmSchema *schema, const void *root, const char *path, UtmPlace *ret_place, UtmError **error)
 {
 	PathParser parser = { .path = path, .at = path, .error = error };
-	const UtmSchemaType *type = &schema->types[utm__schema_type_of(root)];
 	UtmPlace place = { .schema = schema, .path = path, .object = (void *)root };
-	if (path && strlen(path) > PATH_LENGTH_MAX)
-		return utm__fail(error, UTM_ERROR_KEY_PATH, "a key path of more than %d characters", PATH_LENGTH_MAX);
-	if (path && *path) {
-		int result = find_member(&parser, type, &place);
-		while (result == 0 && *parser.at) {
-			if ((result = descend(&parser, &place, &type)) == 0)
-				result = find_member(&parser, type, &place);
-		}
-		if (result < 0)
-			return result;
-	}
-	*ret_place = place;
-	return 0;
+	int result = find(&parser, &schema->types[utm__schema_type_of(root)], &place);
+	if (result == 0)
+		*ret_place = place;
+	return result;
+}
+
+int utm__path_find_key(const UtmSchema *schema, guint type, const char *path, UtmPlace *ret_place, UtmError **error)
+{
+	PathParser parser = { .path = path, .at = path, .is_pattern = true, .error = error };
+	UtmPlace place = { .schema = schema, .path = path };
+	int result = find(&parser, &schema->types[type], &place);
+	if (result == 0)
+		*ret_place = place;
+	return result;
 }
 
 /* --- reading --- */

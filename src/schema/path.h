@@ -21,6 +21,8 @@ typedef struct UtmPlace {
 } UtmPlace;
 
 int utm__path_find(const UtmSchema *schema, const void *root, const char *path, UtmPlace *ret_place, UtmError **error);
+/* The same without values: the place has no object, any index is good, and `Drive[].Interface` needs none. */
+int utm__path_find_key(const UtmSchema *schema, guint type, const char *path, UtmPlace *ret_place, UtmError **error);
 
 int utm__path_has(const UtmPlace *place, bool *ret_present, UtmError **error);
 int utm__path_get_int(const UtmPlace *place, int64_t *ret_value, UtmError **error);

@@ -150,6 +150,26 @@ typedef struct UtmSchemaBranch {
 	uint8_t late;    /* some release has the value without it: an object may do without, even if it requires members */
 } UtmSchemaBranch;
 
+/*
+ * What settings forms ask about a member, ready as text, so that telling takes no work and no memory: offsets of strings,
+ * 0 for none. forms.py says what they are.
+ */
+typedef struct UtmSchemaForm {
+	uint16_t default_json;
+	uint16_t default_if;
+	uint16_t new_json;
+	uint16_t used_if;
+	uint16_t required_if;
+	uint16_t format;
+	uint16_t architectures;
+} UtmSchemaForm;
+
+/* The same of a value of an enumeration. */
+typedef struct UtmSchemaValueForm {
+	uint16_t doc;
+	uint16_t architectures;
+} UtmSchemaValueForm;
+
 /* A command or an event. */
 typedef struct UtmSchemaCall {
 	uint16_t name;
@@ -178,6 +198,8 @@ typedef struct UtmSchema {
 	const UtmSchemaMember *members;
 	const UtmSchemaBranch *branches;
 	const UtmSchemaType *types;
+	const UtmSchemaForm *forms;            /* beside the members; NULL: no forms are made of it */
+	const UtmSchemaValueForm *value_forms; /* beside the values */
 	uint16_t type_count;
 	uint16_t number; /* above the type in UtmSchemaHeader.type; 0 for schemas that are private to the library */
 	/* Codes of errors: for what cannot be read, for a value that is not allowed, for what cannot be written. */

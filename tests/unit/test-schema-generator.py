@@ -13,6 +13,7 @@ SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "q
 sys.path.insert(0, SOURCE)
 
 import c_backend
+import forms
 import ir
 import language
 
@@ -123,6 +124,23 @@ class Mistakes(unittest.TestCase):
         self.refuse(PREFIX + ENUM + section + "'*M': { 'type': 'int', 'write-if': { 'absent': 'A.D' } } } }", 5, "T does not")
         build(PREFIX + ENUM + section + "'*M': { 'type': 'int', 'write-if': { 'member': 'A.C', 'in': ['One'] } } } }")
 
+    def test_facts_for_forms(self):
+        self.refuse_member("'M': { 'type': 'int', 'format': 'cpu' }", "no format")
+        self.refuse_member("'M': { 'type': 'str', 'format': 'poem' }", "no format")
+        self.refuse_member("'M': { 'type': 'int', 'on': ['arm'] }", "values of the enum Architecture")
+        machines = "{ 'enum': 'Architecture', 'data': [ 'arm', 'rx' ] }\n"
+        for facts in ("'on': 'arm'", "'on': []", "'not-on': ['x']", "'on': ['arm'], 'not-on': ['rx']"):
+            self.refuse(PREFIX + machines + "{ 'struct': 'S', 'data': {\n 'M': { 'type': 'int', " + facts + " } } }", 4,
+                        "values of the enum Architecture")
+        self.refuse(PREFIX + machines + "{ 'enum': 'X', 'data': [\n { 'name': 'a', 'on': ['x'] } ] }", 4, "Architecture")
+
+    def test_docs_for_forms(self):
+        pragma = "{ 'pragma': { 'c-prefix': 'UtmTest', 'forms': true } }\n"
+        self.refuse(pragma + "{ 'enum': 'X', 'data': [ 'a' ] }", 2, "X has no 'doc'")
+        self.refuse(pragma + "{ 'enum': 'X', 'doc': 'x', 'data': [\n 'a' ] }", 3, "'a' of X has no 'doc'")
+        self.refuse(pragma + "{ 'struct': 'S', 'data': {} }", 2, "S has no 'doc'")
+        self.refuse(pragma + "{ 'struct': 'S', 'doc': 'x', 'data': {\n 'M': 'int' } }", 3, "'M' of S has no 'doc'")
+
     def test_recursion(self):
         loop = "{ 'struct': 'S', 'data': { 'A': 'T' } }\n{ 'struct': 'T', 'data': { 'A': 'S' } }"
         self.refuse(PREFIX + loop, 2, "itself")
@@ -170,6 +188,29 @@ class Meaning(unittest.TestCase):
         structs = "{ 'struct': 'S', 'data': { 'A': 'T', 'B': ['E'] } }\n{ 'struct': 'T', 'data': {} }\n"
         schema = build(PREFIX + structs + ENUM)
         self.assertEqual([s.name for s in schema.structs], ["S", "T"])
+
+    def test_forms(self):
+        more = (", '*Default': { 'type': 'E', 'default': 'Two' }, '*If': { 'type': 'bool', 'default': { 'absent': 'B' } }"
+                ", 'New': { 'type': 'str', 'new': 'a' }, 'Empty': 'str', 'First': 'E', 'Zero': 'int', 'List': ['str']"
+                ", '*Maybe': ['str'], 'Made': { 'type': 'str', 'generate': 'uuid' }, 'Inner': 'T', '*Outer': 'T'"
+                ", '*Given': { 'type': 'T', 'new': true }, '*In': { 'type': 'int', 'write-if': { 'member': 'A', 'in': ['Two'] } }"
+                ", '*Deep': { 'type': 'int', 'write-if': { 'member': 'Inner.C', 'not-in': ['true'] } }"
+                ", 'As': { 'type': 'int', 'write-as': { 'value': '0', 'unless': { 'present': 'B' } } }"
+                ", '*Need': { 'type': 'int', 'required-if': { 'absent': 'B' } }, '*Old': { 'type': 'int', 'write-if': false }"
+                ", '*Some': { 'type': 'int', 'not-on': ['rx'] }")
+        text = PREFIX + ENUM + ("{ 'enum': 'Architecture', 'data': [ 'arm', 'rx', 'sh4' ] }\n"
+                                "{ 'struct': 'T', 'data': { 'C': 'bool' } }\n")
+        schema = build(text + "{ 'struct': 'S', 'data': { 'A': 'E', '*B': 'int', 'M': 'data'" + more + " } }")
+        told = {m.name: {k: v for k, v in forms.member_texts(m).items() if v} for m in schema.structs[1].members}
+        for name, expected in {
+                "A": {"new_json": '"One"'}, "B": {}, "M": {}, "Default": {"default_json": '"Two"', "new_json": '"Two"'},
+                "If": {"default_if": '{"absent":"B"}'}, "New": {"new_json": '"a"'}, "Empty": {"new_json": '""'},
+                "First": {"new_json": '"One"'}, "Zero": {"new_json": "0"}, "List": {"new_json": "[]"}, "Maybe": {}, "Made": {},
+                "Inner": {"new_json": "{}"}, "Outer": {}, "Given": {"new_json": "{}"},
+                "In": {"used_if": '{"key":"A","in":["Two"]}'}, "Deep": {"used_if": '{"key":"Inner.C","not-in":[true]}'},
+                "As": {"new_json": "0", "used_if": '{"present":"B"}'}, "Need": {"required_if": '{"absent":"B"}'}, "Old": {},
+                "Some": {"architectures": "arm sh4"}}.items():
+            self.assertEqual(told[name], expected, name)
 
     def test_compiles(self):
         compiler, flags = os.environ.get("CC", "cc"), os.environ.get("UTM_TEST_CFLAGS")
