@@ -6,13 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Codes of its own, so that a script can tell a bad machine from a file that is none. */
-enum {
-	EXIT_VALID = 0,
-	EXIT_FINDINGS = 1,
-	EXIT_UNREADABLE = 2,
-};
-
 static bool as_json, on_this_host;
 
 /* --- printing --- */
@@ -61,7 +54,7 @@ static int print_findings(const char *path, UtmFindings *findings)
 	if (as_json)
 		printf("%s]\n", count ? "\n" : "");
 	utm_findings_free(findings);
-	return valid ? EXIT_VALID : EXIT_FINDINGS;
+	return valid ? EXIT_OK : EXIT_FINDINGS;
 }
 
 /* --- checking --- */
