@@ -86,8 +86,10 @@ static void check_ids(UtmCheck *check, const UtmArgv *argv)
 		const char *id = g_strv_contains(named_options, option) ? find_id(strings[i + 1], &length) : NULL;
 		if (!id || g_hash_table_add(known, g_strdup_printf("%s %.*s", option, (int)length, id)))
 			continue;
-		const char *key_path = utm_argv_get_key_path(argv, i);
-		utm__check_at(check, "%s", key_path ? key_path : "");
+		/* Ours are only there twice when identifiers are, and that has been told. */
+		if (g_strcmp0(utm_argv_get_key_path(argv, i), "QEMU.AdditionalArguments") != 0)
+			continue;
+		utm__check_at(check, "QEMU.AdditionalArguments");
 		utm__find(check, UTM_FINDING_DUPLICATE, "another %s has the id %.*s already", option, (int)length, id);
 	}
 }

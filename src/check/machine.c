@@ -134,8 +134,10 @@ static void check_memory_range(UtmCheck *check, int64_t mib, int min, int max)
 
 static void check_memory(UtmCheck *check)
 {
-	int64_t mib = check->qemu->system->memory_size;
+	int64_t mib = check->qemu->system->memory_size, host = utm__host_get_facts(check->host)->memory_size;
 	utm__check_at(check, "System.MemorySize");
+	if (host > 0 && mib > host)
+		utm__find(check, UTM_FINDING_MEMORY_HOST, "%" G_GINT64_FORMAT " MiB, but the host has %" G_GINT64_FORMAT, mib, host);
 	for (gsize i = 0; check->architecture && i < G_N_ELEMENTS(memories); i++) {
 		if (lists(memories[i].architectures, check->architecture->name) &&
 		    utm__machine_is_family(check->qemu->system->target, memories[i].family)) {
