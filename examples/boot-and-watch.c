@@ -108,16 +108,15 @@ static void on_event(UtmVm *vm, const UtmVmEvent *event, void *data)
 
 static void on_console_event(UtmConsole *console, const UtmConsoleEvent *event, void *data)
 {
-	static const char *const states[] = { "connecting", "connected", "reconnecting", "closed" };
 	Watch *watch = data;
 
 	(void)console;
 	if (event->kind == UTM_CONSOLE_EVENT_INPUT_READY)
 		watch->input_ready = true;
-	if (event->kind != UTM_CONSOLE_EVENT_STATE || event->state > UTM_CONSOLE_STATE_CLOSED)
+	if (event->kind != UTM_CONSOLE_EVENT_STATE)
 		return;
 	print_time(watch);
-	printf("console  %s\n", states[event->state]);
+	printf("console  %s\n", utm_console_state_get_name(event->state));
 }
 
 /* What a guest writes is not to be trusted with a terminal: only printable characters get through. */

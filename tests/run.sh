@@ -116,7 +116,13 @@ run_fuzz_target() {
 	seeds=tests/fuzz/corpus/${name#fuzz-}
 	[ -d "$seeds" ] || seeds=tests/data/config
 	[ -d "$seeds" ] || seeds=
-	if "$1" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" \
+	dictionary=
+	if [ -f "tests/fuzz/$name.dict" ]; then
+		dictionary=-dict=$work/dict
+		python3 tests/fuzz/schema-words.py qapi/config.schema qapi/legacy.schema | cat "tests/fuzz/$name.dict" - > "$work/dict"
+	fi
+	# shellcheck disable=SC2086
+	if "$1" $dictionary -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" \
 		-print_final_stats=1 "$work/corpus" $seeds > "$work/log" 2>&1; then
 		record "$name" passed
 		echo "$name: $(sed -n 's/.*number_of_executed_units: *//p' "$work/log") inputs"

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names come from strangers, and go to a terminal. */
-static void print_plain(const char *text)
-{
-	for (; *text; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
-}
-
 static int with_bundle(const char *path, int (*act)(UtmBundle *bundle, char **operands), char **operands)
 {
 	UtmError *error = NULL;
@@ -35,9 +28,9 @@ static void print_entry(const UtmBundleEntry *entry)
 	const char *code = utm_error_code_get_name(utm_error_get_code(entry->error));
 
 	printf("%-36s  ", entry->uuid ? entry->uuid : "-");
-	print_plain(entry->name);
+	print_plain(stdout, entry->name);
 	printf("  ");
-	print_plain(entry->path);
+	print_plain(stdout, entry->path);
 	if (entry->error)
 		printf("  (%s: %s)", code ? code : "unknown", utm_error_get_message(entry->error));
 	printf("\n");
@@ -105,6 +98,28 @@ static int run_size(const Command *command, char **operands)
 	return with_bundle(operands[0], size_of, operands);
 }
 
+/* --- view --- */
+
+static int view_of(UtmBundle *bundle, char **operands)
+{
+	UtmError *error = NULL;
+	UtmValue *state = NULL;
+
+	if (utm_bundle_get_view_state(bundle, NULL, &state, &error) < 0)
+		return report(operands[0], error);
+	char *json = utm_value_dup_json(state);
+	bool good = as_json ? puts(json) >= 0 : utm_value_get_count(state) == 0 || print_flat(stdout, json);
+	utm_free(json);
+	utm_value_free(state);
+	return good || ferror(stdout) ? EXIT_OK : complain("%s: cannot be printed", operands[0]);
+}
+
+static int run_view(const Command *command, char **operands)
+{
+	(void)command;
+	return with_bundle(operands[0], view_of, operands);
+}
+
 /* --- prune --- */
 
 static bool is_named(char **names, const char *name)
@@ -121,7 +136,7 @@ static void print_files(const UtmBundleFiles *files, char **names, const char *g
 		const UtmBundleFile *file = utm_bundle_files_get(files, i);
 		const char *what = !staying || (*names ? is_named(names, file->name) : file->prunable) ? going : staying;
 		printf("%s  ", what);
-		print_plain(file->name);
+		print_plain(stdout, file->name);
 		printf("  %" PRIu64 " bytes\n", file->allocated_bytes);
 	}
 }
@@ -159,7 +174,7 @@ static int clone_bundle(UtmBundle *bundle, char **operands)
 	options.flags = keep_macs ? UTM_BUNDLE_CLONE_KEEP_MACS : 0;
 	if (utm_bundle_clone(bundle, operands[1], &options, &copy, &error) < 0)
 		return report(operands[1], error);
-	print_plain(utm_bundle_get_path(copy));
+	print_plain(stdout, utm_bundle_get_path(copy));
 	printf("\n");
 	utm_bundle_unref(copy);
 	return EXIT_OK;
@@ -177,7 +192,7 @@ static int rename_bundle(UtmBundle *bundle, char **operands)
 
 	if (utm_bundle_rename(bundle, operands[1], &error) < 0)
 		return report(operands[0], error);
-	print_plain(utm_bundle_get_path(bundle));
+	print_plain(stdout, utm_bundle_get_path(bundle));
 	printf("\n");
 	return EXIT_OK;
 }
@@ -224,6 +239,16 @@ const Command bundle_size_command = {
 	.least = 1,
 	.most = 1,
 	.run = run_size,
+};
+
+const Command bundle_view_command = {
+	.name = "bundle view",
+	.arguments = "BUNDLE [--json]",
+	.summary = "print what view.plist of a bundle of UTM 1 to 3 says of windows, media and shared directory",
+	.options = json_options,
+	.least = 1,
+	.most = 1,
+	.run = run_view,
 };
 
 const Command bundle_prune_command = {

@@ -52,13 +52,30 @@ static bool write_whole(int fd, const char *data, size_t size)
 	return fsync(fd) == 0;
 }
 
-/* Beside and renamed, so that a crash leaves the old file or the new one. A link stays: its target is written. */
-static int save_plist(const char *path, const char *data, size_t size)
+/* Where a file is to be written: a link stays, its target is written. What is not there yet has its own name. */
+static char *dup_target(const char *path)
 {
 	char *target = realpath(path, NULL);
+	struct stat info;
+
+	return target || lstat(path, &info) == 0 || errno != ENOENT ? target : strdup(path);
+}
+
+/* What open() would give a new file: what there is keeps its mode. */
+static mode_t mode_for(const char *target)
+{
+	struct stat old;
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return stat(target, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask;
+}
+
+static int replace_file(const char *path, const char *data, size_t size)
+{
+	char *target = dup_target(path);
 	size_t length = strlen(target ? target : "") + sizeof ".XXXXXX";
 	char *beside = target ? malloc(length) : NULL;
-	struct stat old;
 
 	if (!beside) {
 		free(target);
@@ -66,7 +83,7 @@ static int save_plist(const char *path, const char *data, size_t size)
 	}
 	snprintf(beside, length, "%s.XXXXXX", target);
 	int fd = mkostemp(beside, O_CLOEXEC);
-	bool good = fd >= 0 && write_whole(fd, data, size) && (stat(target, &old) < 0 || fchmod(fd, old.st_mode & 0777) == 0);
+	bool good = fd >= 0 && write_whole(fd, data, size) && fchmod(fd, mode_for(target)) == 0;
 	if (fd >= 0)
 		good = close(fd) == 0 && good;
 	good = good && rename(beside, target) == 0;
@@ -76,6 +93,26 @@ static int save_plist(const char *path, const char *data, size_t size)
 	free(beside);
 	free(target);
 	return status;
+}
+
+/* Devices and pipes are written, not replaced. */
+static int write_special(const char *path, const char *data, size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && (write_whole(fd, data, size) || errno == EINVAL); /* they cannot be flushed */
+
+	if (fd >= 0)
+		good = close(fd) == 0 && good;
+	return good ? EXIT_OK : complain("%s: cannot be written: %s", path, strerror(errno));
+}
+
+int save_file(const char *path, const char *data, size_t size)
+{
+	struct stat info;
+
+	if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+		return write_special(path, data, size);
+	return replace_file(path, data, size);
 }
 
 static int document_save(Document *document)
@@ -93,7 +130,7 @@ static int document_save(Document *document)
 		                "        edit the package, not the file alone", document->path);
 	if (utm_config_to_plist(document->config, &data, &size, &error) < 0)
 		return report(document->path, error);
-	int status = save_plist(document->path, data, size);
+	int status = save_file(document->path, data, size);
 	utm_free(data);
 	return status;
 }

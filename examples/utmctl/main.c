@@ -18,7 +18,10 @@ static const Command *const commands[] = {
 	&run_command, &argv_command,
 	&config_show_command, &config_get_command, &config_set_command, &config_remove_command,
 	&config_schema_command,
-	&bundle_list_command, &bundle_size_command, &bundle_prune_command, &bundle_clone_command, &bundle_rename_command,
+	&config_migrate_command,
+	&config_normalize_command,
+	&bundle_list_command, &bundle_size_command, &bundle_view_command, &bundle_prune_command, &bundle_clone_command,
+	&bundle_rename_command,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -33,6 +36,7 @@ static const char *const notes =
 	"  0    done\n"
 	"  1    what was asked for failed, or its output could not be written; standard error says what, where and what to do\n"
 	"  2    it was not asked properly\n"
+	"       config migrate and normalize: 1 is also what could not be carried over, 2 what cannot be read\n"
 	"  3    run: the machine ran but ended badly: its kernel panicked, or QEMU crashed or exited on its own\n"
 	"  130  run: interrupted by Ctrl-C, SIGTERM or SIGHUP; the guest was stopped\n";
 

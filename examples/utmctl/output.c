@@ -57,6 +57,12 @@ int misused(const Command *command, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+void print_plain(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		putc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+}
+
 void print_json_string(FILE *out, const char *text)
 {
 	fputc('"', out);

@@ -10,7 +10,9 @@
 enum {
 	EXIT_OK = 0,
 	EXIT_OPERATION = 1,     /* what was asked for failed */
+	EXIT_FINDINGS = 1,      /* of commands that look at a configuration: it is not as it should be */
 	EXIT_USAGE = 2,         /* it was not asked properly */
+	EXIT_UNREADABLE = 2,    /* of the same commands: there is no configuration to look at */
 	EXIT_GUEST = 3,         /* run: the machine ran, and ended badly */
 	EXIT_INTERRUPTED = 130, /* run: Ctrl-C; the guest was stopped */
 };
@@ -39,10 +41,12 @@ struct Command {
 };
 
 extern const Command run_command, argv_command;
-extern const Command bundle_list_command, bundle_size_command, bundle_prune_command, bundle_clone_command,
-	bundle_rename_command;
-extern const Command config_schema_command;
+extern const Command bundle_list_command, bundle_size_command, bundle_view_command, bundle_prune_command,
+	bundle_clone_command, bundle_rename_command;
 extern const Command config_show_command, config_get_command, config_set_command, config_remove_command;
+extern const Command config_schema_command;
+extern const Command config_migrate_command;
+extern const Command config_normalize_command;
 
 /* --- output.c --- */
 
@@ -55,6 +59,8 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int misused(const Command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Each line with the same words before it. */
 void print_lines_of(FILE *out, const char *before, const char *text);
+/* Text of strangers, for a terminal: control characters become question marks. */
+void print_plain(FILE *out, const char *text);
 /* A JSON string with its quotes. */
 void print_json_string(FILE *out, const char *text);
 
@@ -63,6 +69,11 @@ enum { OPTIONS_MISUSED = -1, OPTIONS_HELP = -2 };
 /* Takes the command's options out of argv and leaves the operands, with NULL behind them. Returns their number,
  * OPTIONS_MISUSED after having complained, or OPTIONS_HELP for -h or --help. */
 int take_options(const Command *command, int argc, char **argv);
+
+/* --- config.c --- */
+
+/* Beside and renamed, so that a crash leaves the old file or the new one. Returns an exit code, after having complained. */
+int save_file(const char *path, const char *data, size_t size);
 
 /* --- flatten.c --- */
 

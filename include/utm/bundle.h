@@ -441,6 +441,19 @@ UTM_API UTM_MUST_CHECK int utm_bundle_read_screenshot(UtmBundle *bundle, void **
 UTM_API UTM_MUST_CHECK int utm_bundle_write_screenshot(UtmBundle *bundle, const void *data, size_t size_bytes,
                                                        UtmError **error);
 
+/**
+ * What `view.plist` says of the machine's windows, removable media and shared directory: packages of UTM 1 to 3 have it
+ * there, UTM now keeps it outside of packages. It is read anew at each call, and never removed.
+ *
+ * @param[in]  options    As for utm_view_state_load_data(), which tells what the result looks like. (nullable) defaults
+ * @param[out] ret_state  (transfer full) release with utm_value_free()
+ * @return 0; #UTM_ERROR_NOT_FOUND when there is none; #UTM_ERROR_BUNDLE_PATH_ESCAPE when it leads out of the package;
+ *         #UTM_ERROR_IO; #UTM_ERROR_CONFIG_MALFORMED, #UTM_ERROR_LIMIT
+ * @thread any; reads a file
+ */
+UTM_API UTM_MUST_CHECK int utm_bundle_get_view_state(UtmBundle *bundle, const UtmConfigLoadOptions *options,
+                                                     UtmValue **ret_state, UtmError **error);
+
 UTM_END_DECLS
 
 #endif

@@ -51,9 +51,10 @@
  * | `blockdev-add.driver=nbd.tls-creds` | behind the value of a union's tag: a member with this value, no other branch |
  * | `device_add#json-cli-hotplug` | a feature of what was named: the command, member or value, or its type |
  *
- * Names are those of QEMU, as they are on the wire. Below a free-form value, such as that of `qom-set`, nothing is known.
- * That QEMU has something does not mean that it works: whether this machine, host and accelerator can do it only shows
- * when it is tried.
+ * Names are those of QEMU, as they are on the wire. A free-form value, such as that of `qom-set`, has whatever is asked
+ * for, since QEMU takes anything there. Properties of devices, which `device_add` takes besides its own arguments, are not
+ * known here: `device-list-properties` tells them. That QEMU has something does not mean that it works: whether this
+ * machine, host and accelerator can do it only shows when it is tried.
  *
  * Typed commands ask by themselves. One with a member or a value that not every QEMU has is held against what this one
  * has before it is sent, and refused with #UTM_ERROR_QMP_UNSUPPORTED and the key path; #UTM_QMP_CALL_FORCE sends it all
@@ -75,6 +76,9 @@ typedef enum UtmQmpConnectFlags {
 	 * most 7 other commands are then given to QEMU at a time, and the rest waits on this side: with more, QEMU would stop
 	 * reading, and hear of no out-of-band command either. */
 	UTM_QMP_CONNECT_OOB = 1u << 0,
+	/** End each command with a line feed. QEMU needs none, and each costs it a turn of its loop, some 3 % of a command; what
+	 * passes on whole lines only, such as `socat` with `readline` or a program that logs the session, waits for it. */
+	UTM_QMP_CONNECT_LINES = 1u << 1,
 	/** Only utm_qmp_connect_replay(): commands may come in any order. Each takes the next recorded one that equals it,
 	 * and brings the events that followed that one, up to the next command. */
 	UTM_QMP_CONNECT_REPLAY_UNORDERED = 1u << 8,
@@ -157,7 +161,7 @@ typedef struct UtmQmpEvent {
 	 * than those that wait still. */
 	uint64_t dropped;
 	/** For the end of the connection: why it ended. For an event whose data is not what its name promises: the
-	 * reason; then there is no @a payload. Else NULL. */
+	 * reason, with the key path of the member; then there is no @a payload. Else NULL. */
 	const UtmError *error;
 	/** Which event it is as a number; -1 when this library does not know its name, and for the end. */
 	int32_t id;
@@ -350,8 +354,8 @@ UTM_API int utm_qmp_has_async(UtmQmp *qmp, const char *what, const UtmQmpCallOpt
  * @return 0; #UTM_ERROR_QMP_COMMAND with QEMU's class and message; #UTM_ERROR_QMP_DISCONNECTED, or
  *         #UTM_ERROR_QMP_PROTOCOL when the peer sent what is no QMP: the message says whether the command was sent at all,
  *         and if it was, whether it took effect is unknown; #UTM_ERROR_TIMEOUT when the deadline passed, and
- *         #UTM_ERROR_QMP_STALLED when nothing else came from QEMU in that time either, both with the name of the earlier
- *         command that QEMU is busy with; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for arguments that are no JSON
+ *         #UTM_ERROR_QMP_STALLED when nothing else came from QEMU in that time either, which was a second at least; both
+ *         with the name of the earlier command that QEMU is busy with; #UTM_ERROR_CANCELLED; #UTM_ERROR_INVALID_ARGUMENT for arguments that are no JSON
  *         object, and for a descriptor that is none; #UTM_ERROR_NOT_SUPPORTED for #UTM_QMP_CALL_OOB without
  *         utm_qmp_has_oob(), and for a descriptor over TCP; #UTM_ERROR_LIMIT when too many commands wait for their answer
  * @thread any but the wakeup callback; blocks

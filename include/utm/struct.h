@@ -19,8 +19,8 @@
  *
  * - **Strings and structs** inside are pointers that the struct owns; NULL means absent. utm_set_string() replaces a
  *   string. A struct that you put into another one belongs to it from then on.
- * - **Scalars that may be absent** have a `has_...` beside them. Set it when you set the value; where it is false the
- *   value means nothing. A few have `omit_...` instead, which is true for absent.
+ * - **Scalars that may be absent** have a `has_...` beside them: #UTM_SET sets both. Where it is false the value means
+ *   nothing, and is not sent. A few have `omit_...` instead, which is true for absent.
  * - **Lists** are a `..._count` and a pointer to the elements. utm_append_string() and its sisters let them grow. An
  *   empty list that may be absent is absent when its pointer is NULL, and empty otherwise.
  * - **Enumerations** are `int32_t` with named constants. A value that a newer peer made up is `..._UNRECOGNIZED`; its
@@ -31,6 +31,28 @@
  * - **Free-form values** are #UtmValue; one that stands in a struct belongs to it.
  * - **Extras** are members that this library does not know: what a newer peer sent, and what you add for one with
  *   utm_struct_set_extra(). Of a union that was read its innermost branch has them.
+ *
+ * Structs in structs are made one by one and put in their place. A union's branch may be a union itself, as that of a
+ * disk whose image is in a file:
+ *
+ *     UtmQmpBlockdevOptions *file = utm_qmp_blockdev_options_new();
+ *     file->driver = UTM_QMP_BLOCKDEV_DRIVER_FILE;
+ *     file->u.file = utm_qmp_blockdev_options_file_new();
+ *     utm_set_string(&file->u.file->filename, "debian.qcow2");
+ *     UTM_SET(file->u.file, aio, UTM_QMP_BLOCKDEV_AIO_OPTIONS_THREADS);
+ *
+ *     UtmQmpBlockdevOptions *disk = utm_qmp_blockdev_options_new();
+ *     disk->driver = UTM_QMP_BLOCKDEV_DRIVER_QCOW2;
+ *     utm_set_string(&disk->node_name, "disk0");
+ *     UTM_SET(disk, read_only, true);
+ *     disk->u.qcow2 = utm_qmp_blockdev_options_qcow2_new();
+ *     disk->u.qcow2->file = utm_qmp_blockdev_ref_new();
+ *     disk->u.qcow2->file->choice = UTM_QMP_BLOCKDEV_REF_DEFINITION;
+ *     disk->u.qcow2->file->definition = file;                          // which belongs to disk from now on
+ *     failed = utm_qmp_blockdev_add(qmp, disk, NULL, &error);
+ *     utm_qmp_blockdev_options_free(disk);                             // and all in it
+ *
+ * What nobody wants to build so may be written: utm_qmp_blockdev_options_from_json().
  *
  * Each type `UtmQmpThing` has utm_qmp_thing_new(), `_free`, `_copy`, `_equal`, `_to_json` and `_from_json`, which are
  * the functions below with the type filled in. A struct is not locked: one thread at a time changes it.
@@ -106,6 +128,12 @@ UTM_API int utm_struct_set_extra(void *value, const char *name, const char *json
  * @thread any
  */
 UTM_API const UtmValue *utm_struct_get_extra(const void *value, const char *name);
+
+/**
+ * Sets a scalar that may be absent, and its `has_...`: `UTM_SET(args, force, true)`. The compiler refuses members without
+ * one. Uses @a object twice.
+ */
+#define UTM_SET(object, member, value) ((void)((object)->has_##member = true, (object)->member = (value)))
 
 /* With NULL for the member, the list or the count these do nothing. */
 

@@ -74,6 +74,21 @@ UTM_API const char *utm_value_get_key(const UtmValue *value, size_t index);
 /** The value of the member with this name. @return (nullable) @thread any */
 UTM_API const UtmValue *utm_value_get_member(const UtmValue *value, const char *name);
 
+/* Bytes in strings: what `guest-file-read` and `guest-exec-status` answer, for example. */
+
+/**
+ * The bytes that a base64 text stands for.
+ *
+ * @param[in]  text      (nullable) no bytes, as an empty one. Without line breaks, as QEMU and its guest agent write it.
+ * @param[out] ret_data  (transfer full) a NUL follows the bytes, which is not counted; release with utm_free()
+ * @param[out] ret_size  How many bytes. (nullable)
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT when it is no base64
+ * @thread any
+ */
+UTM_API int utm_base64_decode(const char *text, char **ret_data, size_t *ret_size, UtmError **error);
+/** Bytes as base64. @param[in] data (nullable) none, when @a size is 0 @return release with utm_free() @thread any */
+UTM_API char *utm_base64_encode(const void *data, size_t size);
+
 UTM_END_DECLS
 
 #endif

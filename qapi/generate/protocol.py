@@ -22,6 +22,16 @@ INTEGERS = {"int": "int64_t", "size": "uint64_t",
 BUILTINS = {"str": "char *", "number": "double", "bool": "bool", "any": "UtmValue *", **INTEGERS}
 KINDS = {"str": "UTM_SCHEMA_STRING", "number": "UTM_SCHEMA_NUMBER", "bool": "UTM_SCHEMA_BOOL", "any": "UTM_SCHEMA_ANY",
          "null": "UTM_SCHEMA_NULL", **{name: "UTM_SCHEMA_INT" for name in INTEGERS}}
+# Members whose text is base64, which the schema says nowhere but in words.
+BASE64 = {
+    "qmp": {"SecretCommonProperties": ("iv",), "SecretProperties": ("iv",), "SecretKeyringProperties": ("iv",),
+            "SevCapability": ("pdh", "cert-chain", "cpu0-id"), "SevLaunchMeasureInfo": ("data",),
+            "SevAttestationReport": ("data",), "sev-inject-launch-secret": ("packet-header", "secret"),
+            "query-sev-attestation-report": ("mnonce",),
+            "SevSnpGuestProperties": ("guest-visible-workarounds", "id-block", "id-auth", "host-data")},
+    "qga": {"GuestFileRead": ("buf-b64",), "guest-file-write": ("buf-b64",), "guest-set-user-password": ("password",),
+            "GuestExecStatus": ("out-data", "err-data"), "guest-exec": ("input-data",)},
+}
 RELEASES_MAX = 15
 TYPES_MAX = 0x8000
 
@@ -87,16 +97,24 @@ def condition_text(condition):
     return "`" + condition.replace(",", ", ") + "`"
 
 
-def member_words(names, member, tag_of_union):
+def is_base64(names, owner, member):
+    return member.name in BASE64[names.stem].get(owner.owner.name if owner.owner else owner.name, ())
+
+
+def member_words(names, owner, member, tag_of_union):
     protocol = names.protocol
     words = [f"`{member.name}`."] if member.name != member.c_name else []
     if member.type.kind == "enum":
         words.append(f"See #{names.type(member.type.of)}.")
     if member.type.is_array:
         words.append("A list.")
+    if is_base64(names, owner, member):
+        words.append("In base64: see utm_base64_decode().")
     if tag_of_union:
         words.append("Chooses the branch.")
-    if member.optional:
+    if member.optional and member.flag and not member.type.is_array:
+        words.append("Optional: see #UTM_SET.")
+    elif member.optional:
         words.append("Optional.")
     elif member.may_be_absent:
         words.append("May be absent.")
@@ -189,7 +207,7 @@ class TypesHeader:
                 out += [f"\t/** Another form of the branch `{item.name}`. */",
                         f"\t{names.type(item.type.of)} *{item.c_name};"]
             else:
-                out += comment(member_words(names, item, item is tag), "\t")
+                out += comment(member_words(names, thing, item, item is tag), "\t")
                 out += ["\t" + line for line in self.member(item)]
         return out + ["};", ""]
 

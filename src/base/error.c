@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Bytes of a key path; of a longer one both ends are kept. */
+#define KEY_PATH_MAX 256
+
 struct UtmError {
 	gint refs;
 	int code;
@@ -65,10 +68,15 @@ static void replace(char **field, const char *value)
 	*field = g_utf8_make_valid(value, -1);
 }
 
+/* Hostile values nest deeply and have long names: what is in the middle tells nobody anything. */
 UtmError *utm__error_set_key_path(UtmError *error, const char *key_path)
 {
+	gsize length = key_path ? strlen(key_path) : 0;
+	g_autofree char *cut = NULL;
+	if (length > KEY_PATH_MAX)
+		cut = g_strdup_printf("%.*s...%s", KEY_PATH_MAX / 2, key_path, key_path + length - KEY_PATH_MAX / 2);
 	if (error)
-		replace(&error->key_path, key_path);
+		replace(&error->key_path, cut ? cut : key_path);
 	return error;
 }
 

@@ -12,6 +12,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmBundleList, utm_bundle_list_free)
 
 #define UTM_BUNDLE_CONFIG "config.plist"
 #define UTM_BUNDLE_SCREENSHOT "screenshot.png"
+#define UTM_BUNDLE_VIEW "view.plist" /* of older versions */
 #define UTM_BUNDLE_DATA "Data"
 #define UTM_BUNDLE_IMAGES "Images" /* of older versions */
 #define UTM_BUNDLE_EFI_VARS "efi_vars.fd"

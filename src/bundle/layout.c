@@ -72,7 +72,7 @@ static int move_images(int root, const char *root_path, UtmError **error)
 /* Names of the package's own files are no icons, whatever a configuration says. */
 static bool is_own_name(const char *name)
 {
-	static const char *const names[] = { UTM_BUNDLE_CONFIG, UTM_BUNDLE_SCREENSHOT, "view.plist" };
+	static const char *const names[] = { UTM_BUNDLE_CONFIG, UTM_BUNDLE_SCREENSHOT, UTM_BUNDLE_VIEW };
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
 		if (g_ascii_strcasecmp(name, names[i]) == 0)
 			return true;

@@ -8,6 +8,7 @@
 #include "base/sized-struct.h"
 #include "schema/plist-codec.h"
 
+#include <math.h>
 #include <string.h>
 
 static void add(UtmValue *object, const char *key, UtmValue *value_taken)
@@ -52,18 +53,24 @@ static UtmValue *new_file(const UtmValue *bookmark, const char *path)
 	return file;
 }
 
+/* What is no number of pixels is as if it was not there. */
+static double pixels_of(double number)
+{
+	return isfinite(number) ? number : 0;
+}
+
 /* A window as it is when nothing says otherwise is not worth an entry. */
 static void add_window(UtmValue *state, const UtmLegacyView *view, bool exact)
 {
-	double scale = view->display_scale == 0 ? 1 : view->display_scale;
-	bool moved = view->display_origin_x != 0 || view->display_origin_y != 0;
+	double x = pixels_of(view->display_origin_x), y = pixels_of(view->display_origin_y);
+	double scale = pixels_of(view->display_scale) == 0 ? 1 : view->display_scale;
 	bool toolbar = view->has_show_toolbar ? view->show_toolbar : !exact;
 	bool keyboard = exact ? toolbar : view->show_keyboard;
-	if (scale == 1 && !moved && toolbar && !keyboard)
+	if (scale == 1 && x == 0 && y == 0 && toolbar && !keyboard)
 		return;
 	UtmValue *window = utm__value_new_object(), *windows = utm__value_new_object(), *origin = utm__value_new_array();
-	utm__value_push(origin, new_number(view->display_origin_x));
-	utm__value_push(origin, new_number(view->display_origin_y));
+	utm__value_push(origin, new_number(x));
+	utm__value_push(origin, new_number(y));
 	add(window, "DisplayZoomLocked", new_bool(true));
 	add(window, "KeyboardVisible", new_bool(keyboard));
 	add(window, "Origin", origin);
@@ -131,6 +138,8 @@ int utm_view_state_load_data(const void *data, size_t size_bytes, const UtmConfi
 	if (!ret_state || (!data && size_bytes))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "data and ret_state must not be NULL");
 	int result = utm__sized_copy(&taken, sizeof taken, sizeof taken, options, "UtmConfigLoadOptions", error);
+	if (result == 0 && (taken.flags & ~(uint32_t)UTM_CONFIG_LOAD_UTM_EXACT))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "unknown flags: 0x%x", taken.flags);
 	if (result == 0)
 		result = utm__plist_parse(data ? data : "", size_bytes, &plist, error);
 	if (result == 0)

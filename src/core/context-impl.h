@@ -28,6 +28,7 @@ struct UtmContext {
 	pthread_t thread;
 	GMainContext *main;
 	GHashTable *requests;
+	UtmWork *endings; /* what runs last; I/O thread only */
 	pthread_mutex_t inbox_lock;
 	UtmWork *inbox_first;
 	UtmWork **inbox_end;

@@ -36,6 +36,9 @@ UtmAccelPolicy utm__context_get_accel_policy(UtmContext *context);
 void *utm__context_get_data(UtmContext *context, const void *key, void *(*make)(UtmContext *context),
                             void (*destroy)(void *data));
 
+/* I/O thread: calls fn on it when the context ends, after all requests were cancelled. What fn hands over still runs. */
+void utm__context_at_end(UtmContext *context, UtmIoFunc fn, void *data);
+
 void utm__log(UtmContext *context, UtmLogLevel level, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* --- sources on the I/O thread; each returns an id for utm__io_remove(), 0 is never an id --- */

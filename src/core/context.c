@@ -131,6 +131,13 @@ static void run_all(UtmWork *work)
 	}
 }
 
+void utm__context_at_end(UtmContext *context, UtmIoFunc fn, void *data)
+{
+	UtmWork *work = g_new(UtmWork, 1);
+	*work = (UtmWork){ .fn = fn, .data = data, .next = context->endings };
+	context->endings = work;
+}
+
 static bool run_inbox(UtmContext *context)
 {
 	bool stopping;
@@ -154,6 +161,7 @@ static void *io_thread(void *data)
 	while (!run_inbox(context))
 		g_main_context_iteration(context->main, TRUE);
 	utm__requests_cancel_all(context);
+	run_all(g_steal_pointer(&context->endings));
 	empty_inbox(context);
 	return NULL;
 }

@@ -43,8 +43,11 @@ struct UtmProcess {
 /* Children that run, so that the end of a context leaves no zombie even when a part forgot one. I/O thread, then none. */
 static const char children_key;
 
+static void end_children(void *context);
+
 static void *children_make(UtmContext *context)
 {
+	utm__context_at_end(context, end_children, context);
 	return g_ptr_array_new();
 }
 
@@ -177,6 +180,23 @@ static void ended(UtmProcess *process)
 		process->on_end(process, &end, process->data);
 	else
 		process_dispose(process); /* freed while it ran */
+}
+
+/* The end of the context: whoever waits for a child to go hears of it, and frees what was kept for that. */
+static void end_children(void *data)
+{
+	UtmContext *context = data;
+	g_autoptr(GPtrArray) children = g_ptr_array_copy(children_of(context), NULL, NULL);
+	for (guint i = 0; i < children->len; i++) {
+		UtmProcess *process = children->pdata[i];
+		bool watched = process->pid_source != 0;
+		utm__process_kill(process, SIGKILL);
+		utm__io_remove(context, &process->pid_source);
+		if (watched)
+			ended(process);
+		else
+			join_waiter(process); /* which has handed the end over */
+	}
 }
 
 static bool on_pid_fd(int fd, GIOCondition condition, void *data)

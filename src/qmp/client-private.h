@@ -40,6 +40,7 @@ struct UtmQmpClient {
 	guint negotiation; /* the ticket of qmp_capabilities */
 	gint64 deaf_us;    /* a monitor that has not negotiated by then does not read at all */
 	bool oob_wanted; /* ... and, from the negotiation on, asked for */
+	bool lines;      /* a line feed ends each command; set before the first */
 	bool hung_up;    /* the connection ended on the other side */
 	bool more;       /* there may be whole messages in the buffer: look without waiting for the socket */
 	GSList *refused; /* commands for which there was no room, answered soon */

@@ -64,6 +64,11 @@ void utm__qmp_client_want_oob(UtmQmpClient *client)
 	client->oob_wanted = true;
 }
 
+void utm__qmp_client_want_lines(UtmQmpClient *client)
+{
+	client->lines = true;
+}
+
 bool utm__qmp_client_has_oob(UtmQmpClient *client)
 {
 	return client->oob;
@@ -529,9 +534,10 @@ static bool expire_negotiation(UtmQmpClient *client, gint64 now_us)
 {
 	if (client->state >= UTM_QMP_CLIENT_READY || now_us < client->ready_deadline_us)
 		return false;
-	end(client, utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
-	                           client->state == UTM_QMP_CLIENT_GREETING ? "send its greeting" : "negotiate",
-	                           client->ready_timeout_ms));
+	bool silent = client->state == UTM_QMP_CLIENT_GREETING;
+	UtmError *error = utm__error_new(UTM_ERROR_TIMEOUT, "the monitor did not %s within %" G_GINT64_FORMAT " ms",
+	                                 silent ? "send its greeting" : "negotiate", client->ready_timeout_ms);
+	end(client, utm__error_set_remedy(error, silent ? UTM_QMP_BUSY_REMEDY : NULL));
 	return true;
 }
 

@@ -45,6 +45,8 @@ void utm__qmp_client_free(UtmQmpClient *client);
 void utm__qmp_client_set_path(UtmQmpClient *client, const char *path);
 /* Before the greeting: out-of-band execution is asked for where it is offered. */
 void utm__qmp_client_want_oob(UtmQmpClient *client);
+/* Before the greeting: a line feed ends each command. */
+void utm__qmp_client_want_lines(UtmQmpClient *client);
 /* Once ready: whether it was granted, and whether descriptors can be passed. */
 bool utm__qmp_client_has_oob(UtmQmpClient *client);
 bool utm__qmp_client_passes_fds(UtmQmpClient *client);
@@ -97,6 +99,10 @@ void utm__qmp_emit(UtmQmp *qmp, const char *name, const char *data_json, gint64 
 /* I/O thread: the client goes away; the handle answers further calls with QMP_DISCONNECTED. */
 void utm__qmp_detach(UtmQmp *qmp, const UtmError *error);
 
+/* Of a peer that accepts a connection, or lets it wait, and says nothing. */
+#define UTM_QMP_BUSY_REMEDY                                                                                          \
+	"Such a socket serves one client at a time, and another may be connected to it: the program that started QEMU, "     \
+	"perhaps. End that connection, or give QEMU another socket for this one."
 /* Connects without blocking the I/O thread to a unix socket of any path length. A descriptor or a negative code. */
 int utm__unix_connect(const char *path, UtmError **error);
 /* Connects to a TCP port, on the calling thread, which waits. A descriptor or a negative code. */

@@ -26,6 +26,15 @@ static Event *event_alloc(gsize text_size)
 	return self;
 }
 
+static UtmError *not_understood(const char *name, UtmError *reason_taken)
+{
+	UtmError *made = utm__error_new(UTM_ERROR_QMP_MALFORMED, "the data of %s is not understood: %s", name,
+	                                utm_error_get_message(reason_taken));
+	utm__error_set_key_path(made, utm_error_get_key_path(reason_taken));
+	utm_error_unref(reason_taken);
+	return made;
+}
+
 /* Data that does not fit its type stays text, with the reason beside it: an event is never lost, and never fatal. */
 static void decode(Event *self)
 {
@@ -34,7 +43,9 @@ static void decode(Event *self)
 	if (type == UTM_SCHEMA_NONE)
 		return;
 	const char *data = self->told.data ? self->told.data : "{}";
-	utm__protocol_decode(&utm__qmp_schema, type, data, strlen(data), &self->payload, &self->error);
+	UtmError *reason = NULL;
+	if (utm__protocol_decode(&utm__qmp_schema, type, data, strlen(data), &self->payload, &reason) < 0)
+		self->error = not_understood(self->told.name, reason);
 	self->told.payload = self->payload;
 	self->told.error = self->error;
 }

@@ -173,6 +173,17 @@ static void add_type(Walk *walk, guint16 type)
 	add_features(walk, utm__introspection_entity(walk->index, type)->features);
 }
 
+/* QEMU takes any member and any text there; no index has their names. */
+static void add_free_form(Walk *walk, guint i)
+{
+	const UtmEntity *entity = type_above(walk, i);
+	if (entity->kind != UTM_ENTITY_BUILTIN || entity->json != UTM_ENTITY_JSON_VALUE)
+		return;
+	walk->found = true;
+	add_type(walk, g_array_index(walk->above.types, guint16, i));
+}
+
+/* `name` 0: one that QEMU has nowhere. */
 static void step_member(Walk *walk, guint name)
 {
 	walk_on(walk);
@@ -180,7 +191,8 @@ static void step_member(Walk *walk, guint name)
 	for (guint i = 0; i < walk->above.types->len; i++) {
 		const UtmEntity *entity = type_above(walk, i);
 		const UtmEntityItem *item = NULL;
-		if (entity->kind == UTM_ENTITY_OBJECT)
+		add_free_form(walk, i);
+		if (name && entity->kind == UTM_ENTITY_OBJECT)
 			item = utm__introspection_find_item(walk->index, entity->items, name);
 		if (!item)
 			continue;
@@ -196,7 +208,7 @@ static void choose_branches(Walk *walk, const Place *owners, guint value)
 	for (guint i = 0; i < owners->types->len; i++) {
 		guint16 type = g_array_index(owners->types, guint16, i);
 		const UtmEntity *entity = utm__introspection_entity(walk->index, type);
-		if (entity->kind != UTM_ENTITY_OBJECT || entity->tag != walk->member)
+		if (entity->kind != UTM_ENTITY_OBJECT || !walk->member || entity->tag != walk->member)
 			continue;
 		place_add(&walk->here, type, OWN);
 		const UtmEntityItem *variant = utm__introspection_find_item(walk->index, entity->variants, value);
@@ -213,12 +225,14 @@ static void step_value(Walk *walk, guint value)
 	for (guint i = 0; i < walk->above.types->len; i++) {
 		const UtmEntity *entity = type_above(walk, i);
 		const UtmEntityItem *item = NULL;
-		if (entity->kind == UTM_ENTITY_ENUM)
+		add_free_form(walk, i);
+		if (value && entity->kind == UTM_ENTITY_ENUM)
 			item = utm__introspection_find_item(walk->index, entity->items, value);
 		walk->found |= item != NULL;
 		add_features(walk, item ? item->features : 0);
 	}
-	choose_branches(walk, &owners, value);
+	if (value)
+		choose_branches(walk, &owners, value);
 	place_clear(&owners);
 }
 
@@ -248,9 +262,7 @@ static void step_call(Walk *walk, const Word *word, bool result)
 static void step(Walk *walk, const Word *word)
 {
 	guint name = utm__introspection_find_string(walk->index, word->text, word->length);
-	if (!name)
-		walk->found = false;
-	else if (word->op == '=')
+	if (word->op == '=')
 		step_value(walk, name);
 	else if (word->op == '#')
 		step_feature(walk, name);

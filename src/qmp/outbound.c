@@ -11,6 +11,8 @@
  * the queue; but it executes none of ours while it is busy with something else, which is when out-of-band counts.
  */
 #define IN_BAND_MAX 7
+/* A peer that has been silent for less is late, for all that anybody can know. */
+#define STALLED_US (1 * G_USEC_PER_SEC)
 
 typedef struct UtmQmpDeferred {
 	GList link;
@@ -31,7 +33,7 @@ static void append_number(GString *text, guint number)
 }
 
 /* id -1: none */
-static void compose(GString *text, int id, const UtmQmpCommand *command)
+static void compose(GString *text, int id, bool line, const UtmQmpCommand *command)
 {
 	g_string_assign(text, command->oob ? "{\"exec-oob\":\"" : "{\"execute\":\"");
 	g_string_append(text, command->name);
@@ -44,7 +46,7 @@ static void compose(GString *text, int id, const UtmQmpCommand *command)
 		g_string_append(text, ",\"id\":");
 		append_number(text, (guint)id);
 	}
-	g_string_append_c(text, '}');
+	g_string_append(text, line ? "}\n" : "}");
 }
 
 /* Whether what is under way leaves room for one more in-band command. */
@@ -70,7 +72,7 @@ static bool put(UtmQmpClient *client, guint id, const char *text, gsize length, 
 		return false;
 	utm__qmp_slots_set_sent(&client->slots, id, utm__qmp_transport_get_queued(transport),
 	                        utm__qmp_transport_get_received(transport), now_us);
-	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_CLIENT, text, length);
+	utm__qmp_tap_see(&client->tap, UTM_QMP_SIDE_CLIENT, text, length - client->lines);
 	return true;
 }
 
@@ -99,7 +101,7 @@ bool utm__qmp_outbound_add(UtmQmpClient *client, guint id, UtmQmpCommand *comman
 	slot->beside = command->oob;
 	slot->exclusive = command->fd >= 0;
 	slot->decodes = command->decodes;
-	compose(client->command, client->echoes ? (int)id : -1, command);
+	compose(client->command, client->echoes ? (int)id : -1, client->lines, command);
 	bool at_once = command->urgent || (command->oob && client->state == UTM_QMP_CLIENT_READY) ||
 	               utm__qmp_outbound_is_open(client, slot->exclusive);
 	bool taken = at_once ? put(client, id, client->command->str, client->command->len, command->fd, command->given_us)
@@ -165,7 +167,8 @@ static void append_age(GString *text, gint64 since_us)
 UtmError *utm__qmp_outbound_timeout_error(UtmQmpClient *client, guint id, const UtmQmpSlot *oldest)
 {
 	const UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, id);
-	bool stalled = slot->received == utm__qmp_transport_get_received(client->transport);
+	bool stalled = slot->received == utm__qmp_transport_get_received(client->transport) &&
+	               utm__now_us() - slot->since_us >= STALLED_US;
 	bool behind = oldest->sent && !slot->beside && (!slot->sent || oldest->end < slot->end);
 	g_autoptr(GString) text = g_string_new(slot->name);
 	g_string_append_printf(text, " was not %s within %" G_GINT64_FORMAT " ms", slot->sent ? "answered" : "sent",

@@ -11,6 +11,7 @@
 #define CONNECT_TIMEOUT_MS 10000
 /* A full backlog cannot be waited for with poll(). */
 #define CONNECT_RETRY_MS 20
+#define LIVE_FLAGS (UTM_QMP_CONNECT_OOB | UTM_QMP_CONNECT_LINES)
 
 typedef struct Connecting {
 	int fd;
@@ -62,6 +63,8 @@ static void start_connecting(UtmRequest *request)
 	utm__qmp_client_set_path(client, input->path);
 	if (input->flags & UTM_QMP_CONNECT_OOB)
 		utm__qmp_client_want_oob(client);
+	if (input->flags & UTM_QMP_CONNECT_LINES)
+		utm__qmp_client_want_lines(client);
 	if (qmp->recorder)
 		utm__qmp_tap_set(&client->tap, qmp->recorder);
 	utm__qmp_set_client(qmp, client);
@@ -163,7 +166,8 @@ int utm__qmp_connect_socket(const char *path, const char *peer, gint64 deadline_
 		if (utm__cancel_is_triggered(cancel))
 			return utm__fail(error, UTM_ERROR_CANCELLED, "connecting to %s was cancelled", peer);
 		if (utm__now_us() >= deadline_us)
-			return utm__fail(error, UTM_ERROR_TIMEOUT, "%s serves others and accepts no connection", peer);
+			return utm__fail_take(error, utm__error_set_remedy(utm__error_new(UTM_ERROR_TIMEOUT,
+			                      "%s serves others and accepts no connection", peer), UTM_QMP_BUSY_REMEDY));
 		g_usleep(CONNECT_RETRY_MS * 1000);
 	}
 }
@@ -173,7 +177,7 @@ int utm_qmp_connect_path(UtmContext *context, const char *path, const UtmQmpConn
 {
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
 	gint64 deadline_us;
-	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, &deadline_us, ret_qmp, error);
+	int failed = check_connect(context, options, LIVE_FLAGS, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!path)
@@ -189,7 +193,7 @@ int utm_qmp_connect_tcp(UtmContext *context, const char *host, uint16_t port, co
 {
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
 	gint64 deadline_us;
-	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, &deadline_us, ret_qmp, error);
+	int failed = check_connect(context, options, LIVE_FLAGS, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
 	if (!host || !*host || port == 0)
@@ -217,7 +221,7 @@ int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *
 	utm_autofd owned = fd;
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
 	gint64 deadline_us;
-	int failed = check_connect(context, options, UTM_QMP_CONNECT_OOB, &checked, &deadline_us, ret_qmp, error);
+	int failed = check_connect(context, options, LIVE_FLAGS, &checked, &deadline_us, ret_qmp, error);
 	if (failed)
 		return failed;
 	owned = -1;
@@ -228,7 +232,7 @@ int utm_qmp_connect_fd(UtmContext *context, int fd, const UtmQmpConnectOptions *
 int utm_qmp_connect_replay(UtmContext *context, const char *path, const UtmQmpConnectOptions *options, UtmQmp **ret_qmp,
                            UtmError **error)
 {
-	const guint32 flags = UTM_QMP_CONNECT_OOB | UTM_QMP_CONNECT_REPLAY_UNORDERED | UTM_QMP_CONNECT_REPLAY_PACED;
+	const guint32 flags = LIVE_FLAGS | UTM_QMP_CONNECT_REPLAY_UNORDERED | UTM_QMP_CONNECT_REPLAY_PACED;
 	UtmQmpConnectOptions checked = UTM_QMP_CONNECT_OPTIONS_INIT;
 	gint64 deadline_us;
 	int failed = check_connect(context, options, flags, &checked, &deadline_us, ret_qmp, error);

@@ -113,6 +113,7 @@ static void on_refused(UtmQmp *qmp, const UtmError *error)
 	g_autoptr(UtmError) made = utm__error_new(UTM_ERROR_QMP_UNSUPPORTED, "the peer does not tell what it supports: %s",
 	                                          utm_error_get_message(error));
 	utm__error_set_qmp_class(made, utm_error_get_qmp_class(error));
+	utm__error_set_remedy(made, "Send what is in question and see whether it is refused, or use a QEMU that tells.");
 	give_up(qmp, made);
 }
 

@@ -92,8 +92,10 @@ UtmError *utm__typed_refine(UtmTypedCall call, UtmError *error_taken)
 		                                              utm_error_get_message(error_taken)),
 		                               utm_error_get_key_path(error_taken));
 	else if (utm_error_get_code(error_taken) == UTM_ERROR_QMP_COMMAND && g_strcmp0(qmp_class, "CommandNotFound") == 0)
-		made = utm__error_set_qmp_class(
-			utm__error_new(UTM_ERROR_QMP_UNSUPPORTED, "%s", utm_error_get_message(error_taken)), qmp_class);
+		made = utm__error_set_remedy(
+			utm__error_set_qmp_class(
+				utm__error_new(UTM_ERROR_QMP_UNSUPPORTED, "%s", utm_error_get_message(error_taken)), qmp_class),
+			"The command was sent and the peer does not know it: use one that has it, or do without.");
 	if (!made)
 		return error_taken;
 	utm_error_unref(error_taken);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 /* Fills in an address for the path, with a descriptor in *ret_place that must stay open meanwhile. 0 or an errno. */
@@ -28,6 +29,18 @@ static int fill_address(struct sockaddr_un *address, const char *path, int *ret_
 	return 0;
 }
 
+/* Linux says "connection refused" of a file or directory, or, to others than root, "permission denied". */
+static int fail_connect(const char *path, int errno_value, UtmError **error)
+{
+	struct stat info;
+	if (stat(path, &info) < 0 || S_ISSOCK(info.st_mode))
+		return utm__fail_errno(error, errno_value, path, "cannot connect to the socket");
+	UtmError *made = utm__error_new(UTM_ERROR_IO, "this is no socket but a %s", S_ISDIR(info.st_mode) ? "directory" : "file");
+	utm__error_set_errno(made, ENOTSOCK);
+	utm__error_set_remedy(made, "Name the socket itself: the PATH of QEMU's `-qmp unix:PATH,server=on,wait=off`, for example.");
+	return utm__fail_take(error, utm__error_set_file(made, path));
+}
+
 int utm__unix_connect(const char *path, UtmError **error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -39,7 +52,7 @@ int utm__unix_connect(const char *path, UtmError **error)
 	if (!failed && connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
 		failed = errno;
 	if (failed)
-		return utm__fail_errno(error, failed, path, "cannot connect to the socket");
+		return fail_connect(path, failed, error);
 	int connected = fd;
 	fd = -1;
 	return connected;

@@ -10,6 +10,8 @@
 #define NUMBER_LENGTH_MAX 512
 #define SHORT_INTEGER_LENGTH 18
 
+static const char single_quote[] = "a single quote: keys and strings of JSON stand in double quotes";
+
 /* What may come next. */
 enum {
 	EXPECT_VALUE,
@@ -328,7 +330,7 @@ static bool string(UtmJsonReader *reader)
 static UtmJsonToken key(UtmJsonReader *reader)
 {
 	if (!is_quote(reader, *reader->at))
-		return fail(reader, "expected a key");
+		return fail(reader, *reader->at == '\'' ? single_quote : "expected a key");
 	if (!string(reader))
 		return UTM_JSON_ERROR;
 	skip_space(reader);
@@ -355,7 +357,7 @@ static UtmJsonToken value(UtmJsonReader *reader)
 	if (c == '-' || g_ascii_isdigit(c))
 		return number(reader);
 	if (!is_quote(reader, c))
-		return fail(reader, "not a value");
+		return fail(reader, c == '\'' ? single_quote : "not a value");
 	if (!string(reader))
 		return UTM_JSON_ERROR;
 	value_done(reader);
@@ -515,8 +517,11 @@ void utm__json_rewind(UtmJsonReader *reader, UtmJsonMark mark)
 
 int utm__json_fail(const UtmJsonReader *reader, int code, UtmError **error)
 {
-	return utm__fail(error, code, "JSON, byte %" G_GSIZE_FORMAT ": %s", reader->problem_offset,
-	                 reader->problem ? reader->problem : "no problem");
+	UtmError *made = utm__error_new(code, "JSON, byte %" G_GSIZE_FORMAT ": %s", reader->problem_offset,
+	                                reader->problem ? reader->problem : "no problem");
+	if (reader->problem == single_quote)
+		utm__error_set_remedy(made, "Write double quotes, which stand in C as \"{\\\"id\\\":\\\"usb1\\\"}\".");
+	return utm__fail_take(error, made);
 }
 
 int utm__json_check(const char *text, gsize size, const UtmJsonLimits *limits, int code, UtmError **error)

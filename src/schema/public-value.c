@@ -27,6 +27,38 @@ int utm_value_from_json(const char *json, UtmValue **ret_value, UtmError **error
 	return result;
 }
 
+static bool is_base64(const char *text)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	gsize length = strspn(text, digits), padding = strspn(text + length, "=");
+	return !text[length + padding] && padding <= 2 && (length + padding) % 4 == 0;
+}
+
+/* GLib's decoder passes over what is no base64; a guest may have sent anything. */
+int utm_base64_decode(const char *text, char **ret_data, size_t *ret_size, UtmError **error)
+{
+	gsize size = 0;
+	if (!ret_data)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "nowhere to put the bytes");
+	char *data = g_strdup(text ? text : "");
+	if (!is_base64(data)) {
+		g_free(data);
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the text is no base64");
+	}
+	if (*data)
+		g_base64_decode_inplace(data, &size);
+	data[size] = 0;
+	*ret_data = data;
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+char *utm_base64_encode(const void *data, size_t size)
+{
+	return g_base64_encode(data, data ? size : 0);
+}
+
 UtmValue *utm_value_new_bool(bool value)
 {
 	const UtmToken token = { .kind = UTM_TOKEN_BOOL, .boolean = value };

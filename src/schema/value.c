@@ -192,7 +192,9 @@ bool utm__value_equal(const UtmValue *a, const UtmValue *b)
 	case UTM_TOKEN_NULL:
 		return true;
 	case UTM_TOKEN_REAL:
-		return memcmp(&a->as.number, &b->as.number, sizeof a->as.number) == 0;
+		/* Text has one NaN, a binary list many. */
+		return (isnan(a->as.number) && isnan(b->as.number)) ||
+		       memcmp(&a->as.number, &b->as.number, sizeof a->as.number) == 0;
 	default:
 		return a->as.integer == b->as.integer;
 	}

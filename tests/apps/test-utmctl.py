@@ -46,7 +46,8 @@ def helps():
 
 def helps_with_a_command():
     """--help and -h behind a command print its usage, wherever they stand"""
-    for words in (["run"], ["argv"], ["config", "show"], ["config", "get"], ["config", "set"], ["config", "remove"]):
+    for words in (["run"], ["argv"], ["config", "show"], ["config", "get"], ["config", "set"], ["config", "remove"],
+                  ["config", "migrate"], ["config", "normalize"]):
         usage = next(line for line in utmctl("--help").stdout.splitlines() if f"utmctl {' '.join(words)} " in line)
         for arguments in ([*words, "--help"], [*words, "-h"], [*words, "x", "--help", "--nonsense"]):
             done = utmctl(*arguments)
@@ -218,6 +219,166 @@ def shows_old_machines():
     text = utmctl("config", "set", bundle / "config.plist", "System.MemorySize", "300", status=1).stderr
     check("edit the package" in text, text)
     same((bundle / "config.plist").read_bytes(), before, "the file")
+
+
+def old_bundle(name, sample="legacy-qemu-2.plist"):
+    """A bundle as UTM 3 left it, in a directory of its own."""
+    bundle = WORK / name / "Old one.utm"
+    (bundle / "Images").mkdir(parents=True)
+    shutil.copy(SOURCE / "tests/data/config" / sample, bundle / "config.plist")
+    for drive in plistlib.loads((bundle / "config.plist").read_bytes())["Drives"]:
+        if drive.get("ImagePath"):
+            (bundle / "Images" / drive["ImagePath"]).write_bytes(b"image")
+    return bundle
+
+
+def tree(directory):
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def migrates_bundles():
+    """config migrate brings a bundle to version 4 where it is: notes, files in Data, exit code 1 when something is lost"""
+    bundle = old_bundle("migrate")
+    before = tree(bundle)
+    images = sorted(os.listdir(bundle / "Images"))
+    told = utmctl("config", "migrate", bundle, "--dry-run", status=1)
+    check(re.search(r"^dropped: \S+: \S", told.stdout, re.M) and not told.stderr, f"{told}")
+    check(all(re.fullmatch(r"(info|changed|dropped): \S+: \S.*", line) for line in told.stdout.splitlines()), told.stdout)
+    same(tree(bundle), before, "after --dry-run")
+    same(utmctl("config", "migrate", bundle, status=1).stdout, told.stdout, "notes")
+    same(sorted(os.listdir(bundle / "Data")), images, "moved files")
+    check(not (bundle / "Images").exists(), "Images is still there")
+    written = plistlib.loads((bundle / "config.plist").read_bytes())
+    same((written["ConfigurationVersion"], written["Information"]["Name"]), (4, "Old one"), "version, name")
+    after = tree(bundle)
+    same(utmctl("config", "migrate", bundle).stdout, "", "the second time")
+    same(tree(bundle), after, "after the second time")
+
+
+def migrates_to_another_place():
+    """config migrate IN OUT leaves IN alone; the copy is the same machine"""
+    bundle = old_bundle("elsewhere")
+    before = tree(bundle)
+    moved = bundle.parent / "New.utm"
+    utmctl("config", "migrate", bundle, moved, status=1)
+    same(tree(bundle), before, "the old one")
+    same(sorted(os.listdir(moved / "Data")), sorted(os.listdir(bundle / "Images")), "files")
+    utmctl("config", "migrate", bundle, status=1)
+    here, there = (plistlib.loads((path / "config.plist").read_bytes()) for path in (bundle, moved))
+    same(there, here, "identity, name and addresses")
+    check("(bundle-exists)" in utmctl("config", "migrate", bundle, moved, status=1).stderr, "over another one")
+
+
+def migrates_as_utm_does():
+    """config migrate --utm-exact gives UTM's own faults, in bundles, files and pipes"""
+    bundle = old_bundle("exact")
+    file = bundle.parent / "out.plist"
+    forward = lambda path: plistlib.loads(path.read_bytes())["Network"][0]["PortForward"][0]
+    utmctl("config", "migrate", bundle / "config.plist", file, status=1)
+    same((forward(file)["HostPort"], forward(file)["GuestPort"]), (5353, 53), "mended")
+    same(plistlib.loads(file.read_bytes())["Information"]["Name"], "Old one", "name of the package")
+    utmctl("config", "migrate", bundle / "config.plist", file, "--utm-exact", status=1)
+    same((forward(file)["HostPort"], forward(file)["GuestPort"]), (53, 53), "of a file")
+    with open(bundle / "config.plist", "rb") as standard_input:
+        done = subprocess.run([UTMCTL, "config", "migrate", "-", "-", "--utm-exact"], stdin=standard_input, capture_output=True,
+                              timeout=60, check=False)
+    same((done.returncode, plistlib.loads(done.stdout)["Network"][0]["PortForward"][0]["HostPort"]), (1, 53), "of a pipe")
+    check(b"dropped: " in done.stderr and b"dropped: " not in done.stdout, f"{done.stderr!r}")
+    utmctl("config", "migrate", bundle, "--utm-exact", status=1)
+    same(forward(bundle / "config.plist")["HostPort"], 53, "of a bundle")
+
+
+def reports_migrations():
+    """config migrate --json tells the same as the lines do"""
+    bundle = old_bundle("report")
+    lines = utmctl("config", "migrate", bundle, "--dry-run", status=1).stdout.splitlines()
+    told = json.loads(utmctl("config", "migrate", bundle, "--dry-run", "--json", status=1).stdout)
+    same([f'{note["kind"]}: {note["keyPath"]}: {note["reason"]}' for note in told["notes"]], lines, "notes")
+    notes = told.pop("notes")
+    check(notes, "no notes")
+    same(told, {"path": str(bundle), "backend": "QEMU", "format": "legacy-qemu", "version": 2, "lossy": True, "written": None},
+         "report")
+    told = json.loads(utmctl("config", "migrate", bundle, "--json", status=1).stdout)
+    same(told["written"], str(bundle), "where")
+    same(json.loads(utmctl("config", "migrate", bundle, "--json").stdout)["format"], "current", "the second time")
+    apple = WORK / "report" / "apple.plist"
+    shutil.copy(SOURCE / "tests/data/config/legacy-apple-3.plist", apple)
+    same(json.loads(utmctl("config", "migrate", apple, "--json", status=1).stdout)["format"], "legacy-apple", "Apple")
+    same(plistlib.loads(apple.read_bytes())["Backend"], "Apple", "in its place")
+
+
+def refuses_migrations():
+    """what cannot be read is exit code 2; a file of a package alone is not migrated in its place"""
+    bundle = old_bundle("refused")
+    before = tree(bundle)
+    check("name another file" in utmctl("config", "migrate", bundle / "config.plist", status=1).stderr, "in its place")
+    check("standard output" in utmctl("config", "migrate", bundle, "-", status=2).stderr, "a bundle to standard output")
+    for arguments in (["-"], ["-", "-", "--json"]):
+        utmctl("config", "migrate", *arguments, status=2)
+    same(tree(bundle), before, "the bundle")
+    bad = WORK / "refused" / "bad.plist"
+    bad.write_bytes(b"\xff\xfe" * 100)
+    huge = WORK / "refused" / "huge.plist"
+    huge.touch()
+    os.truncate(huge, 1 << 40)
+    for path, code in ((bad, "config-malformed"), (huge, "limit")):
+        for words in (["migrate", path], ["normalize", path, WORK / "refused" / "out"]):
+            text = utmctl("config", *words, status=2).stderr
+            check(re.fullmatch(rf"utmctl: {path}: .* \({code}\)\n {{8}}\S.*\n", text), text)
+    for words in (["migrate", WORK / "none"], ["normalize", WORK / "none", "-"], ["normalize", WORK, "-"]):
+        utmctl("config", *words, status=2)
+    check(not (WORK / "refused" / "out").exists(), "something was written")
+
+
+def normalizes():
+    """config normalize makes UTM's bytes of XML, binary and JSON, in files and pipes"""
+    place = WORK / "normal"
+    place.mkdir()
+    for sample in ("full.plist", "apple-macos.plist", "unknown-keys.plist"):
+        wanted = (SOURCE / "tests/data/config" / sample).read_bytes()
+        values = plistlib.loads(wanted)
+        inputs = {
+            "xml": plistlib.dumps(values, sort_keys=False),
+            "binary": plistlib.dumps(values, fmt=plistlib.FMT_BINARY, sort_keys=False),
+            "json": utmctl("config", "show", SOURCE / "tests/data/config" / sample, "--json").stdout.encode(),
+        }
+        for name, data in inputs.items():
+            (place / name).write_bytes(data)
+            utmctl("config", "normalize", place / name, place / "out")
+            check((place / "out").read_bytes() == wanted, f"{sample} from {name}")
+            done = subprocess.run([UTMCTL, "config", "normalize", "-", "-"], input=data, capture_output=True, timeout=60, check=False)
+            same((done.returncode, done.stderr), (0, b""), f"{sample} from {name}, through pipes")
+            check(done.stdout == wanted, f"{sample} from {name}, through pipes")
+    same(utmctl("config", "normalize", PLAIN, "-").stdout, utmctl("config", "show", PLAIN, "--plist").stdout, "of a bundle")
+    told = json.loads(utmctl("config", "normalize", place / "json", place / "out", "--json").stdout)
+    same((told["format"], told["written"], told["notes"]), ("current", str(place / "out"), []), "report")
+    utmctl("config", "normalize", SOURCE / "tests/data/config/legacy-qemu-2.plist", place / "out", status=1)
+    same(plistlib.loads((place / "out").read_bytes())["ConfigurationVersion"], 4, "of an older version")
+
+
+def normalizes_into_odd_places():
+    """a new file gets the mode that the mask says, an old one keeps its own, a link stays, a device is not replaced"""
+    place = WORK / "odd"
+    place.mkdir()
+    new, old = place / "new", place / "old"
+    old.write_text("x", encoding="utf-8")
+    old.chmod(0o600)
+    (place / "link").symlink_to("old")
+    subprocess.run(["sh", "-c", 'umask 027; exec "$0" config normalize "$@"', UTMCTL, PLAIN, new], timeout=60, check=True)
+    same(new.stat().st_mode & 0o777, 0o640, "mode of a new file")
+    utmctl("config", "normalize", PLAIN, place / "link")
+    same((old.read_bytes(), old.stat().st_mode & 0o777), (new.read_bytes(), 0o600), "through a link")
+    check((place / "link").is_symlink(), "the link is gone")
+    done = utmctl("config", "normalize", PLAIN, "/dev/stdout")
+    same(done.stdout.encode(), new.read_bytes(), "into a pipe by its name")
+    os.mkfifo(place / "fifo")
+    with subprocess.Popen(["cat", place / "fifo"], stdout=subprocess.PIPE) as reader:
+        utmctl("config", "normalize", PLAIN, place / "fifo")
+        same(reader.stdout.read(), new.read_bytes(), "into a FIFO")
+    check((place / "fifo").is_fifo(), "the FIFO is gone")
+    utmctl("config", "normalize", PLAIN, place, status=1)
+    utmctl("config", "normalize", PLAIN, place / "none" / "x", status=1)
+    same(sorted(os.listdir(place)), ["fifo", "link", "new", "old"], "files")
 
 
 def errors_have_two_lines():
@@ -423,6 +584,19 @@ def tells_sizes():
     check(f"on disk: {size['allocatedBytes']} bytes\n" in utmctl("bundle", "size", bundle).stdout, "as text")
 
 
+def shows_views():
+    """bundle view prints what view.plist says; a bundle without one is an error"""
+    bundle = copy_of_plain("view")
+    check(re.fullmatch(r"utmctl: .*view\.plist: .* \(not-found\)\n {8}\S.*\n", utmctl("bundle", "view", bundle, status=1).stderr),
+          "none")
+    shutil.copy(SOURCE / "tests/data/view/view.plist", bundle)
+    lines = utmctl("bundle", "view", bundle).stdout.splitlines()
+    check("WindowSettings.0.Scale = 2.0" in lines, lines)
+    same(json.loads(utmctl("bundle", "view", bundle, "--json").stdout)["WindowSettings"]["0"]["Scale"], 2.0, "scale")
+    (bundle / "view.plist").write_bytes(plistlib.dumps({"ShowToolbar": True}))
+    same(utmctl("bundle", "view", bundle).stdout, "", "nothing to say")
+
+
 def prunes():
     """bundle prune only lists; with --yes it removes disk images that nothing speaks of, and others by name"""
     data = copy_of_plain("prune") / "Data"
@@ -503,9 +677,10 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader, shows_flat,
              shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names, says_what_a_value_must_be, removes,
-             edits_apple_machines, shows_old_machines, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts, checks_the_screenshot_first,
-             runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
+             edits_apple_machines, shows_old_machines, migrates_bundles, migrates_to_another_place, migrates_as_utm_does,
+             reports_migrations, refuses_migrations, normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
+             checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
              runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
-             tells_a_bad_end, lists_bundles, tells_sizes, prunes, clones_and_renames, keeps_others_out])
+             tells_a_bad_end, lists_bundles, tells_sizes, shows_views, prunes, clones_and_renames, keeps_others_out])
 finally:
     shutil.rmtree(WORK)

@@ -112,6 +112,7 @@ static void cling(void)
 {
 	signal(SIGTERM, SIG_IGN);
 	connect_fine();
+	send_message(&(UtmMessage){ .kind = UTM_MESSAGE_INPUT_READY }, -1);
 	close(UTM_ENGINE_FD);
 	for (;;)
 		pause();

@@ -211,6 +211,28 @@ static void test_clings(void)
 	assert_no_children();
 }
 
+static void unref_once(UtmConsole *console, const UtmConsoleEvent *event, void *data)
+{
+	int *count = data;
+	if ((*count)++ == 0)
+		utm_console_unref(console);
+}
+
+/* Nobody waits inside a callback; the end of the context sees to the engine, and what was kept for it is freed. */
+static void test_clings_past_its_context(void)
+{
+	UtmContext *ctx = new_context(hostile(), "cling");
+	UtmConsole *console = NULL;
+	int count = 0;
+	g_assert_cmpint(connect_to(ctx, "/tmp/x", 5000, &console, NULL), ==, 0);
+	utm_console_set_event_handler(console, unref_once, &count, NULL);
+	dispatch_until(ctx, &count);
+	gint64 begin = g_get_monotonic_time();
+	utm_context_unref(ctx);
+	g_assert_cmpint(g_get_monotonic_time() - begin, <, 2 * G_USEC_PER_SEC);
+	assert_no_children();
+}
+
 /* ---------------------------------------------------------------- servers that are none */
 
 typedef struct Server {
@@ -421,6 +443,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/engine/silent", test_silent);
 	g_test_add_func("/engine/wrong-protocol", test_wrong_protocol);
 	g_test_add_func("/engine/clings", test_clings);
+	g_test_add_func("/engine/clings-past-its-context", test_clings_past_its_context);
 	for (gsize i = 0; i < G_N_ELEMENTS(give_up); i++) {
 		g_autofree char *name = g_strdup_printf("/engine/gives-up/%s", give_up[i]);
 		g_test_add_data_func(name, give_up[i], test_gives_up);

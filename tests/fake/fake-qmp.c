@@ -179,7 +179,7 @@ char *fake_qmp_receive(FakeQmp *fake)
 	while (!(length = whole_object(fake->input)))
 		if (!read_more(fake, PATIENCE_MS))
 			return NULL;
-	char *command = g_strndup(fake->input->str, length);
+	char *command = g_strchug(g_strndup(fake->input->str, length));
 	g_string_erase(fake->input, 0, (gssize)length);
 	return command;
 }
@@ -193,6 +193,13 @@ char *fake_qmp_receive_until(FakeQmp *fake, char byte)
 	char *text = g_strndup(fake->input->str, (gsize)(found - fake->input->str));
 	g_string_erase(fake->input, 0, found - fake->input->str);
 	return text;
+}
+
+char *fake_qmp_receive_line(FakeQmp *fake)
+{
+	char *line = fake_qmp_receive_until(fake, '\n');
+	g_string_erase(fake->input, 0, 1);
+	return line;
 }
 
 static int get_id(const char *command)

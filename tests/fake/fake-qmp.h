@@ -41,7 +41,9 @@ gsize fake_qmp_try_send(FakeQmp *fake, const void *bytes, gsize count);
 
 /* What comes before this byte, which comes next. (transfer full) */
 char *fake_qmp_receive_until(FakeQmp *fake, char byte);
-/* The next command as text, or NULL at the end of the connection. (transfer full) */
+/* What comes before the next line feed, which goes with it. (transfer full) */
+char *fake_qmp_receive_line(FakeQmp *fake);
+/* The next command as text, without the white space before it; NULL at the end of the connection. (transfer full) */
 char *fake_qmp_receive(FakeQmp *fake);
 /* The next command is this one; returns its id, or -1. */
 int fake_qmp_expect(FakeQmp *fake, const char *command);

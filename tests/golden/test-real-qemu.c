@@ -4,6 +4,7 @@
  * probe finds on this host, answers on its monitor, and has the devices that the configuration asked for.
  */
 #include "support.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -290,11 +291,6 @@ static void talk(Run *run, const UtmArgv *argv, const char *devices)
 
 /* --- a test --- */
 
-static void remove_tree(const char *path)
-{
-	run_tool((const char *[]){ "rm", "-rf", path, NULL });
-}
-
 static void test_machine(gconstpointer data)
 {
 	const Machine *machine = data;
@@ -312,7 +308,7 @@ static void test_machine(gconstpointer data)
 	utm_context_unref(context);
 	g_assert_cmpint(g_mkdir_with_parents(data_dir, 0700), ==, 0);
 	if (code == UTM_ERROR_QEMU_NOT_FOUND || !make_variables(config, bundle, words[0])) {
-		remove_tree(dir);
+		test_remove_tree(dir);
 		g_test_skip("QEMU or its firmware is not installed");
 		return;
 	}
@@ -323,7 +319,7 @@ static void test_machine(gconstpointer data)
 	start(&run, argv);
 	talk(&run, argv, machine->devices);
 	g_string_free(run.unread, TRUE);
-	remove_tree(dir);
+	test_remove_tree(dir);
 }
 
 int main(int argc, char **argv)

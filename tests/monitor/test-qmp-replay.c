@@ -529,8 +529,7 @@ static void test_ends(void)
 	UtmQmpCallOptions options = UTM_QMP_CALL_OPTIONS_INIT;
 	options.timeout_ms = 50;
 	qmp = replay_text(GREETING ASKS("'execute':'a'"), 0);
-	int result = utm_qmp_execute(qmp, "a", NULL, &options, NULL, NULL);
-	g_assert_true(result == UTM_ERROR_TIMEOUT || result == UTM_ERROR_QMP_STALLED);
+	g_assert_cmpint(utm_qmp_execute(qmp, "a", NULL, &options, NULL, NULL), ==, UTM_ERROR_TIMEOUT);
 	/* Closed and let go while things are under way. */
 	utm_qmp_execute_async(qmp, "a", NULL, NULL, NULL, NULL, NULL, NULL);
 	utm_qmp_close(qmp);

@@ -6,6 +6,7 @@
  * asked as well.
  */
 #include "qmp/typed.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,18 +166,12 @@ static void machine_start(Machine *machine, const Kind *kind, const char *progra
 	utm_qmp_set_event_handler(machine->qmp, on_event, machine, NULL);
 }
 
-static void remove_tree(const char *path)
-{
-	g_autofree char *command = g_strdup_printf("rm -rf %s", path);
-	run(command);
-}
-
 static void machine_end(Machine *machine)
 {
 	utm_qmp_unref(machine->qmp);
 	kill(machine->pid, SIGKILL);
 	waitpid(machine->pid, NULL, 0);
-	remove_tree(machine->dir);
+	test_remove_tree(machine->dir);
 	g_hash_table_unref(machine->commands);
 	g_hash_table_unref(machine->events);
 	g_free(machine->dir);

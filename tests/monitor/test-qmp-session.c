@@ -79,6 +79,46 @@ static void test_byte_by_byte(void)
 	session_close(&session);
 }
 
+/* What stands between passes on whole lines only: without the line feed this would wait in vain. */
+static void answer_line_by_line(FakeQmp *fake, void *data)
+{
+	char *line;
+	fake_qmp_greet(fake);
+	line = fake_qmp_receive_line(fake);
+	g_assert_cmpstr(line, ==, "{\"execute\":\"qmp_capabilities\",\"id\":0}");
+	g_free(line);
+	fake_qmp_reply(fake, 0, "{}");
+	line = fake_qmp_receive_line(fake);
+	g_assert_cmpstr(line, ==, "{\"execute\":\"stop\",\"arguments\":{\"a\":1},\"id\":1}");
+	g_free(line);
+	fake_qmp_reply(fake, 1, "{}");
+	fake_qmp_serve(fake);
+}
+
+static void test_lines(void)
+{
+	UtmQmpConnectOptions options = UTM_QMP_CONNECT_OPTIONS_INIT;
+	g_autofree char *file = g_build_filename(g_get_tmp_dir(), "utm-test-lines.jsonl", NULL);
+	g_autofree char *recorded = NULL;
+	options.flags = UTM_QMP_CONNECT_LINES;
+	options.record_file = file;
+	Session session = session_open_with(answer_line_by_line, NULL, &options);
+	g_assert_cmpint(session.result, ==, 0);
+	g_assert_cmpint(utm_qmp_execute(session.qmp, "stop", "{ \"a\": 1 }", NULL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_record_stop(session.qmp, NULL), ==, 0);
+	session_close(&session);
+	/* A recording has a message in a line as it is; and it is played to one who ends lines, too. */
+	g_assert_true(g_file_get_contents(file, &recorded, NULL, NULL));
+	g_assert_nonnull(strstr(recorded, "\"message\":{\"execute\":\"stop\",\"arguments\":{\"a\":1},\"id\":1}}\n"));
+	options.record_file = NULL;
+	UtmQmp *replayed = NULL;
+	g_assert_cmpint(utm_qmp_connect_replay(context, file, &options, &replayed, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_execute(replayed, "stop", "{\"a\":1}", NULL, NULL, NULL), ==, 0);
+	g_assert_cmpint(utm_qmp_check_replay(replayed, NULL), ==, 0);
+	utm_qmp_unref(replayed);
+	g_unlink(file);
+}
+
 /* ---------------------------------------------------------------- what fails */
 
 static void send_and_wait(FakeQmp *fake, void *data)
@@ -186,6 +226,16 @@ static void test_silence(void)
 	assert_refused(stay_silent, NULL, 50, UTM_ERROR_TIMEOUT);
 	assert_refused(stay_silent, "{'QMP': {'vers", 50, UTM_ERROR_TIMEOUT);
 	assert_refused(greet_and_stay_silent, NULL, 50, UTM_ERROR_TIMEOUT);
+}
+
+/* A monitor that serves another client is silent; one that greeted serves us, and is only slow. */
+static void test_silence_has_a_reason(void)
+{
+	Session silent = session_open_within(stay_silent, NULL, 50), slow = session_open_within(greet_and_stay_silent, NULL, 50);
+	g_assert_nonnull(strstr(utm_error_get_remedy(silent.error), "one client at a time"));
+	g_assert_null(strstr(utm_error_get_remedy(slow.error), "one client at a time"));
+	session_close(&silent);
+	session_close(&slow);
 }
 
 static void refuse_negotiation(FakeQmp *fake, void *data)
@@ -423,7 +473,14 @@ static void test_bad_paths(void)
 	g_assert_cmpint(utm_qmp_connect_path(context, "/nowhere/qmp", NULL, &qmp, &error), ==, UTM_ERROR_NOT_FOUND);
 	g_assert_cmpstr(utm_error_get_file(error), ==, "/nowhere/qmp");
 	g_assert_cmpint(utm_error_get_errno(error), ==, ENOENT);
-	g_assert_cmpint(utm_qmp_connect_path(context, "/dev/null", NULL, &qmp, NULL), ==, UTM_ERROR_IO);
+	g_clear_pointer(&error, utm_error_unref);
+	g_assert_cmpint(utm_qmp_connect_path(context, "/dev/null", NULL, &qmp, &error), ==, UTM_ERROR_IO);
+	g_assert_cmpstr(utm_error_get_message(error), ==, "this is no socket but a file");
+	g_clear_pointer(&error, utm_error_unref);
+	g_assert_cmpint(utm_qmp_connect_path(context, "/", NULL, &qmp, &error), ==, UTM_ERROR_IO);
+	g_assert_cmpstr(utm_error_get_message(error), ==, "this is no socket but a directory");
+	g_assert_cmpint(utm_error_get_errno(error), ==, ENOTSOCK);
+	g_assert_nonnull(strstr(utm_error_get_remedy(error), "-qmp unix:"));
 	g_clear_pointer(&error, utm_error_unref);
 	g_assert_cmpint(utm_qmp_connect_path(context, "", NULL, &qmp, &error), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(utm_error_get_file(error));
@@ -457,6 +514,7 @@ static void test_busy_server(void)
 		g_autoptr(UtmError) error = NULL;
 		g_assert_cmpint(utm_qmp_connect_path(context, path, &options, &qmp, &error), ==, UTM_ERROR_TIMEOUT);
 		g_assert_cmpstr(utm_error_get_file(error), ==, path);
+		g_assert_nonnull(strstr(utm_error_get_remedy(error), "one client at a time"));
 	}
 	close(listener);
 	remove_dir(dir, dir, path);
@@ -558,11 +616,13 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/session/events-before-ready", test_events_before_ready);
 	g_test_add_func("/qmp/session/pretty", test_pretty);
 	g_test_add_func("/qmp/session/byte-by-byte", test_byte_by_byte);
+	g_test_add_func("/qmp/session/lines", test_lines);
 	g_test_add_func("/qmp/session/no-qmp", test_no_qmp);
 	g_test_add_func("/qmp/session/nul", test_nul);
 	g_test_add_func("/qmp/session/brackets", test_brackets);
 	g_test_add_func("/qmp/session/long-line", test_long_line);
 	g_test_add_func("/qmp/session/silence", test_silence);
+	g_test_add_func("/qmp/session/silence-has-a-reason", test_silence_has_a_reason);
 	g_test_add_func("/qmp/session/negotiation-refused", test_negotiation_refused);
 	g_test_add_func("/qmp/session/hang-up", test_hang_up);
 	g_test_add_func("/qmp/session/cut-at-every-byte", test_cut_at_every_byte);

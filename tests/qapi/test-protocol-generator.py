@@ -116,6 +116,17 @@ def test_growth():
     check("a member that is gone keeps its place", "char *default_;" in after["types"] and "In QEMU 2.0, not in 3.0." in after["types"])
 
 
+def test_base64():
+    """the table of base64 members names what there is"""
+    for stem, owners in protocol.BASE64.items():
+        recorded = ledger.load(os.path.join(ROOT, "qapi", f"{stem}.ledger"))
+        things = {thing.name: thing for thing in recorded.objects}
+        things.update({call.name: call.args for call in recorded.commands if call.args and call.args.owner})
+        for owner, names in owners.items():
+            strings = {member.name for member in things[owner].members if member.type.name == "str"}
+            check(f"{owner}", strings.issuperset(names), f"{sorted(set(names) - strings)}")
+
+
 def test_failures():
     """what cannot be generated is refused with advice"""
     cases = (
@@ -145,4 +156,4 @@ def test_real_ledgers():
 
 
 if __name__ == "__main__":
-    tap.run_all([test_shape, test_growth, test_failures, test_real_ledgers])
+    tap.run_all([test_shape, test_growth, test_base64, test_failures, test_real_ledgers])

@@ -78,18 +78,6 @@ void test_bundle_add_file(const char *bundle, const char *name, const char *sour
 	g_assert_true(g_file_set_contents(path, contents, (gssize)size, NULL));
 }
 
-void test_remove_tree(const char *path)
-{
-	GDir *dir = g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-	for (const char *name = dir ? g_dir_read_name(dir) : NULL; name; name = g_dir_read_name(dir)) {
-		g_autofree char *child = g_build_filename(path, name, NULL);
-		test_remove_tree(child);
-	}
-	if (dir)
-		g_dir_close(dir);
-	g_remove(path);
-}
-
 void test_bundle_remove(char *bundle_taken)
 {
 	g_autofree char *above = g_path_get_dirname(bundle_taken);

@@ -2,7 +2,7 @@
 /* Bundles for tests: a complete small configuration, written to a new directory, with edits by key path. */
 #pragma once
 
-#include <glib.h>
+#include "tree.h"
 
 typedef struct TestEdit {
 	const char *key_path;
@@ -17,5 +17,3 @@ void test_bundle_add_file(const char *bundle, const char *name, const char *sour
 void test_bundle_remove(char *bundle_taken);
 /* The bundle's configuration as a property list, with the edits. */
 char *test_config_plist(const TestEdit *edits);
-/* rm -r, for whatever a test made */
-void test_remove_tree(const char *path);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "bundle/bundle-impl.h"
 #include "config/config-private.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,12 +44,6 @@ static const long file_calls[] = {
 typedef struct Place {
 	char *place, *root, *data, *other; /* "M.utm", its Data, "N.utm" */
 } Place;
-
-static void put_file(const char *directory, const char *name, const char *content)
-{
-	g_autofree char *path = g_build_filename(directory, name, NULL);
-	g_assert_true(g_file_set_contents(path, content, -1, NULL));
-}
 
 static bool has(const char *directory, const char *name)
 {
@@ -95,15 +90,6 @@ static void place_clear(Place *p)
 	g_free(p->other);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
-
-static void remove_tree(const char *path)
-{
-	g_autofree char *above = g_path_get_dirname(path);
-	g_autofree char *name = g_path_get_basename(path);
-	int parent = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	utm__remove_tree(parent, name);
-	close(parent);
-}
 
 static guint count_temporaries(const char *path)
 {
@@ -459,7 +445,7 @@ static bool try_at(const Change *change, guint target, int error, UtmContext *co
 		g_assert_cmpuint(count_temporaries(p.place) + count_temporaries(p.root) + count_temporaries(p.data), ==, 0);
 	}
 	check_recovery(context, change, &p, new);
-	remove_tree(made);
+	test_remove_tree(made);
 	return reached;
 }
 

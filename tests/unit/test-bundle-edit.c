@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "bundle/bundle-impl.h"
 #include "config/config-private.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +28,6 @@ static void put_bytes(const char *directory, const char *name, const void *bytes
 	g_assert_true(g_file_set_contents(path, bytes, size, NULL));
 }
 
-static void put_file(const char *directory, const char *name, const char *content)
-{
-	put_bytes(directory, name, content, -1);
-}
-
 static void put_qcow2(const char *directory, const char *name, const char *backing)
 {
 	guint8 head[1024] = { 'Q', 'F', 'I', 0xfb, 0, 0, 0, 3 };
@@ -41,12 +37,6 @@ static void put_qcow2(const char *directory, const char *name, const char *backi
 		memcpy(head + 512, backing, strlen(backing));
 	}
 	put_bytes(directory, name, head, sizeof head);
-}
-
-static void put_link(const char *directory, const char *name, const char *target)
-{
-	g_autofree char *path = g_build_filename(directory, name, NULL);
-	g_assert_cmpint(symlink(target, path), ==, 0);
 }
 
 static bool has(const char *directory, const char *name)
@@ -67,23 +57,11 @@ static gsize count_entries(const char *path)
 	return count;
 }
 
-static void remove_tree(const char *path)
-{
-	g_autofree char *above = g_path_get_dirname(path);
-	g_autofree char *name = g_path_get_basename(path);
-	int parent = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	utm__remove_tree(parent, name);
-	close(parent);
-}
-
 static void set_up(Fixture *f, gconstpointer data)
 {
 	g_autofree char *sample = g_test_build_filename(G_TEST_DIST, "data", "config", "early.plist", NULL);
 	g_autofree char *text = NULL;
-	g_autofree char *made = g_dir_make_tmp("utm-edit-XXXXXX", NULL);
-	char *real = realpath(made, NULL);
-	f->place = g_strdup(real);
-	free(real);
+	f->place = test_place_new();
 	f->context = utm_context_new(NULL, NULL);
 	f->root = g_build_filename(f->place, "M.utm", NULL);
 	f->data = g_build_filename(f->root, "Data", NULL);
@@ -96,7 +74,7 @@ static void set_up(Fixture *f, gconstpointer data)
 
 static void tear_down(Fixture *f, gconstpointer data)
 {
-	remove_tree(f->place);
+	test_remove_tree(f->place);
 	g_assert_false(g_file_test(f->place, G_FILE_TEST_EXISTS));
 	utm_config_unref(f->config);
 	utm_context_unref(f->context);
@@ -382,7 +360,7 @@ static void test_create_race(Fixture *f, gconstpointer data)
 		g_assert_cmpint(made, ==, 1);
 		g_assert_cmpuint(count_entries(f->place), ==, 2);
 		g_autofree char *path = g_build_filename(f->place, "Race.utm", NULL);
-		remove_tree(path);
+		test_remove_tree(path);
 	}
 }
 
@@ -458,7 +436,7 @@ static void test_import_refused(Fixture *f, gconstpointer data)
 	options.flags = 2;
 	g_assert_cmpint(utm_bundle_import(bundle, source, &options, &name, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	/* Data leads out: nothing is written there. */
-	remove_tree(f->data);
+	test_remove_tree(f->data);
 	put_link(f->root, "Data", "..");
 	g_assert_cmpint(utm_bundle_import(bundle, "/proc/self/exe", NULL, &name, NULL), ==, UTM_ERROR_BUNDLE_PATH_ESCAPE);
 	g_assert_null(name);
@@ -634,7 +612,7 @@ static void test_prune_unsure(Fixture *f, gconstpointer data)
 	assert_ok(utm_bundle_prune(bundle, NULL, &removed, &problem));
 	g_assert_cmpuint(utm_bundle_files_get_count(removed), ==, 0);
 	/* Without a data directory there is nothing to prune. */
-	remove_tree(f->data);
+	test_remove_tree(f->data);
 	g_clear_pointer(&removed, utm_bundle_files_free);
 	assert_ok(utm_bundle_prune(bundle, NULL, &removed, &problem));
 	g_assert_cmpuint(utm_bundle_files_get_count(removed), ==, 0);
@@ -793,6 +771,62 @@ static void test_size(Fixture *f, gconstpointer data)
 	g_assert_cmpint(utm_bundle_get_size(bundle, &deep, NULL), ==, UTM_ERROR_LIMIT);
 }
 
+/* --- view.plist --- */
+
+#define VIEW(content) "<plist version=\"1.0\"><dict>" content "</dict></plist>"
+
+static void assert_view(UtmBundle *bundle, const UtmConfigLoadOptions *options, const char *expected)
+{
+	UtmValue *state = NULL;
+	assert_ok(utm_bundle_get_view_state(bundle, options, &state, &problem));
+	g_autofree char *json = utm_value_dup_json(state);
+	g_assert_cmpstr(json, ==, expected);
+	utm_value_free(state);
+}
+
+static void assert_no_view(UtmBundle *bundle, int code)
+{
+	g_autoptr(UtmError) problem = NULL;
+	UtmValue *state = NULL;
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, NULL, &state, &problem), ==, code);
+	g_assert_null(state);
+	g_assert_true(g_str_has_suffix(utm_error_get_file(problem), "/M.utm/view.plist"));
+}
+
+static void test_view(Fixture *f, gconstpointer data)
+{
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	UtmConfigLoadOptions exact = UTM_CONFIG_LOAD_OPTIONS_INIT;
+	exact.flags = UTM_CONFIG_LOAD_UTM_EXACT;
+	assert_no_view(bundle, UTM_ERROR_NOT_FOUND);
+	put_file(f->root, "view.plist", VIEW("<key>Suspended</key><true/><key>ShowToolbar</key><true/>"));
+	assert_view(bundle, NULL, "{\"Suspended\":true}");
+	assert_view(bundle, &exact, "{\"Suspended\":true,\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,"
+	                            "\"KeyboardVisible\":true,\"Origin\":[0.0,0.0],\"Scale\":1.0,\"ToolbarVisible\":true}}}");
+	/* Read anew, and still there after a save. */
+	put_file(f->root, "view.plist", VIEW(""));
+	assert_ok(utm_bundle_save_config(bundle, f->config, &problem));
+	assert_view(bundle, NULL, "{}");
+}
+
+static void test_hostile_view(Fixture *f, gconstpointer data)
+{
+	g_autoptr(UtmBundle) bundle = open_bundle(f);
+	g_autofree char *path = g_build_filename(f->root, "view.plist", NULL);
+	UtmValue *state = NULL;
+	put_file(f->place, "secret", VIEW("<key>Suspended</key><true/>"));
+	put_link(f->root, "view.plist", "../secret");
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, NULL, &state, NULL), ==, UTM_ERROR_BUNDLE_PATH_ESCAPE);
+	g_assert_cmpint(unlink(path), ==, 0);
+	g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+	assert_no_view(bundle, UTM_ERROR_IO);
+	g_assert_cmpint(unlink(path), ==, 0);
+	put_file(f->root, "view.plist", "<plist><array/></plist>");
+	assert_no_view(bundle, UTM_ERROR_CONFIG_MALFORMED);
+	g_assert_cmpint(truncate(path, (off_t)1 << 40), ==, 0);
+	assert_no_view(bundle, UTM_ERROR_LIMIT);
+}
+
 /* --- pictures --- */
 
 #define PNG "\x89PNG\r\n\x1a\nrest"
@@ -899,7 +933,7 @@ static void test_old_layout_oddities(Fixture *f, gconstpointer data)
 	assert_ok(utm_bundle_save_config(bundle, f->config, &problem));
 	g_assert_true(has(images, "holiday.jpg") && has(f->root, "config.plist") && !has(f->data, "config.plist"));
 	/* A clone of an old package is a new one. */
-	remove_tree(images);
+	test_remove_tree(images);
 	make_old(f);
 	g_autofree char *path = g_build_filename(f->place, "C.utm", NULL);
 	g_autofree char *copy_data = g_build_filename(path, "Data", NULL);
@@ -1114,6 +1148,13 @@ static void test_misuse(Fixture *f, gconstpointer data)
 	g_assert_cmpint(utm_bundle_get_size(bundle, NULL, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_get_icon(bundle, NULL, &bytes, &length, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_set_icon(bundle, NULL, 0, NULL), ==, wrong);
+	UtmConfigLoadOptions load = UTM_CONFIG_LOAD_OPTIONS_INIT;
+	UtmValue *state = NULL;
+	g_assert_cmpint(utm_bundle_get_view_state(NULL, NULL, &state, NULL), ==, wrong);
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, NULL, NULL, NULL), ==, wrong);
+	load.flags = 1u << 31;
+	put_file(f->root, "view.plist", VIEW(""));
+	g_assert_cmpint(utm_bundle_get_view_state(bundle, &load, &state, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_read_screenshot(bundle, NULL, &length, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_write_screenshot(NULL, NULL, 0, NULL), ==, wrong);
 	utm_progress_unref(NULL);
@@ -1145,6 +1186,8 @@ int main(int argc, char **argv)
 	TEST("rename", test_rename);
 	g_test_add_func("/bundle/file-names", test_file_names);
 	TEST("size", test_size);
+	TEST("view", test_view);
+	TEST("view/hostile", test_hostile_view);
 	TEST("pictures", test_pictures);
 	TEST("old-layout/moves", test_old_layout);
 	TEST("old-layout/oddities", test_old_layout_oddities);

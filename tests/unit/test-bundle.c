@@ -2,6 +2,7 @@
 /* Packages on disk: what opens, what is refused and why, what saving leaves behind. */
 #include "bundle/bundle-private.h"
 #include "config/config-private.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -24,25 +25,10 @@ static char *sample(const char *name, gsize *ret_size)
 	return text;
 }
 
-static void put_file(const char *directory, const char *name, const char *content)
-{
-	g_autofree char *path = g_build_filename(directory, name, NULL);
-	g_assert_true(g_file_set_contents(path, content, -1, NULL));
-}
-
-static void put_link(const char *directory, const char *name, const char *target)
-{
-	g_autofree char *path = g_build_filename(directory, name, NULL);
-	g_assert_cmpint(symlink(target, path), ==, 0);
-}
-
 static void set_up(Fixture *f, gconstpointer data)
 {
 	g_autofree char *config = sample("early.plist", NULL);
-	g_autofree char *made = g_dir_make_tmp("utm-bundle-XXXXXX", NULL);
-	char *real = realpath(made, NULL);
-	f->outside = g_strdup(real);
-	free(real);
+	f->outside = test_place_new();
 	f->context = utm_context_new(NULL, NULL);
 	f->root = g_build_filename(f->outside, "Früh & Co.utm", NULL);
 	f->data = g_build_filename(f->root, "Data", NULL);
@@ -52,24 +38,9 @@ static void set_up(Fixture *f, gconstpointer data)
 	put_file(f->outside, "secret", "not yours");
 }
 
-static void remove_tree(const char *path)
-{
-	struct stat info;
-	if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-		GDir *directory = g_dir_open(path, 0, NULL);
-		for (const char *name; directory && (name = g_dir_read_name(directory));) {
-			g_autofree char *below = g_build_filename(path, name, NULL);
-			remove_tree(below);
-		}
-		if (directory)
-			g_dir_close(directory);
-	}
-	g_remove(path);
-}
-
 static void tear_down(Fixture *f, gconstpointer data)
 {
-	remove_tree(f->outside);
+	test_remove_tree(f->outside);
 	utm_context_unref(f->context);
 	g_free(f->outside);
 	g_free(f->root);
@@ -290,7 +261,7 @@ static void test_data_directory_that_is_none(Fixture *f, gconstpointer data)
 {
 	g_autofree char *path = NULL;
 	UtmBundleFiles *files = NULL;
-	remove_tree(f->data);
+	test_remove_tree(f->data);
 	g_autoptr(UtmBundle) bundle = open_bundle(f);
 	g_assert_cmpint(utm_bundle_list_files(bundle, &files, NULL), ==, 0);
 	g_assert_cmpuint(utm_bundle_files_get_count(files), ==, 0);
@@ -440,7 +411,7 @@ static void test_save_refused(Fixture *f, gconstpointer data)
 	g_assert_cmpuint(count_entries(f->root), ==, 2);
 	/* The package goes away under our feet. */
 	g_assert_cmpint(utm_config_set_string(config, "Drive[0].ImageName", "disk.qcow2", NULL), ==, 0);
-	remove_tree(f->root);
+	test_remove_tree(f->root);
 	g_assert_cmpint(utm_bundle_save_config(bundle, config, NULL), <, 0);
 }
 

@@ -739,6 +739,12 @@ static const struct {
 	{ "<key>ShowToolbar</key><true/>", "{}",
 	  "{\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,\"KeyboardVisible\":true,\"Origin\":[0.0,0.0],"
 	  "\"Scale\":1.0,\"ToolbarVisible\":true}}}" },
+	/* No number of pixels. */
+	{ "<key>ShowToolbar</key><true/><key>ShowKeyboard</key><true/>" KEY("DisplayScale", "real", "nan")
+	      KEY("DisplayOriginX", "real", "-infinity") KEY("DisplayOriginY", "real", "inf"),
+	  "{\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,\"KeyboardVisible\":true,\"Origin\":[0.0,0.0],"
+	  "\"Scale\":1.0,\"ToolbarVisible\":true}}}",
+	  NULL },
 	{ "<key>ShowToolbar</key><true/><key>ShowKeyboard</key><true/>",
 	  "{\"WindowSettings\":{\"0\":{\"DisplayZoomLocked\":true,\"KeyboardVisible\":true,\"Origin\":[0.0,0.0],"
 	  "\"Scale\":1.0,\"ToolbarVisible\":true}}}",

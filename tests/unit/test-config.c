@@ -162,15 +162,39 @@ static void for_every_key(KeyFunc fn)
 
 static void test_full_samples_are_byte_identical(void)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(samples); i++) {
+	static const char *const names[] = { "full.plist", "apple-macos.plist", "apple-linux.plist", "unknown-keys.plist",
+		                                 "apple-unknown-keys.plist" };
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
 		gsize size, written_size;
-		g_autofree char *data = read_sample(samples[i].name, &size);
+		g_autofree char *data = read_sample(names[i], &size);
 		g_autofree char *written = NULL;
-		g_autoptr(UtmConfig) config = load_sample(samples[i].name);
+		g_autoptr(UtmConfig) config = load_sample(names[i]);
 		g_assert_cmpint(utm_config_to_plist(config, &written, &written_size, NULL), ==, 0);
 		g_assert_cmpstr(written, ==, data);
 		g_assert_cmpuint(written_size, ==, size);
 		g_assert_cmpint(written[size], ==, 0);
+	}
+}
+
+/* An edit changes its value in the file and nothing else, whatever else there is. */
+static void test_unknown_keys_survive_edits(void)
+{
+	static const char *const names[] = { "unknown-keys.plist", "apple-unknown-keys.plist" };
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		gsize size, written_size;
+		g_autofree char *data = read_sample(names[i], &size);
+		g_autofree char *written = NULL;
+		g_autoptr(UtmConfig) loaded = load_sample(names[i]);
+		g_autoptr(UtmConfig) config = utm_config_copy(loaded);
+		g_assert_cmpint(utm_config_set_int(config, "System.MemorySize", 77777, NULL), ==, 0);
+		g_assert_cmpint(utm_config_to_plist(config, &written, &written_size, NULL), ==, 0);
+		g_auto(GStrv) before = g_strsplit(data, "\n", -1);
+		g_auto(GStrv) after = g_strsplit(written, "\n", -1);
+		g_assert_cmpuint(g_strv_length(before), ==, g_strv_length(after));
+		for (gsize line = 0; before[line]; line++)
+			if (strcmp(before[line], after[line]) != 0)
+				g_assert_cmpstr(after[line], ==, "\t\t<integer>77777</integer>");
+		g_assert_nonnull(strstr(written, "77777"));
 	}
 }
 
@@ -268,6 +292,26 @@ static const struct {
 	{ "v2-x86_64-os-x-10.9.plist", false, 0 },
 };
 
+/* The same values by way of JSON and of a binary list. */
+static void check_other_codecs(const UtmConfig *config, const char *xml, gsize size)
+{
+	g_autofree char *json = NULL;
+	g_autoptr(UtmConfig) from_json = NULL;
+	g_autoptr(UtmConfig) from_binary = NULL;
+	plist_t root = NULL;
+	char *binary = NULL;
+	uint32_t binary_size = 0;
+	g_assert_cmpint(utm_config_to_json(config, NULL, &json, NULL), ==, 0);
+	g_assert_cmpint(utm_config_load_json(json, NULL, &from_json, NULL), ==, 0);
+	g_assert_true(utm_config_equal(config, from_json));
+	plist_from_xml(xml, (uint32_t)size, &root);
+	plist_to_bin(root, &binary, &binary_size);
+	g_assert_cmpint(utm_config_new_from_data(binary, binary_size, &from_binary, NULL), ==, 0);
+	g_assert_true(utm_config_equal(config, from_binary));
+	free(binary);
+	plist_free(root);
+}
+
 static void check_corpus_file(const char *path, bool identical, int code)
 {
 	gsize size, again_size;
@@ -284,6 +328,7 @@ static void check_corpus_file(const char *path, bool identical, int code)
 		g_assert_cmpstr(again, ==, data);
 	g_assert_cmpint(utm_config_new_from_data(again, again_size, &reread, NULL), ==, 0);
 	g_assert_true(utm_config_equal(config, reread));
+	check_other_codecs(config, again, again_size);
 }
 
 static void test_corpus(void)
@@ -325,7 +370,7 @@ static void test_samples_are_stable(void)
 		g_autoptr(UtmConfig) config = load_sample(name);
 		g_assert_nonnull(config);
 	}
-	g_assert_cmpint(count, >=, 11);
+	g_assert_cmpint(count, >=, 14);
 }
 
 static int64_t get_int(const UtmConfig *config, const char *path)
@@ -1357,6 +1402,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/config/full-samples-are-byte-identical", test_full_samples_are_byte_identical);
+	g_test_add_func("/config/unknown-keys-survive-edits", test_unknown_keys_survive_edits);
 	g_test_add_func("/config/samples-have-every-key", test_samples_have_every_key);
 	g_test_add_func("/config/samples-are-stable", test_samples_are_stable);
 	g_test_add_func("/config/from-json", test_from_json);

@@ -70,10 +70,27 @@ static void test_registry(void)
 	g_assert_cmpuint(known, >, 30);
 }
 
+/* A hostile value is as deep as it likes. */
+static void test_long_key_path(void)
+{
+	g_autoptr(GString) path = g_string_new("first");
+	while (path->len < 100000)
+		g_string_append(path, ".member[0]");
+	g_string_append(path, ".last");
+	UtmError *error = utm__error_set_key_path(utm__error_new(UTM_ERROR_IO, "x"), path->str);
+	const char *shown = utm_error_get_key_path(error);
+	g_assert_cmpuint(strlen(shown), <, 300);
+	g_assert_true(g_str_has_prefix(shown, "first.member[0].member[0]"));
+	g_assert_nonnull(strstr(shown, "..."));
+	g_assert_true(g_str_has_suffix(shown, "member[0].last"));
+	utm_error_unref(error);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/error/text", test_text);
+	g_test_add_func("/error/long-key-path", test_long_key_path);
 	g_test_add_func("/error/empty-file", test_empty_file);
 	g_test_add_func("/error/remedies-of-errnos", test_remedies_of_errnos);
 	g_test_add_func("/error/registry", test_registry);

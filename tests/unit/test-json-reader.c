@@ -232,6 +232,20 @@ static void test_check_says_where(void)
 	g_assert_cmpstr(utm_error_get_message(error), ==, "JSON, byte 3: not a value");
 }
 
+/* What many write in C, where it is easier to read. */
+static void test_single_quotes_have_a_remedy(void)
+{
+	static const struct {
+		const char *text, *where;
+	} texts[] = { { "{'a':1}", "JSON, byte 1: a single quote" }, { "{\"a\":'b'}", "JSON, byte 5: a single quote" } };
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(UtmError) error = NULL;
+		utm__json_check(texts[i].text, strlen(texts[i].text), NULL, UTM_ERROR_INVALID_ARGUMENT, &error);
+		g_assert_true(g_str_has_prefix(utm_error_get_message(error), texts[i].where));
+		g_assert_cmpstr(utm_error_get_remedy(error), ==, "Write double quotes, which stand in C as \"{\\\"id\\\":\\\"usb1\\\"}\".");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -244,5 +258,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/json-reader/every-prefix-is-refused", test_every_prefix_is_refused);
 	g_test_add_func("/json-reader/skip-and-rewind", test_skip_and_rewind);
 	g_test_add_func("/json-reader/check-says-where", test_check_says_where);
+	g_test_add_func("/json-reader/single-quotes-have-a-remedy", test_single_quotes_have_a_remedy);
 	return g_test_run();
 }

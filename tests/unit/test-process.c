@@ -210,6 +210,10 @@ static void test_context_ends_first(void)
 	pid_t pid = (pid_t)utm__process_get_pid(run.process);
 	utm_context_unref(context);
 	assert_gone(pid);
+	g_assert_true(run.ended);
+	g_assert_cmpint(run.end.signal, ==, SIGKILL);
+	utm__process_free(run.process);
+	g_free(run.tail);
 }
 
 static void test_host_ignores_sigchld(void)

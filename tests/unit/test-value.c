@@ -170,6 +170,31 @@ static void test_null(void)
 	g_assert_cmpint(utm_value_from_json("1", NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 }
 
+static void test_base64(void)
+{
+	static const char *const bad[] = { "=", "a", "ab", "abc", "abcde", "ab=c", "a===", "====", "ab\ncd", "ab-_", "abcd====", "\xff" };
+	static const char bytes[] = "\0\xff\n!";
+	for (gsize size = 0; size < sizeof bytes; size++) {
+		g_autofree char *text = utm_base64_encode(bytes, size), *back = NULL;
+		size_t got = 99;
+		g_assert_cmpuint(strlen(text), ==, (size + 2) / 3 * 4);
+		g_assert_cmpint(utm_base64_decode(text, &back, &got, NULL), ==, 0);
+		g_assert_cmpmem(back, got, bytes, size);
+		g_assert_cmpint(back[size], ==, 0);
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autoptr(UtmError) error = NULL;
+		char *untouched = NULL;
+		g_assert_cmpint(utm_base64_decode(bad[i], &untouched, NULL, &error), ==, UTM_ERROR_INVALID_ARGUMENT);
+		g_assert_null(untouched);
+	}
+	g_autofree char *nothing = NULL, *none = utm_base64_encode(NULL, 5);
+	g_assert_cmpint(utm_base64_decode(NULL, &nothing, NULL, NULL), ==, 0);
+	g_assert_cmpstr(nothing, ==, "");
+	g_assert_cmpstr(none, ==, "");
+	g_assert_cmpint(utm_base64_decode("", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -179,5 +204,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/value/refused", test_refused);
 	g_test_add_func("/value/bounds", test_bounds);
 	g_test_add_func("/value/null", test_null);
+	g_test_add_func("/value/base64", test_base64);
 	return g_test_run();
 }
