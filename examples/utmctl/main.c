@@ -17,6 +17,7 @@
 static const Command *const commands[] = {
 	&run_command, &argv_command,
 	&config_show_command, &config_get_command, &config_set_command, &config_remove_command,
+	&config_check_command,
 	&config_migrate_command,
 	&config_normalize_command,
 	&config_schema_command,
@@ -36,7 +37,8 @@ static const char *const notes =
 	"  0    done\n"
 	"  1    what was asked for failed, or its output could not be written; standard error says what, where and what to do\n"
 	"  2    it was not asked properly\n"
-	"       config migrate and normalize: 1 is also what could not be carried over, 2 what cannot be read\n"
+	"       config check, migrate and normalize: 1 is also what is wrong, or could not be carried over, 2 what cannot be\n"
+	"       read\n"
 	"  3    run: the machine ran but ended badly: its kernel panicked, or QEMU crashed or exited on its own\n"
 	"  130  run: interrupted by Ctrl-C, SIGTERM or SIGHUP; the guest was stopped\n";
 

@@ -15,6 +15,7 @@
 #include <utm/context.h>
 #include <utm/display.h>
 #include <utm/error.h>
+#include <utm/findings.h>
 #include <utm/guest.h>
 #include <utm/macros.h>
 #include <utm/qmp.h>

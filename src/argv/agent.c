@@ -58,7 +58,7 @@ static void add_shared_directory(UtmArgvBuilder *b)
 		return;
 	device = choose_9p(b);
 	if (!device) {
-		utm__warn(b, "machine %s has no place for a shared directory; it is left out", b->target);
+		utm__warn(b, UTM_ARGV_NO_PLACE, "machine %s has no place for a shared directory; it is left out", b->target);
 		return;
 	}
 	utm__add(b, "-fsdev", "local,id=virtfs0,path=%s,security_model=mapped-xattr%s",
@@ -74,7 +74,7 @@ static bool has_agent(UtmArgvBuilder *b)
 	if (b->macos || b->machine->traits & (UTM_MACHINE_PCI | UTM_MACHINE_CCW))
 		return true;
 	utm__builder_at(b, "System.Target");
-	utm__warn(b, "machine %s has no place for virtio-serial; the guest agents are left out", b->target);
+	utm__warn(b, UTM_ARGV_NO_AGENT, "machine %s has no place for virtio-serial; the guest agents are left out", b->target);
 	return false;
 }
 

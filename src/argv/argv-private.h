@@ -26,5 +26,27 @@ typedef struct UtmArgvRuntime {
 #define UTM_SOCKET_SPICE "spice.sock"
 #define UTM_SOCKET_TERMINAL "term%u.sock"
 
+/* Why something is refused, or not as the configuration says. */
+typedef enum UtmArgvProblemKind {
+	UTM_ARGV_REFUSED,
+	UTM_ARGV_NO_PLACE,   /* the machine lacks a place for it, on every host */
+	UTM_ARGV_NO_AGENT,   /* the same, and perhaps nobody asked for it */
+	UTM_ARGV_HOST_LACKS, /* another host might do it */
+} UtmArgvProblemKind;
+
+/* Strings live as long as the UtmArgv. */
+typedef struct UtmArgvProblem {
+	UtmArgvProblemKind kind;
+	int code; /* a UtmErrorCode when it is refused */
+	const char *key_path; /* nullable */
+	const char *text;
+	const char *remedy; /* nullable: that of the code */
+} UtmArgvProblem;
+
 int utm__argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host,
                     const UtmArgvRuntime *runtime, UtmArgv **ret_argv, UtmError **error);
+/*
+ * Goes on after what it refuses, and adds everything there is to say to `problems`, an array of UtmArgvProblem. What comes
+ * out is a command line to look into, not to run. The configuration is for QEMU.
+ */
+UtmArgv *utm__argv_inspect(const UtmConfig *config, const char *bundle_path, const UtmHost *host, GArray *problems);

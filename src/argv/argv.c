@@ -105,7 +105,7 @@ static UtmArgv *take_result(UtmArgvBuilder *b)
 static void build(UtmArgvBuilder *b)
 {
 	describe_machine(b);
-	if (b->error)
+	if (b->error || !b->architecture)
 		return;
 	add_program(b);
 	for (gsize i = 0; i < G_N_ELEMENTS(steps) && !b->error; i++) {
@@ -115,24 +115,29 @@ static void build(UtmArgvBuilder *b)
 	utm__builder_flush(b);
 }
 
+static void prepare(UtmArgvBuilder *b, const UtmConfig *config, const char *bundle_path, const UtmHost *host)
+{
+	static const UtmArgvRuntime no_runtime = UTM_ARGV_RUNTIME_INIT;
+
+	*b = (UtmArgvBuilder){ .gl_display = -1, .runtime = &no_runtime, .bundle_path = bundle_path };
+	b->config = utm__config_get_qemu(config);
+	b->facts = utm__host_get_facts(host);
+	b->macos = b->facts->system == UTM_HOST_SYSTEM_MACOS;
+	utm__builder_init(b);
+}
+
 int utm__argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host,
                     const UtmArgvRuntime *runtime, UtmArgv **ret_argv, UtmError **error)
 {
-	static const UtmArgvRuntime no_runtime = UTM_ARGV_RUNTIME_INIT;
-	UtmArgvBuilder b = { .gl_display = -1 };
+	UtmArgvBuilder b;
 	int result = 0;
 
 	if (!config || !bundle_path || !host || !ret_argv)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration, bundle path, host and result are needed");
-	b.config = utm__config_get_qemu(config);
-	if (!b.config)
+	if (!utm__config_get_qemu(config))
 		return utm__fail_take(error, utm__backend_unsupported());
-	b.facts = utm__host_get_facts(host);
-	b.macos = b.facts->system == UTM_HOST_SYSTEM_MACOS;
-	b.runtime = runtime ? runtime : &no_runtime;
-	b.bundle_path = bundle_path;
-
-	utm__builder_init(&b);
+	prepare(&b, config, bundle_path, host);
+	b.runtime = runtime ? runtime : b.runtime;
 	build(&b);
 	if (b.error)
 		result = utm__fail_take(error, g_steal_pointer(&b.error));
@@ -140,6 +145,19 @@ int utm__argv_build(const UtmConfig *config, const char *bundle_path, const UtmH
 		*ret_argv = take_result(&b);
 	utm__builder_clear(&b);
 	return result;
+}
+
+UtmArgv *utm__argv_inspect(const UtmConfig *config, const char *bundle_path, const UtmHost *host, GArray *problems)
+{
+	UtmArgvBuilder b;
+	UtmArgv *argv;
+
+	prepare(&b, config, bundle_path, host);
+	b.problems = problems;
+	build(&b);
+	argv = take_result(&b);
+	utm__builder_clear(&b);
+	return argv;
 }
 
 int utm_argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host, UtmArgv **ret_argv,
@@ -178,7 +196,8 @@ const char *const *utm_argv_get_strings(const UtmArgv *argv)
 
 size_t utm_argv_get_count(const UtmArgv *argv)
 {
-	return argv ? argv->strings->len - 2 : 0;
+	/* One that was only inspected may lack even the program. */
+	return argv && argv->strings->len > 1 ? argv->strings->len - 2 : 0;
 }
 
 const char *utm_argv_get_key_path(const UtmArgv *argv, size_t index)

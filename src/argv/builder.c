@@ -128,7 +128,18 @@ const char *utm__name(UtmArgvBuilder *b, const char *text, const char *what)
 	return b->macos ? text : g_string_chunk_insert(b->chunk, trimmed);
 }
 
-void utm__warn(UtmArgvBuilder *b, const char *format, ...)
+static const char *keep(UtmArgvBuilder *b, const char *text)
+{
+	return text ? g_string_chunk_insert(b->chunk, text) : NULL;
+}
+
+static void gather(UtmArgvBuilder *b, UtmArgvProblem problem)
+{
+	if (b->problems)
+		g_array_append_val(b->problems, problem);
+}
+
+void utm__warn(UtmArgvBuilder *b, UtmArgvProblemKind kind, const char *format, ...)
 {
 	va_list args;
 
@@ -136,8 +147,19 @@ void utm__warn(UtmArgvBuilder *b, const char *format, ...)
 	g_autofree char *text = g_strdup_vprintf(format, args);
 	va_end(args);
 
+	gather(b, (UtmArgvProblem){ kind, 0, b->key_path, keep(b, text), NULL });
 	g_autofree char *line = b->key_path ? g_strdup_printf("%s: %s", b->key_path, text) : g_strdup(text);
 	g_ptr_array_add(b->warnings, g_string_chunk_insert(b->chunk, line));
+}
+
+void utm__refuse_error(UtmArgvBuilder *b, UtmError *error)
+{
+	if (b->problems)
+		gather(b, (UtmArgvProblem){ UTM_ARGV_REFUSED, utm_error_get_code(error), keep(b, utm_error_get_key_path(error)),
+		                            keep(b, utm_error_get_message(error)), keep(b, utm_error_get_remedy(error)) });
+	else if (!b->error)
+		b->error = g_steal_pointer(&error);
+	utm_error_unref(error);
 }
 
 void utm__refuse(UtmArgvBuilder *b, int code, const char *format, ...)
@@ -149,5 +171,5 @@ void utm__refuse(UtmArgvBuilder *b, int code, const char *format, ...)
 	va_start(args, format);
 	g_autofree char *text = g_strdup_vprintf(format, args);
 	va_end(args);
-	b->error = utm__error_set_key_path(utm__error_new(code, "%s", text), b->key_path);
+	utm__refuse_error(b, utm__error_set_key_path(utm__error_new(code, "%s", text), b->key_path));
 }

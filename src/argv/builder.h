@@ -43,6 +43,7 @@ typedef struct UtmArgvBuilder {
 	GPtrArray *key_paths;
 	GPtrArray *warnings;
 	UtmError *error;
+	GArray *problems; /* of UtmArgvProblem: all are gathered, and none ends the work; NULL: the first error does */
 
 	const char *key_path; /* what is being looked at */
 	GString *value;       /* of the last option, still growing; in use when `open` */
@@ -76,6 +77,8 @@ const char *utm__quote(UtmArgvBuilder *b, const char *text);
 const char *utm__name(UtmArgvBuilder *b, const char *text, const char *what);
 
 /* A line for people, about the current key. */
-void utm__warn(UtmArgvBuilder *b, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void utm__warn(UtmArgvBuilder *b, UtmArgvProblemKind kind, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* Fails about the current key. Only the first error counts. */
 void utm__refuse(UtmArgvBuilder *b, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* The same with an error that somebody else made. */
+void utm__refuse_error(UtmArgvBuilder *b, UtmError *error_taken);

@@ -62,7 +62,7 @@ static const char *choose_device(UtmArgvBuilder *b, const char *hardware, guint 
 	}
 	if (!utm__display_is_gl(hardware) || b->gl_display == (int)index)
 		return hardware;
-	utm__warn(b, "%s becomes %s: %s", hardware, without_gl(b, hardware),
+	utm__warn(b, UTM_ARGV_HOST_LACKS, "%s becomes %s: %s", hardware, without_gl(b, hardware),
 	          b->gl_display < 0 ? "the host has no render node for OpenGL" : "QEMU has OpenGL for one display only");
 	return without_gl(b, hardware);
 }
@@ -72,7 +72,7 @@ static void add_stock(UtmArgvBuilder *b, const UtmConfigDisplay *display, guint 
 	const char *device = choose_device(b, hardware, index);
 
 	if (!utm__has_device(b, device)) {
-		utm__warn(b, "this QEMU has no %s; the display is left out", device);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "this QEMU has no %s; the display is left out", device);
 		return;
 	}
 	utm__add(b, "-device", "%s", device);

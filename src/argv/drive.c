@@ -90,7 +90,7 @@ static const char *find_format(Drives *d, const Drive *drive)
 		return "raw";
 	format = utm__image_format_from_name(drive->path);
 	if (!format && !d->b->macos)
-		utm__warn(d->b, "the name does not tell the format of the image; it is taken as raw");
+		utm__warn(d->b, UTM_ARGV_HOST_LACKS, "the name does not tell the format of the image; it is taken as raw");
 	return format ? format : "raw";
 }
 
@@ -391,7 +391,7 @@ static void add_disk(Drives *d, const Drive *drive)
 	}
 	if (!b->macos && interfaces[interface].on_board && !pc_floppy &&
 	    (b->pc || b->virt || !strcmp(b->target, "microvm")))
-		utm__warn(b, "machine %s has no slot for such a drive", b->target);
+		utm__warn(b, UTM_ARGV_NO_PLACE, "machine %s has no slot for such a drive", b->target);
 	if (interfaces[interface].add_device)
 		interfaces[interface].add_device(d, drive);
 	add_drive_option(d, drive, pc_floppy ? "none" : interfaces[interface].name);

@@ -44,11 +44,17 @@ static void add_flash(UtmArgvBuilder *b)
 
 void utm__argv_decide_firmware(UtmArgvBuilder *b)
 {
-	if (b->macos || utm__firmware_choose(b->facts, b->config, &b->firmware, &b->error) < 0)
+	UtmError *error = NULL;
+
+	if (b->macos)
 		return;
+	if (utm__firmware_choose(b->facts, b->config, &b->firmware, &error) < 0) {
+		utm__refuse_error(b, error);
+		return;
+	}
 	utm__builder_at(b, "QEMU.UEFIBoot");
 	if (b->config->qemu->uefi_boot && !b->firmware.code && !utm__firmware_is_custom(b->config))
-		utm__warn(b, "machine %s has no flash for UEFI; it boots without", b->target);
+		utm__warn(b, UTM_ARGV_NO_PLACE, "machine %s has no flash for UEFI; it boots without", b->target);
 }
 
 /* Small ROMs that UTM ships, for devices that the classic systems do not know by themselves. */
@@ -58,7 +64,7 @@ static void add_classic_mac(UtmArgvBuilder *b)
 	const char *dir = cache ? utm__quote(b, cache) : NULL;
 
 	if (!dir && (b->classic_mac_68k || b->classic_mac_ppc))
-		utm__warn(b, "the host has no ROM for paravirtual devices on %s", b->target);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "the host has no ROM for paravirtual devices on %s", b->target);
 	if (!dir)
 		return;
 	if (b->classic_mac_68k && utm__has_device(b, "nubus-virtio-mmio"))

@@ -72,7 +72,7 @@ static void add_virtio(UtmArgvBuilder *b, const char *kind, const char *key)
 	else if (device)
 		utm__add(b, "-device", "%s", device);
 	else
-		utm__warn(b, "machine %s has no place for this device; it is left out", b->target);
+		utm__warn(b, UTM_ARGV_NO_PLACE, "machine %s has no place for this device; it is left out", b->target);
 }
 
 static const char *choose_tpm(UtmArgvBuilder *b)

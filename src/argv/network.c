@@ -221,11 +221,11 @@ static void add_bridge(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint ind
 	utm__add_text(b, "helper", b->facts->bridge_helper);
 	if (net->isolate_from_host) {
 		utm__builder_at(b, "Network[%u].IsolateFromHost", index);
-		utm__warn(b, "isolation on bridge %s is for the host's administrator to set", bridge);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "isolation on bridge %s is for the host's administrator to set", bridge);
 	}
 	if (net->port_forward_count) {
 		utm__builder_at(b, "Network[%u].PortForward", index);
-		utm__warn(b, "ports are not forwarded over bridge %s: the guest has an address of its own there", bridge);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "ports are not forwarded over bridge %s: the guest has an address of its own there", bridge);
 	}
 }
 
@@ -238,7 +238,7 @@ static void add_linux_backend(UtmArgvBuilder *b, const UtmConfigNetwork *net, gu
 		return;
 	}
 	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED)
-		utm__warn(b, "the host facts name no bridge for \"%s\"; the user network takes its place",
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "the host facts name no bridge for \"%s\"; the user network takes its place",
 		          net->bridge_interface ? net->bridge_interface : "any interface");
 	add_user(b, net, index, net->isolate_from_host || net->mode == UTM_CONFIG_NETWORK_MODE_HOST);
 }
@@ -250,7 +250,7 @@ static void add_network(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint in
 	utm__builder_at(b, "Network[%u].Hardware", index);
 	hardware = utm__name(b, net->hardware, "device");
 	if (!utm__has_device(b, hardware)) {
-		utm__warn(b, "this QEMU has no %s; the network card is left out", hardware);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "this QEMU has no %s; the network card is left out", hardware);
 		return;
 	}
 	add_card(b, net, index, hardware);

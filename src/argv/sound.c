@@ -37,7 +37,7 @@ static void add_silence(UtmArgvBuilder *b)
 			utm__add(b, "-audio", "none");
 	}
 	if (screamer && !b->macos)
-		utm__warn(b, "this QEMU has no screamer; the machine has no sound");
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "this QEMU has no screamer; the machine has no sound");
 }
 
 static const char *get_host_driver(UtmArgvBuilder *b)
@@ -63,7 +63,7 @@ static void add_card(UtmArgvBuilder *b, guint index, const char *hardware)
 	if (g_strv_contains(on_board, device))
 		return;
 	if (!utm__has_device(b, device)) {
-		utm__warn(b, "this QEMU has no %s; the sound card is left out", device);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "this QEMU has no %s; the sound card is left out", device);
 	} else if (strstr(device, "hda")) {
 		utm__add(b, "-device", "%s", device);
 		utm__add(b, "-device", "%s", host ? "hda-output,audiodev=audio1" : "hda-duplex,audiodev=audio0");

@@ -69,6 +69,13 @@ void utm__cores_count(UtmHostFacts *facts)
 	facts->performance_cores = count.fastest;
 }
 
+void utm__memory_measure(UtmHostFacts *facts)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	facts->memory_size = pages > 0 && size > 0 ? (int64_t)pages * size >> 20 : 0;
+}
+
 const char *utm__host_architecture(void)
 {
 #if defined(__x86_64__)

@@ -35,6 +35,8 @@ const char *utm__image_format_from_name(const char *path);
  * refer to files outside the bundle are refused with BUNDLE_PATH_ESCAPE.
  */
 int utm__host_inspect_bundle(UtmHost *host, const UtmConfig *config, const char *bundle_path, UtmError **error);
+/* The same for one drive of a configuration for QEMU. */
+int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path, UtmError **error);
 
 /* --- firmware.c --- */
 

@@ -167,6 +167,14 @@ static int inspect_vars(UtmHostFacts *facts, const char *data_dir, UtmError **er
 	return refuse(path, NULL, "a file", error);
 }
 
+int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path, UtmError **error)
+{
+	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
+	g_autofree char *data_dir = g_build_filename(bundle_path, "Data", NULL);
+
+	return inspect_drive(utm__host_edit_facts(host), qemu->drive[index], index, data_dir, error);
+}
+
 int utm__host_inspect_bundle(UtmHost *host, const UtmConfig *config, const char *bundle_path, UtmError **error)
 {
 	const UtmConfigQemu *qemu = utm__config_get_qemu(config);

@@ -122,6 +122,7 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 	replace(&facts->architecture, utm__host_architecture());
 	facts->acceleration = get_acceleration(context);
 	utm__cores_count(facts);
+	utm__memory_measure(facts);
 	find_firmware(probe, facts);
 	utm__qemu_ask_version(context, facts->qemu_path, on_version, probe);
 }

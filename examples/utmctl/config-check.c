@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* utmctl config check: everything that is wrong with a configuration, or with a package, at once. */
+#include "utmctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool as_json, on_this_host;
+
+/* --- printing --- */
+
+static void print_finding(const char *path, const UtmFinding *finding)
+{
+	printf("%s: ", finding->file ? finding->file : path);
+	if (finding->key_path)
+		printf("%s: ", finding->key_path);
+	printf("%s: %s (%s)\n        %s\n", utm_finding_severity_get_name(finding->severity), finding->message,
+	       utm_finding_code_get_name(finding->code), finding->remedy);
+}
+
+static void print_member(const char *before, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	printf("%s\"%s\": ", before, key);
+	print_json_string(stdout, value);
+}
+
+static void print_finding_json(const UtmFinding *finding, bool first)
+{
+	print_member(first ? "\n  {" : ",\n  {", "severity", utm_finding_severity_get_name(finding->severity));
+	print_member(", ", "code", utm_finding_code_get_name(finding->code));
+	print_member(", ", "key", finding->key_path);
+	print_member(", ", "file", finding->file);
+	print_member(", ", "message", finding->message);
+	print_member(", ", "remedy", finding->remedy);
+	printf("}");
+}
+
+static int print_findings(const char *path, UtmFindings *findings)
+{
+	size_t count = utm_findings_get_count(findings);
+	bool valid = utm_findings_get_severity(findings) < UTM_FINDING_SEVERITY_WARNING;
+
+	if (as_json)
+		printf("[");
+	for (size_t i = 0; i < count; i++) {
+		if (as_json)
+			print_finding_json(utm_findings_get(findings, i), i == 0);
+		else
+			print_finding(path, utm_findings_get(findings, i));
+	}
+	if (as_json)
+		printf("%s]\n", count ? "\n" : "");
+	utm_findings_free(findings);
+	return valid ? EXIT_OK : EXIT_FINDINGS;
+}
+
+/* --- checking --- */
+
+static int unreadable(const char *path, UtmError *error)
+{
+	report(path, error);
+	return EXIT_UNREADABLE;
+}
+
+static int find_host(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host, UtmError **error)
+{
+	/* Nothing here runs a machine of the other back end. */
+	if (!on_this_host || utm_config_get_backend(config) != UTM_BACKEND_QEMU)
+		return 0;
+	return utm_host_probe(ctx, config, ret_host, error);
+}
+
+/* The bundle is NULL for a configuration alone. */
+static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const UtmConfig *config)
+{
+	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
+	UtmFindings *findings = NULL;
+	UtmError *error = NULL;
+	UtmHost *host = NULL;
+	int code = find_host(ctx, config, &host, &error);
+
+	options.host = host;
+	if (code == 0)
+		code = bundle ? utm_bundle_check(bundle, &options, &findings, &error)
+		              : utm_config_check(config, &options, &findings, &error);
+	utm_host_unref(host);
+	return code < 0 ? unreadable(path, error) : print_findings(path, findings);
+}
+
+static int check_file(UtmContext *ctx, const char *path)
+{
+	UtmError *error = NULL;
+	UtmConfig *config = NULL;
+
+	if (utm_config_new_from_file(path, &config, &error) < 0)
+		return unreadable(path, error);
+	int status = check(ctx, path, NULL, config);
+	utm_config_unref(config);
+	return status;
+}
+
+/* A package with a name that leads out does not open. That is a finding, and there may be more beside it. */
+static int check_closed(UtmContext *ctx, const char *path, UtmError *error)
+{
+	size_t length = strlen(path) + sizeof "/config.plist";
+	char *file = malloc(length);
+
+	report(path, error);
+	if (!file)
+		return EXIT_UNREADABLE;
+	snprintf(file, length, "%s/config.plist", path);
+	int status = check_file(ctx, file);
+	free(file);
+	return status == EXIT_UNREADABLE ? status : EXIT_FINDINGS;
+}
+
+static int check_bundle(UtmContext *ctx, const char *path)
+{
+	UtmError *error = NULL;
+	UtmBundle *bundle = NULL;
+	int code = utm_bundle_open(ctx, path, &bundle, &error);
+
+	if (code == UTM_ERROR_BUNDLE_PATH_ESCAPE && utm_error_get_key_path(error))
+		return check_closed(ctx, path, error);
+	if (code < 0)
+		return unreadable(path, error);
+	int status = check(ctx, path, bundle, utm_bundle_get_config(bundle));
+	utm_bundle_unref(bundle);
+	return status;
+}
+
+static int run_check(const Command *command, char **operands)
+{
+	struct stat info;
+	UtmError *error = NULL;
+	UtmContext *ctx = utm_context_new(NULL, &error);
+	bool is_directory = stat(operands[0], &info) == 0 && S_ISDIR(info.st_mode);
+
+	(void)command;
+	if (!ctx)
+		return unreadable(operands[0], error);
+	int status = is_directory ? check_bundle(ctx, operands[0]) : check_file(ctx, operands[0]);
+	utm_context_unref(ctx);
+	return status;
+}
+
+static const Option options[] = {
+	{ .name = "--host", .present = &on_this_host },
+	{ .name = "--json", .present = &as_json },
+	{ 0 },
+};
+
+const Command config_check_command = {
+	.name = "config check",
+	.arguments = "BUNDLE|PLIST [--host] [--json]",
+	.summary = "tell everything that is wrong, and what to do about it",
+	.notes = "An error: the machine cannot start, or UTM refuses the file. A warning: it starts, but not as it is written. The\n"
+			 "rest is to be known. With --host, what this host lacks is told too.\n"
+			 "\n"
+			 "Exit codes: 0 without errors and warnings, 1 with some, 2 when it cannot be read.\n",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.run = run_check,
+};
