@@ -104,7 +104,9 @@ static int check_options(UtmQmp *qmp, const UtmQmpCallOptions *options, UtmError
 			utm__error_new(UTM_ERROR_NOT_SUPPORTED, "the connection has no out-of-band execution"),
 			"Connect with UTM_QMP_CONNECT_OOB; utm_qmp_has_oob() tells whether QEMU grants it. A guest agent never does."));
 	if (options->fd && !qmp->passes_fds)
-		return utm__fail(error, UTM_ERROR_NOT_SUPPORTED, "the connection passes no descriptors");
+		return utm__fail_take(error, utm__error_set_remedy(
+			utm__error_new(UTM_ERROR_NOT_SUPPORTED, "the connection passes no descriptors"),
+			"Connect to the monitor over a unix socket; TCP has no descriptors, and a guest agent takes none."));
 	return 0;
 }
 

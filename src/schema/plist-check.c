@@ -241,6 +241,17 @@ static bool is_int64(const BinaryScan *scan, const Item *item)
 	return utm__read_big_endian(scan->data + item->start, 8) == 0 && scan->data[item->start + 8] < 0x80;
 }
 
+/* libplist 2.2 makes something of the half of a pair. */
+static bool is_utf16(const guint8 *bytes, guint64 count)
+{
+	for (guint64 i = 0; i < count; i++) {
+		guint unit = (guint)bytes[2 * i] >> 2;
+		if (unit == 0xdc >> 2 || (unit == 0xd8 >> 2 && (++i == count || bytes[2 * i] >> 2 != 0xdc >> 2)))
+			return false;
+	}
+	return true;
+}
+
 /* A U+0000 in a key makes libplist 2.2 abort, and nothing that reads a property list means one in any string. */
 static bool has_nul(const BinaryScan *scan, const Item *item)
 {
@@ -300,6 +311,8 @@ static int weigh(BinaryScan *scan, guint64 index, guint depth, UtmError **error)
 		return malformed(error, "an integer beyond 64 bits");
 	if (has_nul(scan, &item))
 		return malformed(error, "a string with U+0000");
+	if (item.kind == 6 && !is_utf16(scan->data + item.start, item.count))
+		return malformed(error, "a string that is not valid UTF-16");
 	Weight sum = { .nodes = 1, .bytes = (gsize)payload_of(scan, &item) };
 	weight->open = true;
 	int result = weigh_children(scan, &item, depth, &sum, error);

@@ -219,56 +219,91 @@ int utm__plist_decode(const UtmPlist *plist, const UtmSchema *schema, guint type
 
 /* --- sink --- */
 
+/* A tag and its length, known when this is compiled. */
+typedef struct Tag {
+	const char *name;
+	gsize length;
+} Tag;
+#define TAG(name) ((Tag){ name, sizeof name - 1 })
+
 typedef struct XmlSink {
 	UtmSink sink;
 	GString *text;
 	guint depth;
-	const char *pending; /* a container whose tag waits for its first child: empty ones are one tag */
+	Tag pending; /* a container whose tag waits for its first child: empty ones are one tag */
 } XmlSink;
+
+/* So many bytes more, for whoever fills them in one go: that is much cheaper than many small pieces. */
+static char *reserve(XmlSink *sink, gsize size)
+{
+	gsize before = sink->text->len;
+	g_string_set_size(sink->text, before + size);
+	return sink->text->str + before;
+}
+
+static char *put(char *at, const char *bytes, gsize length)
+{
+	memcpy(at, bytes, length);
+	return at + length;
+}
+
+static char *put_tag(char *at, const char *before, Tag tag, const char *after)
+{
+	at = g_stpcpy(at, before);
+	at = put(at, tag.name, tag.length);
+	return g_stpcpy(at, after);
+}
 
 static void put_indent(XmlSink *sink)
 {
-	static const char tabs[] = "\t\t\t\t\t\t\t\t";
-	for (guint left = sink->depth; left > 0; left -= MIN(left, 8))
-		g_string_append_len(sink->text, tabs, MIN(left, 8));
+	memset(reserve(sink, sink->depth), '\t', sink->depth);
 }
 
-/* "<tag>" and its like: the pieces stand in one row, which is much cheaper than a format. */
-static void put_tag(XmlSink *sink, const char *before, const char *tag, const char *after)
+/* "<tag>" and its like, on a line of its own. */
+static void put_line(XmlSink *sink, const char *before, Tag tag, const char *after)
 {
-	g_string_append(sink->text, before);
-	g_string_append(sink->text, tag);
-	g_string_append(sink->text, after);
+	gsize size = sink->depth + strlen(before) + tag.length + strlen(after);
+	char *at = reserve(sink, size);
+	memset(at, '\t', sink->depth);
+	put_tag(at + sink->depth, before, tag, after);
 }
 
 static void flush_pending(XmlSink *sink)
 {
-	if (!sink->pending)
+	if (!sink->pending.name)
 		return;
-	put_indent(sink);
-	put_tag(sink, "<", sink->pending, ">\n");
-	sink->pending = NULL;
+	put_line(sink, "<", sink->pending, ">\n");
+	sink->pending = (Tag){ 0 };
 	sink->depth++;
 }
 
-static void put_escaped(GString *text, const char *p, gsize length)
+/* How many bytes more a text has when it is escaped. */
+static gsize count_escaped(const char *text, gsize length)
 {
-	for (const char *end = p + length; p < end; p++) {
-		const char *plain = p;
-		while (p < end && *p != '<' && *p != '>' && *p != '&')
-			p++;
-		g_string_append_len(text, plain, p - plain);
-		if (p < end)
-			g_string_append(text, *p == '<' ? "&lt;" : *p == '>' ? "&gt;" : "&amp;");
-	}
+	gsize more = 0;
+	for (gsize i = 0; i < length; i++)
+		more += text[i] == '&' ? 4 : text[i] == '<' || text[i] == '>' ? 3 : 0;
+	return more;
 }
 
-static void put_element(XmlSink *sink, const char *tag, const char *content, gsize length)
+static char *put_escaped(char *at, const char *text, gsize length)
 {
-	put_indent(sink);
-	put_tag(sink, "<", tag, ">");
-	put_escaped(sink->text, content, length);
-	put_tag(sink, "</", tag, ">\n");
+	for (gsize i = 0; i < length; i++)
+		if (text[i] == '<' || text[i] == '>' || text[i] == '&')
+			at = g_stpcpy(at, text[i] == '<' ? "&lt;" : text[i] == '>' ? "&gt;" : "&amp;");
+		else
+			*at++ = text[i];
+	return at;
+}
+
+static void put_element(XmlSink *sink, Tag tag, const char *content, gsize length)
+{
+	gsize more = count_escaped(content, length);
+	char *at = reserve(sink, sink->depth + 2 * tag.length + strlen("<></>\n") + length + more);
+	memset(at, '\t', sink->depth);
+	at = put_tag(at + sink->depth, "<", tag, ">");
+	at = more ? put_escaped(at, content, length) : put(at, content, length);
+	put_tag(at, "</", tag, ">\n");
 }
 
 /* Lines get shorter the deeper they stand: 76 characters less 8 for each of at most 8 tabs. */
@@ -294,13 +329,13 @@ static void put_integer(XmlSink *sink, const UtmToken *token)
 		g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT, token->uinteger);
 	else
 		g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, token->integer);
-	put_element(sink, "integer", text, strlen(text));
+	put_element(sink, TAG("integer"), text, strlen(text));
 }
 
 static void put_real(XmlSink *sink, double number)
 {
 	g_autofree char *text = utm__number_dup_text(number);
-	put_element(sink, "real", text, strlen(text));
+	put_element(sink, TAG("real"), text, strlen(text));
 }
 
 static void put_date(XmlSink *sink, gint64 seconds)
@@ -308,16 +343,15 @@ static void put_date(XmlSink *sink, gint64 seconds)
 	g_autoptr(GDateTime) epoch = g_date_time_new_utc(2001, 1, 1, 0, 0, 0);
 	g_autoptr(GDateTime) date = g_date_time_add_seconds(epoch, (double)seconds);
 	g_autofree char *text = date ? g_date_time_format(date, "%Y-%m-%dT%H:%M:%SZ") : g_strdup("2001-01-01T00:00:00Z");
-	put_element(sink, "date", text, strlen(text));
+	put_element(sink, TAG("date"), text, strlen(text));
 }
 
-static void put_end(XmlSink *sink, const char *tag)
+static void put_end(XmlSink *sink, Tag tag)
 {
-	if (!sink->pending)
-		sink->depth--;
-	put_indent(sink);
-	put_tag(sink, sink->pending ? "<" : "</", tag, sink->pending ? "/>\n" : ">\n");
-	sink->pending = NULL;
+	bool empty = sink->pending.name;
+	sink->depth -= !empty;
+	put_line(sink, empty ? "<" : "</", tag, empty ? "/>\n" : ">\n");
+	sink->pending = (Tag){ 0 };
 }
 
 static const char *check_text(const UtmToken *token)
@@ -332,7 +366,7 @@ static const char *put_text(XmlSink *sink, const UtmToken *token)
 {
 	const char *problem = check_text(token);
 	if (!problem)
-		put_element(sink, token->kind == UTM_TOKEN_KEY ? "key" : "string", token->text, token->length);
+		put_element(sink, token->kind == UTM_TOKEN_KEY ? TAG("key") : TAG("string"), token->text, token->length);
 	return problem;
 }
 
@@ -344,21 +378,20 @@ static const char *sink_put(UtmSink *base, const UtmToken *token)
 	switch (token->kind) {
 	case UTM_TOKEN_BEGIN_OBJECT:
 	case UTM_TOKEN_BEGIN_ARRAY:
-		sink->pending = token->kind == UTM_TOKEN_BEGIN_OBJECT ? "dict" : "array";
+		sink->pending = token->kind == UTM_TOKEN_BEGIN_OBJECT ? TAG("dict") : TAG("array");
 		break;
 	case UTM_TOKEN_END_OBJECT:
 	case UTM_TOKEN_END_ARRAY:
-		put_end(sink, token->kind == UTM_TOKEN_END_OBJECT ? "dict" : "array");
+		put_end(sink, token->kind == UTM_TOKEN_END_OBJECT ? TAG("dict") : TAG("array"));
 		break;
 	case UTM_TOKEN_KEY:
 	case UTM_TOKEN_STRING:
 		return put_text(sink, token);
 	case UTM_TOKEN_NULL:
-		put_element(sink, "string", NIL_TEXT, strlen(NIL_TEXT));
+		put_element(sink, TAG("string"), NIL_TEXT, strlen(NIL_TEXT));
 		break;
 	case UTM_TOKEN_BOOL:
-		put_indent(sink);
-		g_string_append(sink->text, token->boolean ? "<true/>\n" : "<false/>\n");
+		put_line(sink, "<", token->boolean ? TAG("true") : TAG("false"), "/>\n");
 		break;
 	case UTM_TOKEN_INT:
 	case UTM_TOKEN_UINT:

@@ -3,6 +3,7 @@
 #include "config/config-private.h"
 #include "schema/schema.h"
 
+#include <math.h>
 #include <plist/plist.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -1248,6 +1249,174 @@ static void test_hostile_values(void)
 	}
 }
 
+static void append_bytes(GByteArray *list, const void *bytes, guint count)
+{
+	g_byte_array_append(list, bytes, count);
+}
+
+/* --- the same values in each codec --- */
+
+/* A configuration whose System.MemorySize is a value of each codec's own spelling. */
+static int load_size_xml(const char *element, UtmError **error)
+{
+	gsize size;
+	g_autofree char *data = read_sample("full.plist", &size);
+	g_auto(GStrv) halves = g_strsplit(data, "<integer>4096</integer>", 2);
+	g_assert_cmpuint(g_strv_length(halves), ==, 2);
+	g_autofree char *text = g_strdup_printf("%s%s%s", halves[0], element, halves[1]);
+	return load_text(text, error);
+}
+
+static int load_size_json(const char *number, UtmError **error)
+{
+	g_autoptr(UtmConfig) config = load_sample("full.plist");
+	g_autoptr(UtmConfig) changed = NULL;
+	g_autofree char *json = NULL;
+	g_assert_cmpint(utm_config_to_json(config, NULL, &json, NULL), ==, 0);
+	g_auto(GStrv) halves = g_strsplit(json, "\"MemorySize\": 4096", 2);
+	g_assert_cmpuint(g_strv_length(halves), ==, 2);
+	g_autofree char *text = g_strdup_printf("%s\"MemorySize\": %s%s", halves[0], number, halves[1]);
+	return utm_config_load_json(text, NULL, &changed, error);
+}
+
+static int load_size_binary(double number, UtmError **error)
+{
+	g_autofree char *key = NULL;
+	g_autoptr(UtmConfig) config = NULL;
+	plist_t root = parse("full.plist");
+	char *binary = NULL;
+	uint32_t size = 0;
+	plist_dict_set_item(find_parent(root, "System.MemorySize", &key), "MemorySize", plist_new_real(number));
+	plist_to_bin(root, &binary, &size);
+	plist_free(root);
+	int result = utm_config_new_from_data(binary, size, &config, error);
+	free(binary);
+	return result;
+}
+
+static void test_hostile_numbers(void)
+{
+	static const struct {
+		const char *xml, *json;
+		bool good;
+	} cases[] = {
+		{ "<integer>9223372036854775807</integer>", "9223372036854775807", true },
+		{ "<integer>9223372036854775808</integer>", "9223372036854775808", false },
+		{ "<integer>18446744073709551615</integer>", "18446744073709551615", false },
+		{ "<integer>-9223372036854775808</integer>", "-9223372036854775808", true },
+		{ "<integer>-9223372036854775809</integer>", "-9223372036854775809", false },
+		{ "<integer>0x7fffffffffffffff</integer>", "2048", true },
+		{ "<integer>0x8000000000000000</integer>", "0x800", false },
+		{ "<real>2048.0</real>", "2048.0", true },
+		{ "<real>2048.5</real>", "2048.5", false },
+		{ "<real>9223372036854775808.0</real>", "9223372036854775808.0", false },
+		{ "<real>nan</real>", "NaN", false },
+		{ "<real>-infinity</real>", "-Infinity", false },
+		{ "<real>1e400</real>", "1e400", false },
+		{ "<string>2048</string>", "\"2048\"", false },
+		{ "<true/>", "true", false },
+		{ "<integer></integer>", "", false },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_test_message("%s", cases[i].xml);
+		g_assert_cmpint(load_size_xml(cases[i].xml, NULL), ==, cases[i].good ? 0 : UTM_ERROR_CONFIG_MALFORMED);
+		g_assert_cmpint(load_size_json(cases[i].json, NULL), ==, cases[i].good ? 0 : UTM_ERROR_CONFIG_MALFORMED);
+	}
+	static const double wrong[] = { NAN, INFINITY, -INFINITY, 9223372036854775808.0, -1e300, 0.5 };
+	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autoptr(UtmError) error = NULL;
+		g_assert_cmpint(load_size_binary(wrong[i], &error), ==, UTM_ERROR_CONFIG_MALFORMED);
+		g_assert_cmpstr(utm_error_get_key_path(error), ==, "System.MemorySize");
+	}
+	g_assert_cmpint(load_size_binary(2048, NULL), ==, 0);
+}
+
+/* NaN in a key that nobody knows is a value like any other, whatever its bits: it goes out and comes back. */
+static void test_nan_is_kept(void)
+{
+	static const guint64 bits[] = { 0x7ff8000000000000, 0xfff8000000000000, 0x7ff0000000000001, 0xfffffffffffffffe };
+	for (gsize i = 0; i < G_N_ELEMENTS(bits); i++) {
+		double number;
+		char *binary = NULL;
+		uint32_t size = 0;
+		g_autofree char *xml = NULL;
+		g_autofree char *json = NULL;
+		g_autoptr(UtmConfig) config = NULL;
+		g_autoptr(UtmConfig) again = NULL;
+		g_autoptr(UtmConfig) third = NULL;
+		size_t xml_size;
+		memcpy(&number, &bits[i], sizeof number);
+		plist_t root = parse("full.plist");
+		plist_dict_set_item(root, "Future", plist_new_real(number));
+		plist_to_bin(root, &binary, &size);
+		plist_free(root);
+		g_assert_cmpint(utm_config_new_from_data(binary, size, &config, NULL), ==, 0);
+		g_assert_cmpint(utm_config_to_plist(config, &xml, &xml_size, NULL), ==, 0);
+		g_assert_cmpint(utm_config_new_from_data(xml, xml_size, &again, NULL), ==, 0);
+		g_assert_true(utm_config_equal(config, again));
+		g_assert_cmpint(utm_config_to_json(config, NULL, &json, NULL), ==, 0);
+		g_assert_cmpint(utm_config_load_json(json, NULL, &third, NULL), ==, 0);
+		g_assert_true(utm_config_equal(config, third));
+		free(binary);
+	}
+}
+
+#define HEAD_JSON "{\"Backend\":\"QEMU\",\"ConfigurationVersion\":4,\"Future\":"
+
+static void test_hostile_json(void)
+{
+	g_autofree char *deep = repeat(HEAD_JSON, "[", 1000000, "");
+	g_autofree char *wide = repeat(HEAD_JSON "[", "0,", 600000, "0]}");
+	g_autofree char *drives = repeat("{\"Backend\":\"QEMU\",\"ConfigurationVersion\":4,\"Drive\":[", "{},", 1000000, "{}]}");
+	g_autofree char *huge = repeat(HEAD_JSON "\"", "aaaaaaaaaaaaaaaa", 1 << 20, "\"}");
+	g_autofree char *number = repeat(HEAD_JSON, "1", 600, "}");
+	const struct {
+		const char *json;
+		int code;
+	} cases[] = {
+		{ deep, UTM_ERROR_CONFIG_MALFORMED },
+		{ wide, UTM_ERROR_CONFIG_MALFORMED },
+		{ drives, UTM_ERROR_CONFIG_MALFORMED },
+		{ huge, UTM_ERROR_CONFIG_MALFORMED },
+		{ number, UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "\"\xc3\"}", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "\"\xe2\x82\"}", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "\"\xed\xa0\x80\"}", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "\"\\ud800\"}", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "\"\\u0000\"}", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "0", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "0}{}", UTM_ERROR_CONFIG_MALFORMED },
+		{ HEAD_JSON "NaN}", UTM_ERROR_CONFIG_MALFORMED },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		UtmConfig *config = NULL;
+		g_test_message("%.60s", cases[i].json);
+		g_assert_cmpint(utm_config_load_json(cases[i].json, NULL, &config, NULL), ==, cases[i].code);
+		g_assert_null(config);
+	}
+}
+
+/* A million drives: as text, and in a binary list as references to one of them. */
+static void test_a_million_drives(void)
+{
+	g_autofree char *xml = repeat("<plist version=\"1.0\"><dict><key>Drive</key><array>", "<dict/>", 1000000,
+	                              "</array></dict></plist>");
+	g_autoptr(GByteArray) binary = g_byte_array_new();
+	static const guint8 start[] = { 'b', 'p', 'l', 'i', 's', 't', '0', '0', 0xd1, 1, 2, 0x55, 'D', 'r', 'i', 'v', 'e', 0xd0,
+		                            0xaf, 0x12, 0x00, 0x0f, 0x42, 0x40 };
+	static const guint8 offsets[] = { 8, 11, 18, 17 };
+	guint8 trailer[32] = { [6] = 1, [7] = 1, [15] = 4 };
+	append_bytes(binary, start, sizeof start);
+	g_byte_array_set_size(binary, sizeof start + 1000000);
+	memset(binary->data + sizeof start, 3, 1000000);
+	for (int i = 0; i < 4; i++)
+		trailer[28 + i] = (guint8)(binary->len >> (24 - 8 * i));
+	append_bytes(binary, offsets, sizeof offsets);
+	append_bytes(binary, trailer, sizeof trailer);
+	assert_hostile(xml, strlen(xml), UTM_ERROR_LIMIT);
+	assert_hostile((const char *)binary->data, binary->len, UTM_ERROR_LIMIT);
+}
+
 static void test_truncated(void)
 {
 	gsize size;
@@ -1292,11 +1461,6 @@ static void test_damaged(void)
 	}
 	free(binary);
 	plist_free(root);
-}
-
-static void append_bytes(GByteArray *list, const void *bytes, guint count)
-{
-	g_byte_array_append(list, bytes, count);
 }
 
 /* Objects 0 to count-2 are arrays of two references to the next one; the last is `leaf`. References have one byte. */
@@ -1351,6 +1515,52 @@ static void test_hostile_binary(void)
 		g_autoptr(GByteArray) list = binary_tower(cases[i].count, cases[i].leaf, cases[i].leaf_size, cases[i].last_ref);
 		g_test_message("tower %zu", i);
 		assert_hostile((const char *)list->data, list->len, cases[i].code);
+	}
+}
+
+/* A list { "a": STRING }, which would be an empty machine of UTM 1; or { STRING: "a" }. */
+static GByteArray *binary_pair(const guint8 *string, guint size, bool as_key)
+{
+	static const guint8 start[] = { 'b', 'p', 'l', 'i', 's', 't', '0', '0', 0x51, 'a' };
+	const guint8 dict[] = { 0xd1, as_key ? 1 : 0, as_key ? 0 : 1 };
+	const guint8 offsets[] = { 8, 10, (guint8)(10 + size) };
+	guint8 trailer[32] = { [6] = 1, [7] = 1, [15] = 3, [23] = 2 };
+	GByteArray *list = g_byte_array_new();
+	append_bytes(list, start, sizeof start);
+	append_bytes(list, string, size);
+	append_bytes(list, dict, sizeof dict);
+	trailer[31] = (guint8)list->len;
+	append_bytes(list, offsets, sizeof offsets);
+	append_bytes(list, trailer, sizeof trailer);
+	return list;
+}
+
+static void test_hostile_binary_strings(void)
+{
+	static const struct {
+		guint8 bytes[8];
+		guint size;
+		int code;
+	} cases[] = {
+		{ { 0x52, 'a', 'b' }, 3, 0 },
+		{ { 0x52, 0xc3, 0xbc }, 3, 0 },
+		{ { 0x62, 0x20, 0xac, 0, 'b' }, 5, 0 },
+		{ { 0x62, 0xd8, 0x3d, 0xde, 0x00 }, 5, 0 },
+		{ { 0x52, 'a', 0xc3 }, 3, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x52, 0xc3, 'a' }, 3, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x51, 0xff }, 2, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x62, 0xd8, 0x00, 0, 'a' }, 5, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x61, 0xdc, 0x00 }, 3, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x53, 0xed, 0xa0, 0x80 }, 4, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x52, 'a', 0 }, 3, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x62, 0, 'a', 0, 0 }, 5, UTM_ERROR_CONFIG_MALFORMED },
+		{ { 0x6f, 0x10, 0xff, 0, 'a' }, 5, UTM_ERROR_CONFIG_MALFORMED },
+	};
+	for (gsize i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GByteArray) list = binary_pair(cases[i / 2].bytes, cases[i / 2].size, i % 2);
+		g_autoptr(UtmConfig) config = NULL;
+		g_test_message("string %zu, %s", i / 2, i % 2 ? "a key" : "a value");
+		g_assert_cmpint(utm_config_new_from_data(list->data, list->len, &config, NULL), ==, cases[i / 2].code);
 	}
 }
 
@@ -1434,6 +1644,11 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/hostile-xml", test_hostile_xml);
 	g_test_add_func("/config/hostile-values", test_hostile_values);
 	g_test_add_func("/config/hostile-binary", test_hostile_binary);
+	g_test_add_func("/config/hostile-binary-strings", test_hostile_binary_strings);
+	g_test_add_func("/config/hostile-numbers", test_hostile_numbers);
+	g_test_add_func("/config/nan-is-kept", test_nan_is_kept);
+	g_test_add_func("/config/hostile-json", test_hostile_json);
+	g_test_add_func("/config/a-million-drives", test_a_million_drives);
 	g_test_add_func("/config/truncated", test_truncated);
 	g_test_add_func("/config/damaged", test_damaged);
 	g_test_add_func("/config/many-drives", test_many_drives);

@@ -273,6 +273,102 @@ static void test_start_again(void)
 	close_fixture(f);
 }
 
+/* --- one package, one machine: what a second start is told, by whoever tries it --- */
+
+#define TRY_START "--try-start"
+
+/* Starts a package in a context of its own. Returns what that is told, or NULL when it runs and has been stopped again. */
+static char *try_start(UtmContext *context, const char *path)
+{
+	UtmBundle *bundle = NULL;
+	UtmVm *vm = NULL;
+	UtmError *error = NULL;
+	char *told = NULL;
+	int result = utm_bundle_open(context, path, &bundle, &error);
+	if (result == 0)
+		result = utm_vm_new(bundle, &vm, &error);
+	if (result == 0)
+		result = utm_vm_start(vm, NULL, &error);
+	if (result < 0)
+		told = g_strdup_printf("%s: %s: %s\n%s", utm_error_code_get_name(utm_error_get_code(error)),
+		                       utm_error_get_file(error), utm_error_get_message(error), utm_error_get_remedy(error));
+	else
+		utm_vm_stop(vm, UTM_VM_STOP_FORCE, NULL, NULL);
+	utm_error_unref(error);
+	utm_vm_unref(vm);
+	utm_bundle_unref(bundle);
+	return told;
+}
+
+static UtmContext *new_context(const char *runtime)
+{
+	UtmContextOptions options = UTM_CONTEXT_OPTIONS_INIT;
+	options.runtime_dir = runtime;
+	options.accel_policy = UTM_ACCEL_POLICY_TCG;
+	return utm_context_new(&options, NULL);
+}
+
+/* This program as another process: `test-vm --try-start RUNTIME BUNDLE`. */
+static int try_start_here(char **argv)
+{
+	UtmContext *context = new_context(argv[2]);
+	g_autofree char *told = context ? try_start(context, argv[3]) : g_strdup("no context");
+	utm_context_unref(context);
+	printf("%s", told ? told : "it ran");
+	return 0;
+}
+
+static const char *program;
+
+static char *try_start_elsewhere(Fixture *f)
+{
+	char *argv[] = { (char *)program, (char *)TRY_START, f->runtime, f->bundle_path, NULL };
+	char *told = NULL;
+	int status = -1;
+	GError *error = NULL;
+	if (!g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, &told, NULL, &status, &error))
+		g_error("%s", error->message);
+	g_assert_cmpint(status, ==, 0);
+	return told;
+}
+
+static void assert_locked_out(Fixture *f, bool elsewhere, char *told_taken)
+{
+	g_autofree char *told = told_taken;
+	g_autofree char *holder = elsewhere ? g_strdup_printf("is in use by process %d (", (int)getpid())
+	                                    : g_strdup_printf("is in use by another part of this process (%d)", (int)getpid());
+	g_test_message("%s", told);
+	g_assert_nonnull(told);
+	g_assert_true(g_str_has_prefix(told, "bundle-locked: "));
+	g_assert_nonnull(strstr(told, f->bundle_path));
+	g_assert_nonnull(strstr(told, holder));
+	g_assert_nonnull(strstr(told, "\nStop the machine "));
+	g_assert_cmpuint(utm_vm_get_state(f->vm), ==, UTM_VM_STATE_RUNNING);
+}
+
+static void test_second_start_is_refused(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	UtmContext *other = new_context(f->runtime);
+	assert_locked_out(f, false, try_start(f->context, f->bundle_path));
+	assert_locked_out(f, false, try_start(other, f->bundle_path));
+	assert_locked_out(f, true, try_start_elsewhere(f));
+	/* By a link it is the same package. */
+	g_autofree char *link = g_strconcat(f->bundle_path, "-link.utm", NULL);
+	g_assert_cmpint(symlink(f->bundle_path, link), ==, 0);
+	assert_locked_out(f, false, try_start(other, link));
+	g_assert_cmpint(unlink(link), ==, 0);
+	utm_context_unref(other);
+	/* With its end the package is free at once, for any of them. */
+	g_assert_cmpint(utm_vm_stop(f->vm, UTM_VM_STOP_FORCE, NULL, NULL), ==, 0);
+	assert_end(f, UTM_END_QUIT);
+	g_autofree char *told = try_start_elsewhere(f);
+	g_assert_cmpstr(told, ==, "it ran");
+	close_fixture(f);
+}
+
 static void test_kill(void)
 {
 	Fixture fixture = { 0 }, *f = &fixture;
@@ -967,6 +1063,9 @@ static void test_fake_kill_while_starting_is_quick(void)
 
 int main(int argc, char **argv)
 {
+	if (argc == 4 && strcmp(argv[1], TRY_START) == 0)
+		return try_start_here(argv);
+	program = argv[0];
 	g_test_init(&argc, &argv, NULL);
 	g_autofree char *qemu = g_find_program_in_path("qemu-system-x86_64");
 	if (qemu && g_getenv("UTM_TEST_COMMANDER")) {
@@ -975,6 +1074,7 @@ int main(int argc, char **argv)
 		g_test_add_func("/vm/picture-while-starting", test_picture_while_starting);
 		g_test_add_func("/vm/picture-without-an-engine", test_picture_without_an_engine);
 		g_test_add_func("/vm/start-again", test_start_again);
+		g_test_add_func("/vm/second-start", test_second_start_is_refused);
 		g_test_add_func("/vm/kill", test_kill);
 		g_test_add_func("/vm/killed-by-somebody", test_killed_by_somebody);
 		g_test_add_func("/vm/escalate", test_escalate);
