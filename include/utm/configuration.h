@@ -135,6 +135,54 @@ UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t siz
 /** utm_config_load_file() without options. @thread any; reads a file */
 UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
+/** A machine to make. Initialise with #UTM_CONFIG_NEW_OPTIONS_INIT. */
+typedef struct UtmConfigNewOptions {
+	/** sizeof(UtmConfigNewOptions) */
+	size_t size;
+	/** The back end; 0 for #UTM_BACKEND_QEMU. */
+	UtmBackend backend;
+	/**
+	 * Processor architecture of the guest, such as `aarch64`. (nullable) `x86_64`; for Apple's back end, whose hosts and
+	 * guests are alike, `aarch64`
+	 */
+	const char *architecture;
+	/**
+	 * Machine type of QEMU. One that is not known is taken as it is: utm_hardware_query() tells which there are.
+	 * (nullable) the usual one of the architecture
+	 */
+	const char *target;
+	/** Name of the machine. (nullable) "Virtual Machine" */
+	const char *name;
+	/** For Apple's back end, what boots: `Linux`, `macOS` or `None`. (nullable) `None` */
+	const char *operating_system;
+	/**
+	 * Processor architecture of the host that will run the machine; guests of the same are virtualised where that is
+	 * possible. (nullable) this host's
+	 */
+	const char *host_architecture;
+} UtmConfigNewOptions;
+/** Initial value of #UtmConfigNewOptions. */
+#define UTM_CONFIG_NEW_OPTIONS_INIT                                                                                  \
+	{                                                                                                            \
+		sizeof(UtmConfigNewOptions), UTM_BACKEND_QEMU, NULL, NULL, NULL, NULL, NULL                          \
+	}
+
+/**
+ * The configuration of a new machine: with everything that UTM gives a machine of this architecture and machine type
+ * (display, network card, sound, firmware, sharing), a new identifier and hardware address, and no drives. Add those with
+ * utm_config_insert().
+ *
+ * The network is `Emulated`, which every host can do. Machine types come without the version of a QEMU.
+ *
+ * @param[in]  options     (nullable) defaults
+ * @param[out] ret_config  (transfer full) release with utm_config_unref()
+ * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for an architecture or operating system that does not exist;
+ *         #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any; does not block
+ */
+UTM_API UTM_MUST_CHECK int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config,
+                                                  UtmError **error);
+
 /** A copy to edit. @return a new configuration; release with utm_config_unref() @thread any */
 UTM_API UTM_MUST_CHECK UtmConfig *utm_config_copy(const UtmConfig *config);
 /** Takes another reference to the same values. @return @a config @thread any */
@@ -212,7 +260,9 @@ UTM_API int utm_config_set_text(UtmConfig *config, const char *key_path, const c
  *
  * @param[in] key_path  The array, such as `Drive`.
  * @param[in] index     Where; -1 for the end.
- * @param[in] json      The element as JSON; keys left out get the defaults of a new one. Single quotes are accepted.
+ * @param[in] json      The element as JSON; keys left out get the defaults of a new one, and where the machine decides what
+ *                      fits, that: `Hardware` of displays, network and sound cards, `DynamicResolution` with it, and the
+ *                      `Interface` of disks and CDs. Single quotes are accepted.
  * @return as utm_config_set_text()
  * @thread any
  */

@@ -2,6 +2,7 @@
 /* UtmConfig: a counted holder of values; the schema engine does the work. */
 #include "config/config-private.h"
 
+#include "config/defaults.h"
 #include "schema/path.h"
 #include "schema/plist-codec.h"
 
@@ -271,6 +272,15 @@ int utm_config_set_text(UtmConfig *config, const char *key_path, const char *tex
 	return result < 0 ? fail_text(&place, text, result, error) : 0;
 }
 
+static void fit(UtmConfig *config, const UtmPlace *place, int64_t index, const char *json)
+{
+	UtmValue *said = NULL;
+	gsize at = index < 0 ? utm__schema_get_count(place->member, place->object) - 1 : (gsize)index;
+	if (utm_value_from_json(json, &said, NULL) == 0)
+		utm__config_fit_device(config, utm__schema_string(place->schema, place->member->name), at, said);
+	utm_value_free(said);
+}
+
 int utm_config_insert(UtmConfig *config, const char *key_path, int64_t index, const char *json, UtmError **error)
 {
 	UtmPlace place;
@@ -278,6 +288,8 @@ int utm_config_insert(UtmConfig *config, const char *key_path, int64_t index, co
 	if (result < 0)
 		return result;
 	result = utm__path_insert(&place, index, json, error);
+	if (result == 0 && place.object == config->root)
+		fit(config, &place, index, json);
 	return is_array(&place) ? result : check_kind(&place, result, error);
 }
 

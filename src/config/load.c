@@ -21,14 +21,6 @@
 #define VERSION_LEGACY_APPLE_MAX 3
 #define NAME_NEW "Virtual Machine"
 
-#if defined(__x86_64__)
-#define HOST_ARCHITECTURE "x86_64"
-#elif defined(__aarch64__)
-#define HOST_ARCHITECTURE "aarch64"
-#else
-#define HOST_ARCHITECTURE "" /* none that UTM runs on */
-#endif
-
 /* What is being read: a property list, or JSON. */
 typedef struct Input {
 	const UtmPlist *plist; /* NULL: JSON */

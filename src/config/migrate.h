@@ -10,6 +10,15 @@
 
 #include <utm/configuration.h>
 
+/* The host's, as far as machines of UTM could be virtualised on it. */
+#if defined(__x86_64__)
+#define HOST_ARCHITECTURE "x86_64"
+#elif defined(__aarch64__)
+#define HOST_ARCHITECTURE "aarch64"
+#else
+#define HOST_ARCHITECTURE "" /* none that UTM runs on */
+#endif
+
 typedef struct UtmMigration {
 	const char *name;              /* of the machine */
 	const char *host_architecture; /* as UTM calls it */
