@@ -49,6 +49,7 @@ extern const Command config_check_command;
 extern const Command config_schema_command;
 extern const Command config_migrate_command;
 extern const Command config_normalize_command;
+extern const Command hardware_command;
 
 /* --- output.c --- */
 

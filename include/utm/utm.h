@@ -17,6 +17,7 @@
 #include <utm/error.h>
 #include <utm/findings.h>
 #include <utm/guest.h>
+#include <utm/hardware.h>
 #include <utm/macros.h>
 #include <utm/qmp.h>
 #include <utm/struct.h>

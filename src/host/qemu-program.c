@@ -90,12 +90,8 @@ char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **e
 
 /* --- what is known already --- */
 
-typedef struct Identity {
-	gint64 device, inode, size, seconds, nanoseconds;
-} Identity;
-
 typedef struct Program {
-	Identity identity;
+	UtmQemuIdentity identity;
 	char *version; /* NULL while it is being asked */
 } Program;
 
@@ -119,13 +115,13 @@ static GHashTable *get_programs(UtmContext *context)
 	return utm__context_get_data(context, &programs_key, programs_make, (void (*)(void *))g_hash_table_unref);
 }
 
-static bool identify(const char *path, Identity *ret_identity)
+bool utm__qemu_identify(const char *path, UtmQemuIdentity *ret_identity)
 {
 	struct stat status;
 
 	if (stat(path, &status) < 0)
 		return false;
-	*ret_identity = (Identity){ (gint64)status.st_dev, (gint64)status.st_ino, status.st_size, status.st_mtim.tv_sec,
+	*ret_identity = (UtmQemuIdentity){ (gint64)status.st_dev, (gint64)status.st_ino, status.st_size, status.st_mtim.tv_sec,
 		                        status.st_mtim.tv_nsec };
 	return true;
 }
@@ -135,7 +131,7 @@ static bool identify(const char *path, Identity *ret_identity)
 typedef struct Question {
 	UtmContext *context;
 	char *path;
-	Identity identity;
+	UtmQemuIdentity identity;
 	UtmProcess *process;
 	int output_fd;
 	guint output_source;
@@ -261,7 +257,7 @@ static UtmProcess *spawn(Question *question, UtmError **error)
 	return process;
 }
 
-static void ask(UtmContext *context, const char *path, const Identity *identity, UtmQemuVersionDone done, void *data)
+static void ask(UtmContext *context, const char *path, const UtmQemuIdentity *identity, UtmQemuVersionDone done, void *data)
 {
 	Question *question = g_new0(Question, 1);
 	UtmError *error = NULL;
@@ -286,9 +282,9 @@ static void ask(UtmContext *context, const char *path, const Identity *identity,
 void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersionDone done, void *data)
 {
 	Program *program = g_hash_table_lookup(get_programs(context), path);
-	Identity identity;
+	UtmQemuIdentity identity;
 
-	if (!identify(path, &identity)) {
+	if (!utm__qemu_identify(path, &identity)) {
 		UtmError *error = NULL;
 
 		utm__fail_errno(&error, errno, path, "stat");

@@ -11,3 +11,11 @@ char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **e
 typedef void (*UtmQemuVersionDone)(const char *version, UtmError *error_taken, void *data);
 /* I/O thread. Runs the program once for each identity of its file; `done` is called at once when it is known. */
 void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersionDone done, void *data);
+
+/* What changes with a program's file, so that an upgrade is noticed. */
+typedef struct UtmQemuIdentity {
+	gint64 device, inode, size, seconds, nanoseconds;
+} UtmQemuIdentity;
+
+/* False, with errno, when there is no such file. */
+bool utm__qemu_identify(const char *path, UtmQemuIdentity *ret_identity);

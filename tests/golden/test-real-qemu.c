@@ -291,15 +291,13 @@ static void talk(Run *run, const UtmArgv *argv, const char *devices)
 
 /* --- a test --- */
 
-static void test_machine(gconstpointer data)
+/* Builds the command line for what this host has, and lets QEMU take it. */
+static void run_machine(UtmConfig *config, const char *architecture, const char *devices)
 {
-	const Machine *machine = data;
 	g_autofree char *dir = g_dir_make_tmp("utm-real-XXXXXX", NULL);
 	g_autofree char *data_dir = g_build_filename(dir, "M, x.utm", "Data", NULL);
 	g_autofree char *bundle = g_path_get_dirname(data_dir);
-	g_autoptr(UtmConfig) config = golden_config(machine->config ? machine->config : "base.plist", machine->edits);
 	UtmContext *context = utm_context_new(NULL, NULL);
-	g_auto(GStrv) words = g_strsplit(machine->name, "/", 2);
 	g_autoptr(UtmHost) host = NULL;
 	g_autoptr(UtmArgv) argv = NULL;
 	g_autoptr(UtmError) error = NULL;
@@ -307,7 +305,7 @@ static void test_machine(gconstpointer data)
 
 	utm_context_unref(context);
 	g_assert_cmpint(g_mkdir_with_parents(data_dir, 0700), ==, 0);
-	if (code == UTM_ERROR_QEMU_NOT_FOUND || !make_variables(config, bundle, words[0])) {
+	if (code == UTM_ERROR_QEMU_NOT_FOUND || !make_variables(config, bundle, architecture)) {
 		test_remove_tree(dir);
 		g_test_skip("QEMU or its firmware is not installed");
 		return;
@@ -317,9 +315,77 @@ static void test_machine(gconstpointer data)
 	check(utm_argv_build(config, bundle, host, &argv, &error), error);
 	Run run = { .dir = dir, .unread = g_string_new(NULL) };
 	start(&run, argv);
-	talk(&run, argv, machine->devices);
+	talk(&run, argv, devices);
 	g_string_free(run.unread, TRUE);
 	test_remove_tree(dir);
+}
+
+static void test_machine(gconstpointer data)
+{
+	const Machine *machine = data;
+	g_autoptr(UtmConfig) config = golden_config(machine->config ? machine->config : "base.plist", machine->edits);
+	g_auto(GStrv) words = g_strsplit(machine->name, "/", 2);
+
+	run_machine(config, words[0], machine->devices);
+}
+
+/* A new machine of each architecture, with a disk and a CD where its board has a place for them. */
+static const struct NewMachine {
+	const char *architecture, *target;
+	bool has_drives;
+	const char *devices;
+} new_machines[] = {
+	{ "alpha", NULL, true, "VGA\ne1000" },
+	{ "arm", NULL, true, "virtio-gpu-pci\nvirtio-net-pci\nvirtio-blk-pci" },
+	{ "aarch64", NULL, true, "virtio-gpu-pci\nvirtio-net-pci\nvirtio-blk-pci\nusb-storage" },
+	{ "avr", NULL, false, "" },
+	{ "hppa", "hppa", true, "VGA\ne1000" },
+	{ "i386", NULL, true, "virtio-vga\ne1000\nide-hd" },
+	{ "loongarch64", NULL, true, "virtio-net-pci" },
+	{ "m68k", NULL, false, "" },
+	{ "m68k", "virt-7.2", true, "virtio-blk-device" },
+	{ "microblaze", NULL, false, "" },
+	{ "microblazeel", NULL, false, "" },
+	{ "mips", NULL, true, "VGA\ne1000\nide-hd" },
+	{ "mipsel", NULL, true, "VGA\ne1000" },
+	{ "mips64", NULL, true, "VGA\ne1000" },
+	{ "mips64el", NULL, true, "VGA\ne1000e" },
+	{ "or1k", NULL, false, "" },
+	{ "ppc", NULL, true, "VGA\nide-hd" },
+	{ "ppc", "mac99", true, "VGA\nsungem" },
+	{ "ppc64", NULL, true, "VGA\nvirtio-blk-pci" },
+	{ "riscv32", NULL, false, "" },
+	{ "riscv64", NULL, true, "virtio-net-pci\nvirtio-blk-pci" },
+	{ "rx", NULL, false, "" },
+	{ "s390x", NULL, false, "virtio-gpu-ccw" },
+	{ "sh4", NULL, false, "" },
+	{ "sh4eb", NULL, false, "" },
+	{ "sparc", NULL, true, "lance\nscsi-hd\nscsi-cd" },
+	{ "sparc64", NULL, true, "VGA\nscsi-hd" },
+	{ "tricore", NULL, false, "" },
+	{ "x86_64", NULL, true, "virtio-vga\ne1000\nintel-hda\nide-hd\nide-cd" },
+	{ "x86_64", "pc", true, "cirrus-vga\nrtl8139\nsb16\nide-hd" },
+	{ "xtensa", NULL, false, "" },
+	{ "xtensaeb", NULL, false, "" },
+};
+
+static void test_new(gconstpointer data)
+{
+	const struct NewMachine *machine = data;
+	UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
+	g_autoptr(UtmError) error = NULL;
+	g_autoptr(UtmConfig) config = NULL;
+
+	options.architecture = machine->architecture;
+	options.target = machine->target;
+	check(utm_config_new_default(&options, &config, &error), error);
+	/* Firmware is not installed for all. */
+	check(utm_config_set_bool(config, "QEMU.UEFIBoot", false, &error), error);
+	if (machine->has_drives) {
+		check(utm_config_insert(config, "Drive", -1, "{'ImageType':'Disk','ImageName':'A.qcow2'}", &error), error);
+		check(utm_config_insert(config, "Drive", -1, "{'ImageType':'CD'}", &error), error);
+	}
+	run_machine(config, machine->architecture, machine->devices);
 }
 
 int main(int argc, char **argv)
@@ -330,6 +396,13 @@ int main(int argc, char **argv)
 		g_autofree char *path = g_strdup_printf("/real/%s", machines[i].name);
 
 		g_test_add_data_func(path, &machines[i], test_machine);
+	}
+	for (gsize i = 0; tool && i < G_N_ELEMENTS(new_machines); i++) {
+		const char *target = new_machines[i].target;
+		g_autofree char *path =
+			g_strdup_printf("/new/%s%s%s", new_machines[i].architecture, target ? "/" : "", target ? target : "");
+
+		g_test_add_data_func(path, &new_machines[i], test_new);
 	}
 	return g_test_run();
 }

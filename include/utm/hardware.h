@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file hardware.h
+ * What machines, processors and devices there are, for lists to choose from.
+ *
+ * The QEMU that is installed is asked, once for each version of its file; where there is none, a list of names that the
+ * library brings stands in. Nothing here is needed to run a machine: names that no list has may still be good ones.
+ */
+#ifndef UTM_HARDWARE_H
+#define UTM_HARDWARE_H
+
+#include <utm/error.h>
+#include <utm/types.h>
+
+UTM_BEGIN_DECLS
+
+/** Everything that is known of one architecture. It never changes, and any number of threads may read it. */
+typedef struct UtmHardware UtmHardware;
+
+/** What there are lists of. */
+typedef enum UtmHardwareKind {
+	/** Machine types: `System.Target`. */
+	UTM_HARDWARE_MACHINE = 0,
+	/** Processors: `System.CPU`. The first is `default`, the choice of the library. */
+	UTM_HARDWARE_CPU = 1,
+	/** Features of processors: `System.CPUFlagsAdd`, `System.CPUFlagsRemove`. For few architectures only. */
+	UTM_HARDWARE_CPU_FLAG = 2,
+	/** `Display[].Hardware` */
+	UTM_HARDWARE_DISPLAY = 3,
+	/** `Network[].Hardware` */
+	UTM_HARDWARE_NETWORK = 4,
+	/** `Sound[].Hardware` */
+	UTM_HARDWARE_SOUND = 5
+} UtmHardwareKind;
+
+/** What is to be known of an item at a glance. */
+typedef enum UtmHardwareItemFlags {
+	/** QEMU takes it when nothing is said. */
+	UTM_HARDWARE_ITEM_DEFAULT = 1 << 0,
+	/** QEMU means to drop it. */
+	UTM_HARDWARE_ITEM_DEPRECATED = 1 << 1,
+	/** It is part of a board: only machines that have it can use it. */
+	UTM_HARDWARE_ITEM_ON_BOARD = 1 << 2
+} UtmHardwareItemFlags;
+
+/** One item of a list. Strings are valid as long as the hardware. */
+typedef struct UtmHardwareItem {
+	/** sizeof(UtmHardwareItem) of the library */
+	size_t size;
+	/** As configurations have it. */
+	const char *name;
+	/** Another name for the same. (nullable) */
+	const char *alias;
+	/** One line for people, QEMU's own. (nullable) never known without QEMU */
+	const char *description;
+	/** The bus that a device is plugged into, in QEMU's word: `PCI`, `virtio-bus`, `ISA`. (nullable) */
+	const char *bus;
+	/** The processor of a machine type when nothing is said. (nullable) */
+	const char *cpu;
+	/** #UtmHardwareItemFlags */
+	uint32_t flags;
+	/** The most processors that a machine type can have; 0: not known. */
+	uint32_t max_cpus;
+} UtmHardwareItem;
+
+/** How to find out. */
+typedef enum UtmHardwareFlags {
+	/** Without QEMU, fail with #UTM_ERROR_QEMU_NOT_FOUND instead of taking the list that the library brings. */
+	UTM_HARDWARE_INSTALLED_ONLY = 1 << 0
+} UtmHardwareFlags;
+
+/**
+ * What there is for an architecture.
+ *
+ * Runs QEMU, without a machine, when it has not been asked yet or its file has changed; that takes a fraction of a second.
+ *
+ * @param[in]  ctx           Where QEMU is looked for, and who keeps the answer. (nullable) the list that the library brings;
+ *                           then the call does not block
+ * @param[in]  architecture  Such as `aarch64`.
+ * @param[in]  flags         #UtmHardwareFlags
+ * @param[out] ret_hardware  (transfer full) release with utm_hardware_unref()
+ * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for an architecture that UTM does not have; of a QEMU that does not answer as
+ *         one #UTM_ERROR_TIMEOUT, #UTM_ERROR_PROCESS_EXITED, #UTM_ERROR_QMP_PROTOCOL or #UTM_ERROR_LIMIT
+ * @thread any but the context's own; blocks, 20 seconds at most
+ */
+UTM_API UTM_MUST_CHECK int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags,
+                                              UtmHardware **ret_hardware, UtmError **error);
+/** Takes another reference. @return @a hardware @thread any */
+UTM_API UtmHardware *utm_hardware_ref(UtmHardware *hardware);
+/** Gives a reference back. @param[in] hardware (nullable) @thread any */
+UTM_API void utm_hardware_unref(UtmHardware *hardware);
+
+/** The architecture that was asked about. @thread any */
+UTM_API const char *utm_hardware_get_architecture(const UtmHardware *hardware);
+/** The version of the QEMU that told it, such as `7.2.22`. @thread any */
+UTM_API const char *utm_hardware_get_qemu_version(const UtmHardware *hardware);
+/** The program that told it; NULL for the list that the library brings. @thread any */
+UTM_API const char *utm_hardware_get_qemu_path(const UtmHardware *hardware);
+
+/** Number of items; 0 for a kind that does not exist. @thread any */
+UTM_API size_t utm_hardware_get_count(const UtmHardware *hardware, UtmHardwareKind kind);
+/** An item, in the order of the names; NULL beyond the end. @return valid as long as the hardware @thread any */
+UTM_API const UtmHardwareItem *utm_hardware_get(const UtmHardware *hardware, UtmHardwareKind kind, size_t index);
+/** The item with this name, or with this alias. @return (nullable) valid as long as the hardware @thread any */
+UTM_API const UtmHardwareItem *utm_hardware_find(const UtmHardware *hardware, UtmHardwareKind kind, const char *name);
+
+UTM_END_DECLS
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* UtmHardware: lists of names, from QEMU or from the ledger, and the public call that gets them. */
+#include "host/hardware.h"
+
+#include "core/request.h"
+#include "host/machines.h"
+#include "host/qemu-program.h"
+
+#include <string.h>
+
+/* Longer than QEMU has to answer. */
+enum {
+	QUERY_MS = 20000
+};
+
+struct UtmHardware {
+	gint refs;
+	char *architecture, *path, *version;
+	GStringChunk *texts;
+	GArray *lists[UTM_HARDWARE_KINDS]; /* of UtmHardwareItem */
+};
+
+/* --- making --- */
+
+UtmHardware *utm__hardware_new(const char *architecture, const char *qemu_path_or_null)
+{
+	UtmHardware *hardware = g_new0(UtmHardware, 1);
+
+	*hardware = (UtmHardware){ .refs = 1,
+		                       .architecture = g_strdup(architecture),
+		                       .path = g_strdup(qemu_path_or_null),
+		                       .version = g_strdup(""),
+		                       .texts = g_string_chunk_new(4096) };
+	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
+		hardware->lists[i] = g_array_new(FALSE, FALSE, sizeof(UtmHardwareItem));
+	return hardware;
+}
+
+void utm__hardware_set_version(UtmHardware *hardware, const char *version)
+{
+	g_free(hardware->version);
+	hardware->version = g_strdup(version);
+}
+
+static const char *keep(UtmHardware *hardware, const char *text)
+{
+	if (!text || !*text || strlen(text) > UTM_HARDWARE_TEXT_MAX)
+		return NULL;
+	return g_string_chunk_insert_const(hardware->texts, text);
+}
+
+bool utm__hardware_add(UtmHardware *hardware, UtmHardwareKind kind, const UtmHardwareItem *item)
+{
+	UtmHardwareItem kept = { .size = sizeof(kept),
+		                     .name = keep(hardware, item->name),
+		                     .alias = keep(hardware, item->alias),
+		                     .description = keep(hardware, item->description),
+		                     .bus = keep(hardware, item->bus),
+		                     .cpu = keep(hardware, item->cpu),
+		                     .flags = item->flags,
+		                     .max_cpus = item->max_cpus };
+
+	if (hardware->lists[kind]->len == UTM_HARDWARE_ITEMS_MAX)
+		return false;
+	if (kept.name)
+		g_array_append_val(hardware->lists[kind], kept);
+	return true;
+}
+
+/* Parts of boards that UTM lists beside the devices, for the argument builder knows what to do about them. */
+static const struct {
+	const char *architectures; /* names between blanks */
+	UtmHardwareKind kind;
+	const char *name;
+} on_board[] = {
+	{ " sparc ", UTM_HARDWARE_DISPLAY, "tcx" },       { " sparc ", UTM_HARDWARE_DISPLAY, "cg3" },
+	{ " sparc ", UTM_HARDWARE_NETWORK, "lance" },     { " m68k ", UTM_HARDWARE_NETWORK, "dp8393x" },
+	{ " m68k ", UTM_HARDWARE_SOUND, "asc" },          { " ppc ppc64 ", UTM_HARDWARE_SOUND, "screamer" },
+	{ " i386 x86_64 ", UTM_HARDWARE_SOUND, "pcspk" },
+};
+
+static void add_on_board(UtmHardware *hardware)
+{
+	g_autofree char *word = g_strdup_printf(" %s ", hardware->architecture);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(on_board); i++) {
+		UtmHardwareItem item = { .name = on_board[i].name, .flags = UTM_HARDWARE_ITEM_ON_BOARD };
+
+		if (strstr(on_board[i].architectures, word) && !utm_hardware_find(hardware, on_board[i].kind, item.name))
+			(void)utm__hardware_add(hardware, on_board[i].kind, &item);
+	}
+}
+
+static int compare_items(const void *a, const void *b)
+{
+	return strcmp(((const UtmHardwareItem *)a)->name, ((const UtmHardwareItem *)b)->name);
+}
+
+void utm__hardware_seal(UtmHardware *hardware)
+{
+	UtmHardwareItem default_cpu = { .size = sizeof(default_cpu), .name = "default", .flags = UTM_HARDWARE_ITEM_DEFAULT };
+
+	add_on_board(hardware);
+	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
+		g_array_sort(hardware->lists[i], compare_items);
+	g_array_prepend_val(hardware->lists[UTM_HARDWARE_CPU], default_cpu);
+}
+
+/* --- the ledger --- */
+
+static const char *const kind_words[UTM_HARDWARE_KINDS] = { "machine", "cpu", "flag", "display", "network", "sound" };
+
+static void take_word(UtmHardwareItem *item, const char *word)
+{
+	const char *value = strchr(word, '=');
+
+	if (!strcmp(word, "default"))
+		item->flags |= UTM_HARDWARE_ITEM_DEFAULT;
+	else if (!strcmp(word, "deprecated"))
+		item->flags |= UTM_HARDWARE_ITEM_DEPRECATED;
+	else if (g_str_has_prefix(word, "alias="))
+		item->alias = value + 1;
+	else if (g_str_has_prefix(word, "bus="))
+		item->bus = value + 1;
+	else if (g_str_has_prefix(word, "cpu="))
+		item->cpu = value + 1;
+	else if (g_str_has_prefix(word, "cpus="))
+		item->max_cpus = (uint32_t)g_ascii_strtoull(value + 1, NULL, 10);
+}
+
+static void take_item(UtmHardware *hardware, UtmHardwareKind kind, const char *line)
+{
+	g_auto(GStrv) words = g_strsplit(line, " ", -1);
+	UtmHardwareItem item = { .name = words[0] };
+
+	for (char **word = words + 1; *word; word++)
+		take_word(&item, *word);
+	(void)utm__hardware_add(hardware, kind, &item);
+}
+
+static void take_section(UtmHardware *hardware, char **lines)
+{
+	UtmHardwareKind kind = UTM_HARDWARE_MACHINE;
+
+	for (; *lines; lines++) {
+		if (**lines == ' ') {
+			take_item(hardware, kind, *lines + 1);
+			continue;
+		}
+		for (guint i = 0; i < UTM_HARDWARE_KINDS; i++)
+			if (!strcmp(*lines, kind_words[i]))
+				kind = i;
+	}
+}
+
+UtmHardware *utm__hardware_from_snapshot(const char *architecture)
+{
+	g_autofree char *head = g_strdup_printf("\narchitecture %s ", architecture);
+	const char *start = strstr(utm__hardware_snapshot, head);
+	const char *end = start ? strstr(start + 1, "\narchitecture ") : NULL;
+
+	if (!start)
+		return NULL;
+	start += strlen(head);
+	g_autofree char *text = end ? g_strndup(start, (gsize)(end - start)) : g_strdup(start);
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	UtmHardware *hardware = utm__hardware_new(architecture, NULL);
+	utm__hardware_set_version(hardware, lines[0]);
+	take_section(hardware, lines + 1);
+	utm__hardware_seal(hardware);
+	return hardware;
+}
+
+/* --- the call --- */
+
+typedef struct Query {
+	char *architecture;
+	bool installed_only;
+} Query;
+
+static void query_free(void *data)
+{
+	Query *query = data;
+
+	g_free(query->architecture);
+	g_free(query);
+}
+
+static void on_asked(UtmHardware *hardware_taken, UtmError *error_taken, void *data)
+{
+	g_autoptr(UtmRequest) request = data;
+
+	utm__request_finish(request, error_taken, hardware_taken, (GDestroyNotify)utm_hardware_unref);
+}
+
+static void start_query(UtmRequest *request)
+{
+	UtmContext *context = utm__request_get_object(request)->context;
+	const Query *query = utm__request_get_input(request);
+	UtmError *error = NULL;
+	g_autofree char *program = utm__qemu_find(context, query->architecture, &error);
+	UtmHardware *snapshot = program || query->installed_only ? NULL : utm__hardware_from_snapshot(query->architecture);
+
+	if (program) {
+		utm__hardware_ask(context, query->architecture, program, on_asked, utm__request_ref(request));
+		return;
+	}
+	if (snapshot)
+		g_clear_pointer(&error, utm_error_unref);
+	on_asked(snapshot, error, utm__request_ref(request));
+}
+
+static void query_object_free(UtmObject *object)
+{
+	g_free(object);
+}
+
+static int run_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardware **ret_hardware,
+                     UtmError **error)
+{
+	static const UtmObjectClass class = { "hardware query", NULL, query_object_free };
+	int code = utm__context_check_blocking(ctx, error);
+
+	if (code < 0)
+		return code;
+	UtmObject *object = g_new0(UtmObject, 1);
+	utm__object_init(object, &class, ctx);
+	Query *query = g_new0(Query, 1);
+	*query = (Query){ g_strdup(architecture), flags & UTM_HARDWARE_INSTALLED_ONLY };
+	g_autoptr(UtmRequest) request = utm__request_new(object, "asking QEMU what it has", QUERY_MS, NULL);
+	utm__request_set_input(request, query, query_free);
+	code = utm__request_run(request, start_query, error);
+	if (code == 0)
+		*ret_hardware = utm__request_steal_result(request);
+	utm__object_unref(object);
+	return code;
+}
+
+int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardware **ret_hardware,
+                       UtmError **error)
+{
+	if (!architecture || !ret_hardware)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "architecture and ret_hardware must not be NULL");
+	if (!ctx && (flags & UTM_HARDWARE_INSTALLED_ONLY))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context is needed to look for an installed QEMU");
+	if (!utm__architecture_find(architecture)) {
+		UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has",
+		                                architecture);
+		return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
+	}
+	if (ctx)
+		return run_query(ctx, architecture, flags, ret_hardware, error);
+	*ret_hardware = utm__hardware_from_snapshot(architecture);
+	return *ret_hardware ? 0 : utm__fail(error, UTM_ERROR_NOT_FOUND, "nothing is known of %s", architecture);
+}
+
+/* --- reading --- */
+
+UtmHardware *utm_hardware_ref(UtmHardware *hardware)
+{
+	if (hardware)
+		g_atomic_int_inc(&hardware->refs);
+	return hardware;
+}
+
+void utm_hardware_unref(UtmHardware *hardware)
+{
+	if (!hardware || !g_atomic_int_dec_and_test(&hardware->refs))
+		return;
+	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
+		g_array_unref(hardware->lists[i]);
+	g_string_chunk_free(hardware->texts);
+	g_free(hardware->architecture);
+	g_free(hardware->path);
+	g_free(hardware->version);
+	g_free(hardware);
+}
+
+const char *utm_hardware_get_architecture(const UtmHardware *hardware)
+{
+	return hardware ? hardware->architecture : NULL;
+}
+
+const char *utm_hardware_get_qemu_version(const UtmHardware *hardware)
+{
+	return hardware ? hardware->version : NULL;
+}
+
+const char *utm_hardware_get_qemu_path(const UtmHardware *hardware)
+{
+	return hardware ? hardware->path : NULL;
+}
+
+size_t utm_hardware_get_count(const UtmHardware *hardware, UtmHardwareKind kind)
+{
+	return hardware && (guint)kind < UTM_HARDWARE_KINDS ? hardware->lists[kind]->len : 0;
+}
+
+const UtmHardwareItem *utm_hardware_get(const UtmHardware *hardware, UtmHardwareKind kind, size_t index)
+{
+	if (index >= utm_hardware_get_count(hardware, kind))
+		return NULL;
+	return &g_array_index(hardware->lists[kind], UtmHardwareItem, index);
+}
+
+const UtmHardwareItem *utm_hardware_find(const UtmHardware *hardware, UtmHardwareKind kind, const char *name)
+{
+	size_t count = name ? utm_hardware_get_count(hardware, kind) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const UtmHardwareItem *item = utm_hardware_get(hardware, kind, i);
+
+		if (!strcmp(item->name, name) || !g_strcmp0(item->alias, name))
+			return item;
+	}
+	return NULL;
+}
