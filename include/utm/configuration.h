@@ -135,6 +135,15 @@ UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t siz
 /** utm_config_load_file() without options. @thread any; reads a file */
 UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
+/** How machines are made. */
+typedef enum UtmConfigNewFlags {
+	/**
+	 * As UTM makes them, also where QEMU then refuses to start the machine: with cards that it has no bus for, with the
+	 * machine type of the QEMU that UTM brings.
+	 */
+	UTM_CONFIG_NEW_UTM_EXACT = 1 << 0
+} UtmConfigNewFlags;
+
 /** A machine to make. Initialise with #UTM_CONFIG_NEW_OPTIONS_INIT. */
 typedef struct UtmConfigNewOptions {
 	/** sizeof(UtmConfigNewOptions) */
@@ -160,11 +169,13 @@ typedef struct UtmConfigNewOptions {
 	 * possible. (nullable) this host's
 	 */
 	const char *host_architecture;
+	/** #UtmConfigNewFlags */
+	uint32_t flags;
 } UtmConfigNewOptions;
 /** Initial value of #UtmConfigNewOptions. */
 #define UTM_CONFIG_NEW_OPTIONS_INIT                                                                                  \
 	{                                                                                                            \
-		sizeof(UtmConfigNewOptions), UTM_BACKEND_QEMU, NULL, NULL, NULL, NULL, NULL                          \
+		sizeof(UtmConfigNewOptions), UTM_BACKEND_QEMU, NULL, NULL, NULL, NULL, NULL, 0                       \
 	}
 
 /**
@@ -172,7 +183,8 @@ typedef struct UtmConfigNewOptions {
  * (display, network card, sound, firmware, sharing), a new identifier and hardware address, and no drives. Add those with
  * utm_config_insert().
  *
- * The network is `Emulated`, which every host can do. Machine types come without the version of a QEMU.
+ * What QEMU would refuse to start is left out or exchanged, unless #UTM_CONFIG_NEW_UTM_EXACT is given, and machine types
+ * come without a version. The network is always `Emulated`, which every host can do; UTM on macOS takes `Shared`.
  *
  * @param[in]  options     (nullable) defaults
  * @param[out] ret_config  (transfer full) release with utm_config_unref()

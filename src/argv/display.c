@@ -122,7 +122,9 @@ static void add_display(UtmArgvBuilder *b, const UtmConfigDisplay *display, guin
 static void add_sparc(UtmArgvBuilder *b, const UtmConfigDisplay *display)
 {
 	utm__builder_at(b, "Display[0].Hardware");
-	utm__add(b, "-vga", "%s", utm__name(b, display->hardware, "device"));
+	const char *hardware = utm__name(b, display->hardware, "device");
+	/* As the option has it, the device VGA is "std"; UTM says VGA, and QEMU refuses. */
+	utm__add(b, "-vga", "%s", !b->macos && !strcmp(hardware, "VGA") ? "std" : hardware);
 	if (b->macos && display->has_vga_ram_mib)
 		utm__add_more(b, ",vgamem_mb=%" G_GINT64_FORMAT, display->vga_ram_mib);
 }

@@ -14,6 +14,14 @@
 
 /* --- the card --- */
 
+/* The other bus of a sun4u has no free slot. */
+static const char *free_bus(const UtmArgvBuilder *b)
+{
+	bool sun4u = !strcmp(b->architecture->name, "sparc64") && utm__machine_is_family(b->config->system->target, "sun4u");
+
+	return sun4u && !b->macos ? ",bus=pciB" : "";
+}
+
 static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *hardware)
 {
 	const char *mac = net->mac_address ? net->mac_address : "";
@@ -31,7 +39,7 @@ static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index
 	else if (b->classic_mac_68k && !strcmp(hardware, "dp8393x"))
 		utm__add(b, "-net", "nic,macaddr=%s,netdev=net%u", mac, index);
 	else
-		utm__add(b, "-device", "%s,mac=%s,netdev=net%u", hardware, mac, index);
+		utm__add(b, "-device", "%s,mac=%s,netdev=net%u%s", hardware, mac, index, free_bus(b));
 }
 
 /* --- the user network --- */

@@ -2,10 +2,9 @@
 /*
  * What a new machine has, and what a device has that is added to a machine without saying which one it is to be.
  *
- * The schema knows values that are new everywhere; here is what depends on the architecture and on the machine type, as
- * UTM has it. Two defaults are not UTM's: the machine types of ppc64 and s390x come without the version of QEMU that
- * UTM ships, which another QEMU would refuse; and the network is Emulated, which every host can do, where UTM on macOS
- * takes Shared.
+ * The schema knows values that are new everywhere; here is what depends on the architecture and on the machine type: first
+ * as UTM has it, and then what has to be different for QEMU to start the machine. UTM takes the first device of a list
+ * when it has no rule, whether the machine has a bus for it or not.
  */
 #include "config/defaults.h"
 
@@ -41,11 +40,11 @@ static const struct {
 	[UTM_CONFIG_ARCHITECTURE_MIPS64EL] = { "malta", "VGA", "e1000e", "sb16" },
 	[UTM_CONFIG_ARCHITECTURE_OR1K] = { "or1k-sim", "VGA", "e1000", "ES1370" },
 	[UTM_CONFIG_ARCHITECTURE_PPC] = { "g3beige", "VGA", "eTSEC", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_PPC64] = { "pseries", "VGA", "eTSEC", "sb16" },
+	[UTM_CONFIG_ARCHITECTURE_PPC64] = { "pseries-10.0", "VGA", "eTSEC", "sb16" },
 	[UTM_CONFIG_ARCHITECTURE_RISCV32] = { "spike", "VGA", "e1000e", "ES1370" },
 	[UTM_CONFIG_ARCHITECTURE_RISCV64] = { "virt", "VGA", "e1000e", "ES1370" },
 	[UTM_CONFIG_ARCHITECTURE_RX] = { "gdbsim-r5f562n7", NULL, NULL, NULL },
-	[UTM_CONFIG_ARCHITECTURE_S390X] = { "s390-ccw-virtio", "virtio-gpu-ccw", "e1000e", "virtio-sound-pci" },
+	[UTM_CONFIG_ARCHITECTURE_S390X] = { "s390-ccw-virtio-10.0", "virtio-gpu-ccw", "e1000e", "virtio-sound-pci" },
 	[UTM_CONFIG_ARCHITECTURE_SH4] = { "none", "VGA", "e1000", "sb16" },
 	[UTM_CONFIG_ARCHITECTURE_SH4EB] = { "none", "VGA", "e1000", "sb16" },
 	[UTM_CONFIG_ARCHITECTURE_SPARC] = { "SS-5", "tcx", "lance", NULL },
@@ -56,10 +55,12 @@ static const struct {
 	[UTM_CONFIG_ARCHITECTURE_XTENSAEB] = { "sim", "VGA", "e1000", "ES1370" },
 };
 
-const char *utm__default_target(int32_t architecture)
+/* Without the version of UTM's QEMU, which another may not have, unless it is asked for. */
+static char *dup_default_target(int32_t architecture, bool exact)
 {
-	return architecture >= 0 && architecture < (int32_t)G_N_ELEMENTS(architectures) ? architectures[architecture].target
-	                                                                                : NULL;
+	const char *target = architectures[architecture].target;
+	const char *version = exact ? NULL : g_strrstr(target, "-10.0");
+	return version ? g_strndup(target, (gsize)(version - target)) : g_strdup(target);
 }
 
 /* --- machine types --- */
@@ -74,6 +75,7 @@ enum {
 	FIXED_SIZE = 1u << 6, /* the picture does not follow the window */
 	VIRTIO = 1u << 7,  /* drives are VirtIO, and CDs USB */
 	SCSI = 1u << 8,
+	SCSI_CD = 1u << 9,
 	RICH = UEFI | RNG | USB_3 | SHARES,
 };
 
@@ -83,22 +85,61 @@ typedef struct Rule {
 	const char *target;        /* "pc*": all that begin so; "virt-*": virt and its versions; NULL: all */
 	const char *display, *network, *sound;
 	guint traits;
+	int64_t memory_mib; /* 0: what the schema says */
 } Rule;
 
 /* The first that fits counts. */
 static const Rule rules[] = {
-	{ " i386 ", "pc*", "cirrus-vga", "ne2k_isa", "sb16", RICH | FIXED_SIZE },
-	{ NULL, "pc*", "cirrus-vga", "rtl8139", "sb16", RICH | FIXED_SIZE },
-	{ NULL, "q35*", "virtio-vga", "e1000", "intel-hda", RICH },
-	{ NULL, "isapc", "isa-vga", "ne2k_isa", "sb16", NO_USB | FIXED_SIZE },
-	{ " arm aarch64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", RICH | VIRTIO },
-	{ " loongarch64 riscv64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", UEFI | RNG | VIRTIO },
-	{ NULL, "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", VIRTIO },
-	{ " ppc ppc64 ", "mac99", NULL, "sungem", "screamer", VIRTFS },
-	{ " m68k ", "q800", "nubus-macfb", "dp8393x", "asc", VIRTFS | SCSI },
-	{ NULL, "pseries*", NULL, NULL, "AC97", VIRTIO },
-	{ " m68k sparc sparc64 ", NULL, NULL, NULL, NULL, SCSI },
-	{ NULL, NULL, NULL, NULL, NULL, 0 },
+	{ " i386 ", "pc*", "cirrus-vga", "ne2k_isa", "sb16", RICH | FIXED_SIZE, 0 },
+	{ NULL, "pc*", "cirrus-vga", "rtl8139", "sb16", RICH | FIXED_SIZE, 0 },
+	{ NULL, "q35*", "virtio-vga", "e1000", "intel-hda", RICH, 0 },
+	{ NULL, "isapc", "isa-vga", "ne2k_isa", "sb16", NO_USB | FIXED_SIZE, 0 },
+	{ " arm aarch64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", RICH | VIRTIO, 0 },
+	{ " loongarch64 riscv64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", UEFI | RNG | VIRTIO, 0 },
+	{ NULL, "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", VIRTIO, 0 },
+	{ " ppc ppc64 ", "mac99", NULL, "sungem", "screamer", VIRTFS, 0 },
+	{ " m68k ", "q800", "nubus-macfb", "dp8393x", "asc", VIRTFS | SCSI, 0 },
+	{ NULL, "pseries*", NULL, NULL, "AC97", VIRTIO, 0 },
+	{ " m68k sparc sparc64 ", NULL, NULL, NULL, NULL, SCSI, 0 },
+	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
+};
+
+#define NONE ""
+
+/* NULL, 0: it stays as it is. */
+typedef struct Mending {
+	const char *architectures, *target; /* as those of a rule */
+	const char *display, *network, *sound;
+	guint traits; /* besides those of the rule */
+	int64_t memory_mib;
+} Mending;
+
+/* What QEMU 7.2 and 10.0 refuse, and what they take. The first that fits counts; without a reason nothing is mended. */
+static const Mending mendings[] = {
+	/* Nothing can be plugged into these. */
+	{ NULL, "none", NONE, NONE, NONE, 0, 0 },
+	{ " m68k ", "mcf5208evb", NONE, NONE, NONE, 0, 0 },
+	{ " or1k ", "or1k-sim", NONE, NONE, NONE, 0, 0 },
+	{ " riscv32 riscv64 xtensa xtensaeb ", "virt-*", NULL, NULL, NULL, 0, 0 },
+	{ " riscv32 riscv64 xtensa xtensaeb ", NULL, NONE, NONE, NONE, 0, 0 },
+	/* Devices are on the virtio bus itself, and there is no USB. */
+	{ " m68k ", "virt-*", "virtio-gpu-device", "virtio-net-device", NONE, SCSI_CD, 0 },
+	/* The ISA bus has no DMA, and there is no IDE. */
+	{ " hppa ", NULL, NULL, NULL, "AC97", SCSI, 0 },
+	/* Less than this does not start. */
+	{ " loongarch64 ", NULL, NULL, NULL, NULL, 0, 1024 },
+	/* eTSEC is for boards of Freescale, and few have ISA. */
+	{ " ppc ppc64 ", "mac99", NULL, NULL, NULL, 0, 0 },
+	{ " ppc ppc64 ", "ppce500", NULL, NULL, "AC97", 0, 0 },
+	{ " ppc ppc64 ", "mpc8544ds", NULL, NULL, "AC97", 0, 0 },
+	{ " ppc ppc64 ", "pseries*", NULL, "virtio-net-pci", NULL, 0, 0 },
+	{ " ppc ppc64 ", NULL, NULL, "sungem", "AC97", 0, 0 },
+	/* Other cards are not built in. */
+	{ " s390x ", NULL, NULL, "virtio-net-ccw", NULL, VIRTIO | SCSI_CD, 0 },
+	/* The ISA bus has no DMA, and the PCI bus for cards is not the usual one. */
+	{ " sparc64 ", NULL, NULL, NULL, NONE, 0, 0 },
+	/* More does not start. */
+	{ " sparc ", NULL, NULL, NULL, NULL, 0, 256 },
 };
 
 static bool fits_target(const char *pattern, const char *target)
@@ -118,7 +159,29 @@ static bool fits_architecture(const char *architectures_or_null, const char *nam
 	return !architectures_or_null || strstr(architectures_or_null, word);
 }
 
-static Rule find_rule(const UtmConfigSystem *system)
+static const char *mend_device(const char *usual, const char *mended)
+{
+	if (!mended)
+		return usual;
+	return *mended ? mended : NULL;
+}
+
+static void mend(Rule *rule, const char *architecture, const char *target)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(mendings); i++) {
+		const Mending *mending = &mendings[i];
+		if (!fits_target(mending->target, target) || !fits_architecture(mending->architectures, architecture))
+			continue;
+		rule->display = mend_device(rule->display, mending->display);
+		rule->network = mend_device(rule->network, mending->network);
+		rule->sound = mend_device(rule->sound, mending->sound);
+		rule->traits |= mending->traits;
+		rule->memory_mib = mending->memory_mib;
+		return;
+	}
+}
+
+static Rule find_rule(const UtmConfigSystem *system, bool exact)
 {
 	const char *name = utm__config_enum_get_text("Architecture", system->architecture);
 	const Rule *rule = rules;
@@ -130,6 +193,8 @@ static Rule find_rule(const UtmConfigSystem *system)
 	found.display = found.display ? found.display : architectures[system->architecture].display;
 	found.network = found.network ? found.network : architectures[system->architecture].network;
 	found.sound = found.sound ? found.sound : architectures[system->architecture].sound;
+	if (!exact)
+		mend(&found, name, system->target);
 	return found;
 }
 
@@ -151,8 +216,11 @@ static void fit_display(const Rule *rule, const UtmConfig *config, UtmConfigDisp
 
 static int32_t drive_interface(guint traits, int32_t image_type)
 {
+	bool is_cd = image_type == UTM_CONFIG_IMAGE_TYPE_CD;
+	if (is_cd && (traits & SCSI_CD))
+		return UTM_CONFIG_DRIVE_INTERFACE_SCSI;
 	if (traits & VIRTIO)
-		return image_type == UTM_CONFIG_IMAGE_TYPE_CD ? UTM_CONFIG_DRIVE_INTERFACE_USB : UTM_CONFIG_DRIVE_INTERFACE_VIRTIO;
+		return is_cd ? UTM_CONFIG_DRIVE_INTERFACE_USB : UTM_CONFIG_DRIVE_INTERFACE_VIRTIO;
 	return traits & SCSI ? UTM_CONFIG_DRIVE_INTERFACE_SCSI : UTM_CONFIG_DRIVE_INTERFACE_IDE;
 }
 
@@ -166,7 +234,7 @@ void utm__config_fit_device(UtmConfig *config, const char *section, gsize index,
 	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
 	if (!qemu)
 		return;
-	Rule rule = find_rule(qemu->system);
+	Rule rule = find_rule(qemu->system, false);
 	if (strcmp(section, "Display") == 0 && lacks(said, "Hardware") && rule.display) {
 		bool follows = qemu->display[index]->dynamic_resolution;
 		fit_display(&rule, config, qemu->display[index]);
@@ -227,6 +295,7 @@ static int fail_architecture(const char *name, UtmError **error)
 static int new_qemu(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
 {
 	const char *name = options->architecture ? options->architecture : "x86_64";
+	bool exact = options->flags & UTM_CONFIG_NEW_UTM_EXACT;
 	int32_t architecture =
 		utm__schema_enum_from_text(&utm__config_schema, UTM_CONFIG_SCHEMA_ARCHITECTURE, name, strlen(name));
 	if (architecture < 0)
@@ -236,8 +305,11 @@ static int new_qemu(const UtmConfigNewOptions *options, UtmConfig **ret_config, 
 	UtmConfigQemu *qemu = utm__schema_new(&utm__config_schema, UTM_CONFIG_SCHEMA_QEMU);
 	UtmConfig *config = utm__config_new_taking(qemu, UTM_CONFIG_FORMAT_CURRENT, 4, NULL);
 	qemu->system->architecture = architecture;
-	set_text(&qemu->system->target, options->target ? options->target : utm__default_target(architecture));
-	Rule rule = find_rule(qemu->system);
+	g_free(qemu->system->target);
+	qemu->system->target = options->target ? g_strdup(options->target) : dup_default_target(architecture, exact);
+	Rule rule = find_rule(qemu->system, exact);
+	if (rule.memory_mib)
+		qemu->system->memory_size = rule.memory_mib;
 	add_devices(config, qemu, &rule);
 	set_switches(config, qemu, &rule, options->host_architecture ? options->host_architecture : HOST_ARCHITECTURE);
 	*ret_config = config;

@@ -4,8 +4,5 @@
 
 #include "config/config-private.h"
 
-/* The machine type of a new machine; NULL for a number that is no architecture. */
-const char *utm__default_target(int32_t architecture);
-
 /* Gives a device that was just added what fits the machine, where what was said of it (an object) says nothing. */
 void utm__config_fit_device(UtmConfig *config, const char *section, gsize index, const UtmValue *said);

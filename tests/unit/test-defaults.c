@@ -24,11 +24,11 @@ static const struct {
 	{ "mips64el", "malta", "VGA", "e1000e", "sb16" },
 	{ "or1k", "or1k-sim", "VGA", "e1000", "ES1370" },
 	{ "ppc", "g3beige", "VGA", "eTSEC", "sb16" },
-	{ "ppc64", "pseries", "VGA", "eTSEC", "AC97" },
+	{ "ppc64", "pseries-10.0", "VGA", "eTSEC", "AC97" },
 	{ "riscv32", "spike", "VGA", "e1000e", "ES1370" },
 	{ "riscv64", "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda" },
 	{ "rx", "gdbsim-r5f562n7", NULL, NULL, NULL },
-	{ "s390x", "s390-ccw-virtio", "virtio-gpu-ccw", "e1000e", "virtio-sound-pci" },
+	{ "s390x", "s390-ccw-virtio-10.0", "virtio-gpu-ccw", "e1000e", "virtio-sound-pci" },
 	{ "sh4", "none", "VGA", "e1000", "sb16" },
 	{ "sh4eb", "none", "VGA", "e1000", "sb16" },
 	{ "sparc", "SS-5", "tcx", "lance", NULL },
@@ -49,7 +49,7 @@ static const struct {
 	{ "ppc64", "pseries-10.0", "VGA", "eTSEC", "AC97" },
 };
 
-static UtmConfig *make(const char *architecture, const char *target)
+static UtmConfig *make(const char *architecture, const char *target, uint32_t flags)
 {
 	UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
 	g_autoptr(UtmError) error = NULL;
@@ -58,6 +58,7 @@ static UtmConfig *make(const char *architecture, const char *target)
 	options.architecture = architecture;
 	options.target = target;
 	options.host_architecture = "x86_64";
+	options.flags = flags;
 	if (utm_config_new_default(&options, &config, &error) < 0)
 		g_error("%s: %s", architecture, utm_error_get_message(error));
 	return config;
@@ -98,7 +99,7 @@ static void assert_writes(const UtmConfig *config)
 static void test_devices(void)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(usual); i++) {
-		g_autoptr(UtmConfig) config = make(usual[i].architecture, i < 29 ? NULL : usual[i].target);
+		g_autoptr(UtmConfig) config = make(usual[i].architecture, i < 29 ? NULL : usual[i].target, UTM_CONFIG_NEW_UTM_EXACT);
 		const UtmConfigQemu *qemu = utm__config_get_qemu(config);
 
 		assert_text(config, "System.Architecture", usual[i].architecture);
@@ -136,10 +137,10 @@ static const struct {
 	{ "loongarch64", "virt", UEFI | RNG | DYNAMIC, "2.0", "None", "VirtIO", "USB" },
 	{ "riscv32", "virt", DYNAMIC, "2.0", "None", "VirtIO", "USB" },
 	{ "m68k", "q800", 0, "Disabled", "VirtFS", "SCSI", "SCSI" },
-	{ "m68k", "virt", 0, "Disabled", "None", "VirtIO", "USB" },
+	{ "m68k", "virt", 0, "Disabled", "None", "VirtIO", "SCSI" },
 	{ "ppc", "mac99", 0, "2.0", "VirtFS", "IDE", "IDE" },
 	{ "ppc64", NULL, 0, "2.0", "None", "VirtIO", "USB" },
-	{ "s390x", NULL, DYNAMIC, "Disabled", "None", "IDE", "IDE" },
+	{ "s390x", NULL, DYNAMIC, "Disabled", "None", "VirtIO", "SCSI" },
 	{ "sparc", NULL, 0, "Disabled", "None", "SCSI", "SCSI" },
 	{ "sparc64", NULL, 0, "Disabled", "None", "SCSI", "SCSI" },
 };
@@ -153,7 +154,7 @@ static void add_drives(UtmConfig *config)
 static void test_switches(void)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(switches); i++) {
-		g_autoptr(UtmConfig) config = make(switches[i].architecture, switches[i].target);
+		g_autoptr(UtmConfig) config = make(switches[i].architecture, switches[i].target, UTM_CONFIG_NEW_UTM_EXACT);
 		guint found = (get_bool(config, "QEMU.UEFIBoot") ? UEFI : 0) | (get_bool(config, "QEMU.RNGDevice") ? RNG : 0) |
 		              (get_bool(config, "QEMU.Hypervisor") ? HYPERVISOR : 0) |
 		              (get_bool(config, "Sharing.ClipboardSharing") ? CLIPBOARD : 0) |
@@ -171,9 +172,51 @@ static void test_switches(void)
 	}
 }
 
+/* What QEMU would refuse of it. */
+static const struct {
+	const char *architecture, *target, *made, *display, *network, *sound;
+	int64_t memory;
+} mended[] = {
+	{ "x86_64", NULL, "q35", "virtio-vga", "e1000", "intel-hda", 512 },
+	{ "hppa", NULL, "B160L", "VGA", "e1000", "AC97", 512 },
+	{ "loongarch64", NULL, "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", 1024 },
+	{ "m68k", NULL, "mcf5208evb", NULL, NULL, NULL, 512 },
+	{ "m68k", "virt", "virt", "virtio-gpu-device", "virtio-net-device", NULL, 512 },
+	{ "m68k", "q800", "q800", "nubus-macfb", "dp8393x", "asc", 512 },
+	{ "or1k", NULL, "or1k-sim", NULL, NULL, NULL, 512 },
+	{ "or1k", "virt", "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", 512 },
+	{ "ppc", NULL, "g3beige", "VGA", "sungem", "AC97", 512 },
+	{ "ppc", "ppce500", "ppce500", "VGA", "eTSEC", "AC97", 512 },
+	{ "ppc", "mac99", "mac99", "VGA", "sungem", "screamer", 512 },
+	{ "ppc64", NULL, "pseries", "VGA", "virtio-net-pci", "AC97", 512 },
+	{ "riscv32", NULL, "spike", NULL, NULL, NULL, 512 },
+	{ "riscv32", "virt", "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", 512 },
+	{ "s390x", NULL, "s390-ccw-virtio", "virtio-gpu-ccw", "virtio-net-ccw", "virtio-sound-pci", 512 },
+	{ "sh4", NULL, "none", NULL, NULL, NULL, 512 },
+	{ "sparc", NULL, "SS-5", "tcx", "lance", NULL, 256 },
+	{ "sparc64", NULL, "sun4u", "VGA", "e1000", NULL, 512 },
+	{ "xtensa", NULL, "sim", NULL, NULL, NULL, 512 },
+	{ "x86_64", "none", "none", NULL, NULL, NULL, 512 },
+};
+
+static void test_mended(void)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(mended); i++) {
+		g_autoptr(UtmConfig) config = make(mended[i].architecture, mended[i].target, 0);
+
+		g_test_message("%s %s", mended[i].architecture, mended[i].made);
+		assert_text(config, "System.Target", mended[i].made);
+		assert_text(config, "Display[0].Hardware", mended[i].display);
+		assert_text(config, "Network[0].Hardware", mended[i].network);
+		assert_text(config, "Sound[0].Hardware", mended[i].sound);
+		g_assert_cmpint(utm__config_get_qemu(config)->system->memory_size, ==, mended[i].memory);
+		g_assert_cmpuint(utm__config_get_qemu(config)->serial_count, ==, !mended[i].display);
+	}
+}
+
 static void test_added_devices(void)
 {
-	g_autoptr(UtmConfig) config = make("x86_64", "pc");
+	g_autoptr(UtmConfig) config = make("x86_64", "pc", 0);
 
 	g_assert_cmpint(utm_config_insert(config, "Display", 0, "{}", NULL), ==, 0);
 	g_assert_cmpint(utm_config_insert(config, "Display", -1, "{'Hardware':'VGA'}", NULL), ==, 0);
@@ -198,8 +241,8 @@ static void test_added_devices(void)
 
 static void test_identities(void)
 {
-	g_autoptr(UtmConfig) a = make("x86_64", NULL);
-	g_autoptr(UtmConfig) b = make("x86_64", NULL);
+	g_autoptr(UtmConfig) a = make("x86_64", NULL, 0);
+	g_autoptr(UtmConfig) b = make("x86_64", NULL, 0);
 	const UtmConfigQemu *one = utm__config_get_qemu(a), *other = utm__config_get_qemu(b);
 
 	add_drives(a);
@@ -274,6 +317,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/defaults/devices", test_devices);
 	g_test_add_func("/defaults/switches", test_switches);
+	g_test_add_func("/defaults/mended", test_mended);
 	g_test_add_func("/defaults/added-devices", test_added_devices);
 	g_test_add_func("/defaults/identities", test_identities);
 	g_test_add_func("/defaults/apple", test_apple);
