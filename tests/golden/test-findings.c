@@ -340,6 +340,19 @@ static void test_many(void)
 	g_assert_true(more);
 }
 
+static void test_long(void)
+{
+	g_autofree char *name = g_strnfill(252, 'n');
+	g_autofree char *notes = g_strnfill(1024 * 1024 + 1, 'n');
+	g_autoptr(UtmConfig) config = golden_config("base.plist", NULL);
+
+	check(utm_config_set_string(config, "Information.Name", name, NULL), NULL);
+	check(utm_config_set_string(config, "Information.Notes", notes, NULL), NULL);
+	g_autoptr(UtmFindings) findings = check_config(config, NULL);
+	g_autofree char *found = describe(findings);
+	g_assert_cmpstr(found, ==, "warning text-long Information.Name\nwarning text-long Information.Notes");
+}
+
 static void test_misuse(void)
 {
 	g_autoptr(UtmConfig) config = golden_config("base.plist", NULL);
@@ -404,6 +417,7 @@ int main(int argc, char **argv)
 		g_test_add_data_func(path, &rows[i], test_row);
 	}
 	g_test_add_func("/findings-bounds/many", test_many);
+	g_test_add_func("/findings/long", test_long);
 	g_test_add_func("/findings/misuse", test_misuse);
 	g_test_add_func("/findings/corpus", test_corpus);
 	return g_test_run();
