@@ -18,9 +18,9 @@ static const Command *const commands[] = {
 	&run_command, &argv_command,
 	&config_show_command, &config_get_command, &config_set_command, &config_remove_command,
 	&config_check_command,
-	&config_schema_command,
 	&config_migrate_command,
 	&config_normalize_command,
+	&config_schema_command,
 	&bundle_list_command, &bundle_size_command, &bundle_view_command, &bundle_prune_command, &bundle_clone_command,
 	&bundle_rename_command,
 };

@@ -322,13 +322,10 @@ static void put_data(XmlSink *sink, const char *bytes, gsize length)
 	g_string_append(sink->text, "</data>\n");
 }
 
-static void put_integer(XmlSink *sink, const UtmToken *token)
+static void put_integer(XmlSink *sink, gint64 integer)
 {
 	char text[24];
-	if (token->kind == UTM_TOKEN_UINT)
-		g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT, token->uinteger);
-	else
-		g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, token->integer);
+	g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, integer);
 	put_element(sink, TAG("integer"), text, strlen(text));
 }
 
@@ -394,9 +391,10 @@ static const char *sink_put(UtmSink *base, const UtmToken *token)
 		put_line(sink, "<", token->boolean ? TAG("true") : TAG("false"), "/>\n");
 		break;
 	case UTM_TOKEN_INT:
-	case UTM_TOKEN_UINT:
-		put_integer(sink, token);
+		put_integer(sink, token->integer);
 		break;
+	case UTM_TOKEN_UINT:
+		return "is above 2^63-1, which no property list is read with";
 	case UTM_TOKEN_REAL:
 		put_real(sink, token->number);
 		break;

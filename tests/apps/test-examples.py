@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What README.md shows is what there is, and the examples compile the way a stranger compiles them."""
 
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import tomllib
 
 from tap import SOURCE, Skip, check, run_all, same
 
-UTMCTL, TEN_LINES, ERRORS_PAGE, INCLUDE = map(os.path.abspath, sys.argv[1:])
+UTMCTL, TEN_LINES, SETTINGS_FORM, ERRORS_PAGE, INCLUDE = map(os.path.abspath, sys.argv[1:])
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="utm-examples-")).resolve()
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -78,6 +79,27 @@ def ten_lines_tell_errors():
     check(done.returncode == 1 and done.stderr == "usage: ten-lines BUNDLE\n", f"{done}")
 
 
+def settings_form_shows_every_key():
+    """settings-form shows each key of the schema with its value, and what has no effect"""
+    for backend, *samples in (("qemu", "full.plist"), ("apple", "apple-linux.plist", "apple-macos.plist")):
+        forms = [call(SETTINGS_FORM, SOURCE / "tests/data/config" / sample) for sample in samples]
+        same([(form.returncode, form.stderr) for form in forms], [(0, "")] * len(forms), backend)
+        for key in json.loads(call(UTMCTL, "config", "schema", "--backend", backend, "--json").stdout):
+            old = key.get("obsolete") or "SharedDirectory" in key["path"]
+            check(old or key["kind"] == "section" or any(key["doc"] in form.stdout for form in forms), f"{backend}: {key}")
+    form = call(SETTINGS_FORM, bundle("Form.utm", "initrd.img"), "System").stdout
+    for line in (r"  Memory Size: < \d+ > MiB \(1 to 16777216\)\n      Memory of the guest\.",
+                 r"  CPU Count: < \d+ > processors", r"  Architecture: alpha .*\[x86_64\] xtensa xtensaeb",
+                 r"  Force Multicore: \[ \]", r"  Target: \"q35\" \(machine\)", r"  CPU Flags Add: \[\] \(cpu-flag\) \+"):
+        check(re.search(f"^{line}", form, flags=re.M), f"{line}: {form}")
+    options = call(SETTINGS_FORM, WORK / "Form.utm", "QEMU").stdout
+    check(re.search(r"^  TSO: \[ \]  \(no effect\)$", options, flags=re.M), options)
+    same(call(SETTINGS_FORM).returncode, 2, "without arguments")
+    for arguments in ((WORK / "None.utm",), (WORK / "Form.utm", "Nonsense")):
+        done = call(SETTINGS_FORM, *arguments)
+        check(done.returncode == 1 and done.stderr and not done.stdout, f"{done}")
+
+
 def compile_strictly(name, *flags):
     for compiler in filter(shutil.which, ("gcc", "/usr/bin/clang")):
         done = call(compiler, *WARNINGS, *flags, f"-I{SOURCE}/include", f"-I{INCLUDE}", "-fsyntax-only",
@@ -86,8 +108,8 @@ def compile_strictly(name, *flags):
 
 
 def compile_as_c99():
-    """ten-lines, boot-and-watch and qmp-monitor compile as C99 without extensions or warnings"""
-    for name in ("ten-lines.c", "boot-and-watch.c", "qmp-monitor.c"):
+    """ten-lines, settings-form, boot-and-watch and qmp-monitor compile as C99 without extensions or warnings"""
+    for name in ("ten-lines.c", "settings-form.c", "boot-and-watch.c", "qmp-monitor.c"):
         compile_strictly(name, "-std=c99")
 
 
@@ -110,7 +132,7 @@ def lists_errors():
 
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 try:
-    run_all([shows_ten_lines, shows_usage, shows_exit_codes, shows_an_error, ten_lines_tell_errors, compile_as_c99,
-             gtk_compiles, lists_errors])
+    run_all([shows_ten_lines, shows_usage, shows_exit_codes, shows_an_error, ten_lines_tell_errors,
+             settings_form_shows_every_key, compile_as_c99, gtk_compiles, lists_errors])
 finally:
     shutil.rmtree(WORK)

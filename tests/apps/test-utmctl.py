@@ -179,6 +179,33 @@ def says_what_a_value_must_be():
         check(f": {key}: {wanted}" in done.stderr, f"{key}: {done.stderr!r}")
 
 
+def tells_the_schema():
+    """config schema tells keys for people and as JSON, all of them, a section or one"""
+    everything = utmctl("config", "schema").stdout
+    check("\nSystem.MemorySize\n    Memory of the guest.\n    integer from 1 to 16777216 MiB; new 512\n" in everything, everything)
+    check("; used if Mode is TcpClient or TcpServer\n" in everything and "; used if Theme is absent" in everything, everything)
+    one = utmctl("config", "schema", "Drive[7].Interface").stdout
+    check(one.startswith("Drive[].Interface\n") and re.search(r"^      VirtIO +virtio-blk", one, flags=re.M), one)
+    section = utmctl("config", "schema", "Network[]").stdout
+    paths = re.findall(r"^\S+", section, flags=re.M)
+    check(paths[0] == "Network[]" and "Network[].PortForward[].HostPort" in paths, section)
+    check(all(path.startswith("Network[]") for path in paths), section)
+    keys = {key["path"]: key for key in json.loads(utmctl("config", "schema", "--json").stdout)}
+    same(set(re.findall(r"^[A-Z]\S+", everything, flags=re.M)), set(keys), "paths")
+    same(keys["Drive[].ReadOnly"]["default-if"], {"absent": "ImageName"}, "a condition")
+    check({"text": "Disk", "doc": "A disk."} in keys["Drive[].ImageType"]["values"], keys["Drive[].ImageType"])
+    apple = json.loads(utmctl("config", "schema", "System.Boot", "--backend=apple", "--json").stdout)
+    same([apple[0]["path"], apple[1]["path"]], ["System.Boot", "System.Boot.OperatingSystem"], "paths of a section")
+
+
+def refuses_keys_of_the_schema():
+    """config schema refuses paths and back ends that there are not"""
+    for arguments in (["Nonsense"], ["Virtualization"], ["Drive.Interface"], ["System.Boot"]):
+        done = utmctl("config", "schema", *arguments, "--json", status=1)
+        check(done.stdout == "" and "(key-path)" in done.stderr, f"{done}")
+    check("qemu or apple" in utmctl("config", "schema", "--backend", "xen", status=2).stderr, "--backend xen")
+
+
 def removes():
     """config remove takes out an element and an optional key"""
     utmctl("config", "remove", PLAIN, "Drive[0]")
@@ -677,6 +704,7 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader, shows_flat,
              shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names, says_what_a_value_must_be, removes,
+             tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles, migrates_to_another_place, migrates_as_utm_does,
              reports_migrations, refuses_migrations, normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
              checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,

@@ -19,6 +19,7 @@ typedef struct Random {
 	const UtmSchema *schema;
 	guint depth;
 	bool exact;
+	bool for_files;
 } Random;
 
 static void *random_object(Random *r, guint type, const Flat *above);
@@ -60,10 +61,46 @@ static void random_int(const UtmSchemaMember *member, void *field)
 	memcpy(field, &bits, utm__schema_element_size(member));
 }
 
+/* An end of the range as often as something within. */
+static int64_t random_in_range(const UtmSchema *schema, const UtmSchemaMember *member)
+{
+	const UtmSchemaFact *min = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_MIN);
+	const UtmSchemaFact *max = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_MAX);
+	int64_t least = min ? schema->numbers[min->value] : INT64_MIN, most = max ? schema->numbers[max->value] : INT64_MAX;
+	guint64 span = (guint64)most - (guint64)least;
+	if (one_in(2))
+		return one_in(2) ? least : most;
+	return (int64_t)((guint64)least + (span == G_MAXUINT64 ? random_bits() : random_bits() % (span + 1)));
+}
+
+static char *random_uuid(void)
+{
+	guint64 a = random_bits(), b = random_bits();
+	return g_strdup_printf("%08X-%04X-%04X-%04X-%012" G_GINT64_MODIFIER "X", (guint)(a >> 32), (guint)(a >> 16) & 0xffff,
+	                       (guint)a & 0xffff, (guint)(b >> 48), b & G_GUINT64_CONSTANT(0xffffffffffff));
+}
+
 static double random_number(void)
 {
 	static const double some[] = { 0.0, -0.0, 1.0, 0.1, 1e308, 4.9e-324, -9007199254740993.0, 1e21 };
 	return one_in(3) ? some[g_test_rand_int_range(0, G_N_ELEMENTS(some))] : g_test_rand_double_range(-1e6, 1e6);
+}
+
+/* What only property lists have. */
+static UtmValue *random_data(void)
+{
+	guint64 bytes[8];
+	for (gsize i = 0; i < G_N_ELEMENTS(bytes); i++)
+		bytes[i] = random_bits();
+	UtmToken token = { .kind = UTM_TOKEN_DATA, .text = (const char *)bytes,
+		               .length = (gsize)g_test_rand_int_range(0, sizeof bytes + 1) };
+	return utm__value_new_scalar(&token);
+}
+
+static UtmValue *random_date(void)
+{
+	UtmToken token = { .kind = UTM_TOKEN_DATE, .integer = g_test_rand_int_range(-1000000000, 1000000000) };
+	return utm__value_new_scalar(&token);
 }
 
 static UtmValue *random_value(void)
@@ -73,6 +110,20 @@ static UtmValue *random_value(void)
 		"[]", "{}", "[null,[[{}]],1.0,\"x\"]", "{\"\":0,\"a\":{\"b\":[{\"c\":[]}]},\"\\ud83d\\udda5\":null,\"\uffff\":1}",
 	};
 	UtmValue *value = NULL;
+	g_assert_cmpint(utm_value_from_json(some[g_test_rand_int_range(0, G_N_ELEMENTS(some))], &value, NULL), ==, 0);
+	return value;
+}
+
+/* Without null, which files do not have. */
+static UtmValue *random_file_value(void)
+{
+	static const char *const some[] = {
+		"true", "false", "0", "-1", "-9223372036854775808", "9223372036854775807", "0.5", "-1e300",
+		"1.0", "\"\"", "\" <&>'\\u00e9\"", "[]", "{}", "[[[{}]],1.0,\"x\"]", "{\"\":0,\"a\":{\"b\":[{\"c\":[]}]},\"\\ud83d\\udda5\":true}",
+	};
+	UtmValue *value = NULL;
+	if (one_in(4))
+		return one_in(2) ? random_data() : random_date();
 	g_assert_cmpint(utm_value_from_json(some[g_test_rand_int_range(0, G_N_ELEMENTS(some))], &value, NULL), ==, 0);
 	return value;
 }
@@ -95,12 +146,12 @@ static UtmValue *unknown_text(void)
 }
 
 /* Between, before and behind the known ones in their order. */
-static void random_extras(UtmSchemaHeader *object)
+static void random_extras(const Random *r, UtmSchemaHeader *object)
 {
 	static const char *const names[] = { "", "A", "m m", "zzz", "\u00e9", "\U0001F5A5", "\xef\xbf\xbf", "a\nb\"" };
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
 		if (one_in(4))
-			add_extra(object, names[i], random_value());
+			add_extra(object, names[i], r->for_files ? random_file_value() : random_value());
 }
 
 /* --- members --- */
@@ -109,7 +160,7 @@ static void random_enum(Random *r, const UtmSchemaMember *member, int32_t *field
                         UtmValue *texts, gsize index)
 {
 	*field = g_test_rand_int_range(0, r->schema->types[member->type].count);
-	if (!one_in(12))
+	if (r->for_files || !one_in(12))
 		return;
 	*field = -1;
 	if (!texts) {
@@ -129,16 +180,19 @@ static void random_field(Random *r, const UtmSchemaMember *member, void *field, 
 		*(bool *)field = g_test_rand_bit();
 		break;
 	case UTM_SCHEMA_INT:
-		random_int(member, field);
+		if (r->for_files)
+			*(int64_t *)field = random_in_range(r->schema, member);
+		else
+			random_int(member, field);
 		break;
 	case UTM_SCHEMA_NUMBER:
 		*(double *)field = random_number();
 		break;
 	case UTM_SCHEMA_STRING:
-		*(char **)field = random_text();
+		*(char **)field = member->flags & UTM_SCHEMA_UUID ? random_uuid() : random_text();
 		break;
 	case UTM_SCHEMA_ANY:
-		*(UtmValue **)field = random_value();
+		*(UtmValue **)field = r->for_files ? random_data() : random_value();
 		break;
 	case UTM_SCHEMA_ENUM:
 		random_enum(r, member, field, object, texts, index);
@@ -162,9 +216,18 @@ static void random_array(Random *r, const UtmSchemaMember *member, UtmSchemaHead
 		utm__value_free(texts);
 }
 
+/* Only early files have it, so it is read and not written. */
+static bool is_obsolete(const Random *r, const UtmSchemaMember *member)
+{
+	const UtmSchemaFact *write_if = utm__schema_find_fact(r->schema, member, UTM_SCHEMA_FACT_WRITE_IF);
+	return utm__schema_find_fact(r->schema, member, UTM_SCHEMA_FACT_FORGET) ||
+	       (write_if && r->schema->conditions[write_if->condition].op == UTM_SCHEMA_IF_IN &&
+	        r->schema->conditions[write_if->condition].count == 0);
+}
+
 static void random_member(Random *r, const UtmSchemaMember *member, UtmSchemaHeader *object)
 {
-	bool wanted = r->depth <= DEPTH_MAX && g_test_rand_bit();
+	bool wanted = r->depth <= DEPTH_MAX && g_test_rand_bit() && !is_obsolete(r, member);
 	if ((member->flags & UTM_SCHEMA_OPTIONAL) && !wanted) {
 		utm__schema_set_default(r->schema, member, object);
 		return;
@@ -174,6 +237,19 @@ static void random_member(Random *r, const UtmSchemaMember *member, UtmSchemaHea
 	else
 		random_field(r, member, utm__schema_at(object, member->offset), object, NULL, 0);
 	utm__schema_set_present(member, object);
+}
+
+/* What others make required. */
+static void complete_members(Random *r, const UtmSchemaType *row, UtmSchemaHeader *object)
+{
+	for (guint i = 0; i < row->count; i++) {
+		const UtmSchemaMember *member = utm__schema_member(r->schema, row, i);
+		const UtmSchemaFact *required_if = utm__schema_find_fact(r->schema, member, UTM_SCHEMA_FACT_REQUIRED_IF);
+		if (!required_if || !utm__schema_holds(r->schema, required_if, object) || utm__schema_is_present(member, object))
+			continue;
+		random_field(r, member, utm__schema_at(object, member->offset), object, NULL, 0);
+		utm__schema_set_present(member, object);
+	}
 }
 
 /* One of the forms of a member whose type changed, or none; reading fills more. */
@@ -257,8 +333,9 @@ static void *random_object(Random *r, guint type, const Flat *above)
 		random_choice(r, row, object);
 	} else {
 		random_members(r, row, object, above);
+		complete_members(r, row, object);
 		if (!random_branch(r, object, &flat) && row->kind == UTM_SCHEMA_STRUCT && one_in(3))
-			random_extras(object);
+			random_extras(r, object);
 	}
 	r->depth--;
 	return object;
@@ -272,6 +349,12 @@ void *random_struct_new(const UtmSchema *schema, guint type, bool *ret_exact)
 	if (ret_exact)
 		*ret_exact = r.exact;
 	return object;
+}
+
+void *random_file_new(const UtmSchema *schema, guint type)
+{
+	Random r = { .schema = schema, .for_files = true };
+	return random_object(&r, type, NULL);
 }
 
 /* --- spelling --- */

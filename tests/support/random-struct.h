@@ -14,6 +14,12 @@
  */
 void *random_struct_new(const UtmSchema *schema, guint type, bool *ret_exact);
 
+/*
+ * Of a schema of files: what edits could have made, within ranges and of known words, with unknown keys of every type
+ * that property lists have, and without what only early files hold.
+ */
+void *random_file_new(const UtmSchema *schema, guint type);
+
 /* The value as JSON, keys in any order, with white space and escapes that need not be. */
 char *random_spelling(const UtmValue *value);
 
