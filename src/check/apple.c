@@ -79,9 +79,12 @@ static void check_devices(UtmCheck *check)
 	if (macos && devices->has_rosetta && devices->rosetta)
 		utm__find(check, UTM_FINDING_SETTING_IGNORED, "Rosetta is for Linux guests");
 	for (gsize i = 0; i < apple->serial_count; i++) {
+		bool shown = apple->serial[i]->mode == UTM_CONFIG_APPLE_SERIAL_MODE_TERMINAL;
 		utm__check_at(check, "Serial[%zu].Terminal", i);
-		if (apple->serial[i]->mode == UTM_CONFIG_APPLE_SERIAL_MODE_TERMINAL && !apple->serial[i]->terminal)
+		if (shown && !apple->serial[i]->terminal)
 			utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "nothing says how the terminal looks; UTM's window ends without");
+		else if (shown)
+			utm__check_terminal(check, apple->serial[i]->terminal);
 	}
 	/* One machine has one console of the framework. */
 	for (gsize i = 1; i < apple->display_count; i++) {

@@ -65,6 +65,11 @@ bool utm__has_error_here(const UtmCheck *check);
 /* The image of a drive that the guest sees. False when there is none; the name lives as long as the configuration. */
 bool utm__drive_get_image(const UtmCheck *check, gsize index, const char **ret_name, bool *ret_read_only);
 
+/* --- serial.c --- */
+
+/* How a terminal looks; the current key is the terminal's. */
+void utm__check_terminal(UtmCheck *check, const UtmConfigTerminal *terminal);
+
 /* --- the rules, each file a subject --- */
 
 void utm__check_schema(UtmCheck *check);         /* schema.c: ranges, unknown keys, texts */

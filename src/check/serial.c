@@ -4,6 +4,26 @@
 
 #include <string.h>
 
+static bool is_color(const char *text)
+{
+	return *text == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6 && strlen(text) == 7;
+}
+
+static void check_color(UtmCheck *check, const char *place, const char *key, const char *text)
+{
+	utm__check_at(check, "%s.%s", place, key);
+	if (text && !is_color(text))
+		utm__find_with_remedy(check, UTM_FINDING_SETTING_IGNORED, "Write the colour as # and six hexadecimal digits.",
+		                      "\"%.40s\" is no colour", text);
+}
+
+void utm__check_terminal(UtmCheck *check, const UtmConfigTerminal *terminal)
+{
+	g_autofree char *place = g_strdup(check->key_path);
+	check_color(check, place, "ForegroundColor", terminal->foreground_color);
+	check_color(check, place, "BackgroundColor", terminal->background_color);
+}
+
 static void check_mode(UtmCheck *check, const UtmConfigSerial *serial, gsize index)
 {
 	bool client = serial->mode == UTM_CONFIG_SERIAL_MODE_TCP_CLIENT;
@@ -16,10 +36,11 @@ static void check_mode(UtmCheck *check, const UtmConfigSerial *serial, gsize ind
 		utm__check_at(check, "Serial[%zu].TcpPort", index);
 		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "no port is named; 1234 is taken");
 	}
-	if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL && !serial->terminal) {
-		utm__check_at(check, "Serial[%zu].Terminal", index);
+	utm__check_at(check, "Serial[%zu].Terminal", index);
+	if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL && serial->terminal)
+		utm__check_terminal(check, serial->terminal);
+	else if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL)
 		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "nothing says how the terminal looks; UTM's window ends without");
-	}
 }
 
 static void check_debugger(UtmCheck *check)

@@ -193,6 +193,10 @@ static const Row rows[] = {
 	  .expected = "error device-bus Serial[0].Hardware" },
 	{ .name = "serial/no-terminal", .edits = "~<key>Serial</key>~<key>Serial</key><array><dict><key>Mode</key><string>Terminal</string><key>Target</key><string>Auto</string></dict></array><key>Unused</key>",
 	  .expected = "warning serial-incomplete Serial[0].Terminal\ninfo unknown-key Unused" },
+	{ .name = "serial/colour", .edits = SERIAL("'Mode':'Terminal','Terminal':{'ForegroundColor':'red','BackgroundColor':'#12345'}"),
+	  .expected = "warning setting-ignored Serial[0].Terminal.ForegroundColor\nwarning setting-ignored Serial[0].Terminal.BackgroundColor" },
+	{ .name = "apple/colour", .config = APPLE, .edits = SERIAL("'Mode':'Terminal','Terminal':{'ForegroundColor':'#00ff0g'}"),
+	  .expected = "warning setting-ignored Serial[0].Terminal.ForegroundColor" },
 	{ .name = "serial/two-debuggers", .edits = SERIAL("'Mode':'Ptty','Target':'GDB'") SERIAL("'Mode':'Ptty','Target':'GDB'"),
 	  .expected = "warning setting-ignored Serial[1].Target" },
 	{ .name = "serial/five", .edits = SERIAL("'Mode':'Ptty'") SERIAL("'Mode':'Ptty'") SERIAL("'Mode':'Ptty'") SERIAL("'Mode':'Ptty'") SERIAL("'Mode':'Ptty'"),
@@ -213,6 +217,13 @@ static const Row rows[] = {
 	{ .name = "arguments/exec", .edits = ARGUMENTS("'-netdev tap,id=t,script=/bin/sh'"), .expected = "warning argument-reaches-host QEMU.AdditionalArguments[0]\n" PRESENT },
 	{ .name = "arguments/snapshot", .edits = ARGUMENTS("'-snapshot'"), .expected = "warning argument-effect QEMU.AdditionalArguments[0]\n" PRESENT },
 	{ .name = "arguments/memory", .edits = ARGUMENTS("'-m','4096'"), .expected = PRESENT "info argument-overrides QEMU.AdditionalArguments[0]\n" },
+	{ .name = "arguments/dump", .edits = ARGUMENTS("'-machine dumpdtb=/tmp/x'"), .expected = "error argument-clash QEMU.AdditionalArguments[0]\n" PRESENT
+	  "info argument-overrides QEMU.AdditionalArguments[0]" },
+	{ .name = "override/dump", .edits = "QEMU.MachinePropertyOverride=vmport=off,dumpdtb=/tmp/x", .expected = "error argument-clash QEMU.MachinePropertyOverride" },
+	{ .name = "override/help", .edits = "QEMU.MachinePropertyOverride=help", .expected = "error argument-clash QEMU.MachinePropertyOverride" },
+	{ .name = "override/harmless", .edits = "QEMU.MachinePropertyOverride=vmport=off" },
+	{ .name = "arguments/no-help", .edits = ARGUMENTS("'-device x,id=helpful','-object secret,id=tap'"), .expected = PRESENT },
+	{ .name = "arguments/downscript", .edits = ARGUMENTS("'-nic tap,downscript=/x'"), .expected = "warning argument-reaches-host QEMU.AdditionalArguments[0]\n" PRESENT },
 	{ .name = "arguments/stray", .edits = ARGUMENTS("'disk.img'"), .expected = "warning argument-effect QEMU.AdditionalArguments\n" PRESENT },
 
 	/* --- what the schema knows --- */
