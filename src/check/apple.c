@@ -28,10 +28,12 @@ static void check_macos(UtmCheck *check, const UtmConfigAppleSystem *system)
 {
 	utm__check_at(check, "System.MacPlatform");
 	if (!system->mac_platform)
-		utm__find(check, UTM_FINDING_NOTHING_BOOTS, "macOS needs the description of a Mac, which its installation makes");
+		utm__find(check, UTM_FINDING_NOTHING_BOOTS,
+		          "macOS needs the description of a Mac, which its installation makes");
 	utm__check_at(check, "System.Architecture");
 	if (strcmp(system->architecture, "aarch64"))
-		utm__find(check, UTM_FINDING_UNSUPPORTED, "macOS guests run on Apple processors, not on %s", system->architecture);
+		utm__find(check, UTM_FINDING_UNSUPPORTED, "macOS guests run on Apple processors, not on %s",
+		          system->architecture);
 	utm__check_at(check, "System.Boot.UEFIBoot");
 	if (system->boot->uefi_boot)
 		utm__find(check, UTM_FINDING_BOOT_IGNORED, "macOS does not boot with UEFI");
@@ -82,7 +84,8 @@ static void check_devices(UtmCheck *check)
 		bool shown = apple->serial[i]->mode == UTM_CONFIG_APPLE_SERIAL_MODE_TERMINAL;
 		utm__check_at(check, "Serial[%zu].Terminal", i);
 		if (shown && !apple->serial[i]->terminal)
-			utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "nothing says how the terminal looks; UTM's window ends without");
+			utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE,
+			          "nothing says how the terminal looks; UTM's window ends without");
 		else if (shown)
 			utm__check_terminal(check, apple->serial[i]->terminal);
 	}

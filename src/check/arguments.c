@@ -95,7 +95,8 @@ static bool mentions(const char *value, const char *text)
 {
 	gsize length = strlen(text);
 	for (const char *found = strstr(value, text); found; found = strstr(found + 1, text)) {
-		if (text[length - 1] == ':' || (text[length - 1] == '=' && (begins_word(value, found) || g_ascii_isalpha(found[-1]))))
+		if (text[length - 1] == ':' ||
+		    (text[length - 1] == '=' && (begins_word(value, found) || g_ascii_isalpha(found[-1]))))
 			return true;
 		if (g_ascii_isalnum(text[length - 1]) && begins_word(value, found) && (!found[length] || found[length] == ','))
 			return true;
@@ -139,7 +140,8 @@ static void check_stray(UtmCheck *check, const GPtrArray *pieces)
 {
 	const char *first = pieces->len ? pieces->pdata[0] : "-";
 	if (*first != '-')
-		utm__find(check, UTM_FINDING_ARGUMENT_EFFECT, "\"%.80s\" is no option; QEMU takes it for the first disk", first);
+		utm__find(check, UTM_FINDING_ARGUMENT_EFFECT, "\"%.80s\" is no option; QEMU takes it for the first disk",
+		          first);
 }
 
 /* The longest argument that Linux takes. */
@@ -166,6 +168,7 @@ void utm__check_arguments(UtmCheck *check)
 		if (*piece == '-')
 			check_option(check, piece, i + 1 < pieces->len ? pieces->pdata[i + 1] : NULL);
 		if (strlen(piece) >= ARGUMENT_MAX)
-			utm__find(check, UTM_FINDING_VALUE, "an argument of %zu bytes is more than the system takes", strlen(piece));
+			utm__find(check, UTM_FINDING_VALUE, "an argument of %zu bytes is more than the system takes",
+			          strlen(piece));
 	}
 }

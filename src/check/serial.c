@@ -40,7 +40,8 @@ static void check_mode(UtmCheck *check, const UtmConfigSerial *serial, gsize ind
 	if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL && serial->terminal)
 		utm__check_terminal(check, serial->terminal);
 	else if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL)
-		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "nothing says how the terminal looks; UTM's window ends without");
+		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE,
+		          "nothing says how the terminal looks; UTM's window ends without");
 }
 
 static void check_debugger(UtmCheck *check)
@@ -52,7 +53,8 @@ static void check_debugger(UtmCheck *check)
 			continue;
 		utm__check_at(check, "Serial[%zu].Target", i);
 		if (first < qemu->serial_count)
-			utm__find(check, UTM_FINDING_SETTING_IGNORED, "port %zu is for the debugger too; QEMU takes the last one", first);
+			utm__find(check, UTM_FINDING_SETTING_IGNORED, "port %zu is for the debugger too; QEMU takes the last one",
+			          first);
 		first = MIN(first, i);
 	}
 }
@@ -62,7 +64,8 @@ static guint count_board_ports(const UtmCheck *check)
 {
 	const char *target = check->qemu->system->target;
 	bool x86 = check->architecture && check->architecture->traits & UTM_ARCH_X86;
-	return x86 && (g_str_has_prefix(target, "pc") || !strcmp(target, "q35") || !strcmp(target, "isapc")) ? 4 : G_MAXUINT;
+	return x86 && (g_str_has_prefix(target, "pc") || !strcmp(target, "q35") || !strcmp(target, "isapc")) ? 4
+	                                                                                                     : G_MAXUINT;
 }
 
 static void check_count(UtmCheck *check)
@@ -72,7 +75,8 @@ static void check_count(UtmCheck *check)
 		if (check->qemu->serial[i]->target != UTM_CONFIG_SERIAL_TARGET_AUTO || ++ports <= most)
 			continue;
 		utm__check_at(check, "Serial[%zu].Target", i);
-		utm__find(check, UTM_FINDING_SERIAL_COUNT, "machine %s has %u serial ports; this one leads nowhere", check->qemu->system->target, most);
+		utm__find(check, UTM_FINDING_SERIAL_COUNT, "machine %s has %u serial ports; this one leads nowhere",
+		          check->qemu->system->target, most);
 	}
 }
 

@@ -17,7 +17,8 @@ static void check_finding(const UtmFinding *finding)
 		abort();
 	if (!g_utf8_validate(finding->message, -1, NULL) || strpbrk(finding->message, "\n\r\t\x1b"))
 		abort();
-	if (finding->key_path && (!g_utf8_validate(finding->key_path, -1, NULL) || strpbrk(finding->key_path, "\n\r\t\x1b")))
+	if (finding->key_path &&
+	    (!g_utf8_validate(finding->key_path, -1, NULL) || strpbrk(finding->key_path, "\n\r\t\x1b")))
 		abort();
 }
 
