@@ -125,7 +125,9 @@ static char *section_json(uint32_t type)
 static char *sample_of(const UtmConfigKey *key)
 {
 	static const char *const samples[] = {
-		[UTM_CONFIG_KIND_BOOL] = "true",       [UTM_CONFIG_KIND_STRING] = "x y", [UTM_CONFIG_KIND_UUID] = SAMPLE_UUID,
+		[UTM_CONFIG_KIND_BOOL] = "true",
+		[UTM_CONFIG_KIND_STRING] = "x y",
+		[UTM_CONFIG_KIND_UUID] = SAMPLE_UUID,
 		[UTM_CONFIG_KIND_DATA] = SAMPLE_DATA,
 	};
 	if (key->kind == UTM_CONFIG_KIND_SECTION && !key->is_array)
@@ -353,8 +355,12 @@ static void test_random_values_that_no_file_gets(void)
 
 static void add_unknown(plist_t node, int *count)
 {
-	plist_t values[] = { plist_new_string("<kept> & \xc3\xa9"), plist_new_uint(7), plist_new_bool(1), plist_new_data("\0\1", 2),
-		                 plist_new_array(), plist_new_dict() };
+	plist_t values[] = { plist_new_string("<kept> & \xc3\xa9"),
+		                 plist_new_uint(7),
+		                 plist_new_bool(1),
+		                 plist_new_data("\0\1", 2),
+		                 plist_new_array(),
+		                 plist_new_dict() };
 	static const char *const names[] = { " first", "Kept", "kept", "\xc3\xa9", "zz", "~" };
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
 		plist_dict_set_item(node, names[i], values[i]);
@@ -392,8 +398,13 @@ static int count_text(const char *text, const char *part)
 
 static void assert_unknown_kept(const UtmConfig *config, int count, const char *path)
 {
-	static const char *const parts[] = { "<key> first</key>", "<key>Kept</key>", "<key>kept</key>", "<key>\xc3\xa9</key>",
-		                                 "<key>zz</key>", "<key>~</key>", "<string>&lt;kept&gt; &amp; \xc3\xa9</string>" };
+	static const char *const parts[] = { "<key> first</key>",
+		                                 "<key>Kept</key>",
+		                                 "<key>kept</key>",
+		                                 "<key>\xc3\xa9</key>",
+		                                 "<key>zz</key>",
+		                                 "<key>~</key>",
+		                                 "<string>&lt;kept&gt; &amp; \xc3\xa9</string>" };
 	size_t size;
 	g_autofree char *xml = to_xml(config, &size);
 	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -645,9 +656,9 @@ static void test_ranges(void)
 static const char *wrong_text(const UtmConfigKey *key)
 {
 	static const char *const texts[] = {
-		[UTM_CONFIG_KIND_BOOL] = "yes",  [UTM_CONFIG_KIND_INT] = "1.5",   [UTM_CONFIG_KIND_NUMBER] = "x",
+		[UTM_CONFIG_KIND_BOOL] = "yes",    [UTM_CONFIG_KIND_INT] = "1.5",      [UTM_CONFIG_KIND_NUMBER] = "x",
 		[UTM_CONFIG_KIND_STRING] = "\xff", [UTM_CONFIG_KIND_UUID] = "0011-22", [UTM_CONFIG_KIND_DATA] = "\"AAEC\"",
-		[UTM_CONFIG_KIND_ENUM] = "",     [UTM_CONFIG_KIND_SECTION] = "[]",
+		[UTM_CONFIG_KIND_ENUM] = "",       [UTM_CONFIG_KIND_SECTION] = "[]",
 	};
 	return key->is_array ? "{}" : texts[key->kind];
 }
