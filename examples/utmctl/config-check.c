@@ -65,12 +65,15 @@ static int unreadable(const char *path, UtmError *error)
 	return EXIT_UNREADABLE;
 }
 
-static int find_host(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host, UtmError **error)
+/* A host that cannot run the machine at all is told on standard error; then the check is one for hosts in general. */
+static int find_host(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host)
 {
+	UtmError *error = NULL;
+
 	/* Nothing here runs a machine of the other back end. */
 	if (!on_this_host || utm_config_get_backend(config) != UTM_BACKEND_QEMU)
-		return 0;
-	return utm_host_probe(ctx, config, ret_host, error);
+		return EXIT_OK;
+	return utm_host_probe(ctx, config, ret_host, &error) < 0 ? (report(NULL, error), EXIT_FINDINGS) : EXIT_OK;
 }
 
 /* The bundle is NULL for a configuration alone. */
@@ -80,14 +83,16 @@ static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const Utm
 	UtmFindings *findings = NULL;
 	UtmError *error = NULL;
 	UtmHost *host = NULL;
-	int code = find_host(ctx, config, &host, &error);
+	int host_status = find_host(ctx, config, &host);
 
 	options.host = host;
-	if (code == 0)
-		code = bundle ? utm_bundle_check(bundle, &options, &findings, &error)
-		              : utm_config_check(config, &options, &findings, &error);
+	int code = bundle ? utm_bundle_check(bundle, &options, &findings, &error)
+	                  : utm_config_check(config, &options, &findings, &error);
 	utm_host_unref(host);
-	return code < 0 ? unreadable(path, error) : print_findings(path, findings);
+	if (code < 0)
+		return unreadable(path, error);
+	int status = print_findings(path, findings);
+	return status == EXIT_OK ? host_status : status;
 }
 
 static int check_file(UtmContext *ctx, const char *path)

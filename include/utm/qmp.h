@@ -348,7 +348,7 @@ UTM_API int utm_qmp_has_async(UtmQmp *qmp, const char *what, const UtmQmpCallOpt
  * reach QEMU in that order, except out-of-band ones. `quit` succeeds also when QEMU is gone before it could reply.
  *
  * @param[in]  command    Its name, such as `query-status`.
- * @param[in]  arguments  A JSON object. (nullable) none
+ * @param[in]  arguments  A JSON object, with strings in double quotes. (nullable) none
  * @param[in]  options    (nullable)
  * @param[out] ret_reply  (transfer full) (nullable) the `return` value as compact JSON; release with utm_free()
  * @return 0; #UTM_ERROR_QMP_COMMAND with QEMU's class and message; #UTM_ERROR_QMP_DISCONNECTED, or

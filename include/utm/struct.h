@@ -102,7 +102,7 @@ UTM_API const char *utm_struct_get_type_name(const void *value);
  */
 UTM_API int utm_struct_to_json(const void *value, char **ret_json, UtmError **error);
 /**
- * Reads a value from JSON. Members that the library does not know become extras.
+ * Reads a value from JSON, with strings in double quotes. Members that the library does not know become extras.
  *
  * @param[in]  type       A type, or with #UTM_STRUCT_LIST a list of it.
  * @param[out] ret_value  (transfer full) a pointer to the struct; release with utm_struct_free()

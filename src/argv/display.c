@@ -23,6 +23,11 @@ static const char *const vgamem_devices[] = { "VGA",     "secondary-vga", "cirru
 
 static const char *const edid_devices[] = { "VGA", "secondary-vga", NULL };
 
+bool utm__display_has_vga_memory(const char *hardware)
+{
+	return g_strv_contains(vgamem_devices, hardware);
+}
+
 bool utm__display_is_gl(const char *hardware)
 {
 	return g_str_has_suffix(hardware, "-gl") || strstr(hardware, "-gl-");
@@ -76,7 +81,7 @@ static void add_stock(UtmArgvBuilder *b, const UtmConfigDisplay *display, guint 
 		return;
 	}
 	utm__add(b, "-device", "%s", device);
-	if (display->has_vga_ram_mib && g_strv_contains(vgamem_devices, device))
+	if (display->has_vga_ram_mib && utm__display_has_vga_memory(device))
 		utm__add_more(b, ",vgamem_mb=%" G_GINT64_FORMAT, display->vga_ram_mib);
 	if (b->classic_mac_ppc && g_strv_contains(edid_devices, device))
 		utm__add_more(b, ",edid=on");

@@ -7,6 +7,8 @@
  */
 #include "argv/groups.h"
 
+#include "base/util.h"
+
 #include <string.h>
 
 typedef struct Drives {
@@ -35,20 +37,6 @@ static void at(Drives *d, const Drive *drive, const char *key)
 
 /* --- files --- */
 
-/* Only the text is judged here: links are the bundle's to follow, and this code opens no file. */
-static bool leads_out(const char *name)
-{
-	g_auto(GStrv) parts = g_strsplit(name, "/", -1);
-
-	if (!*name || *name == '/')
-		return true;
-	for (char **part = parts; *part; part++) {
-		if (!strcmp(*part, "..") || !strcmp(*part, "."))
-			return true;
-	}
-	return false;
-}
-
 static const UtmHostMedium *find_medium(const UtmArgvBuilder *b, const char *identifier)
 {
 	for (gsize i = 0; i < b->facts->medium_count; i++) {
@@ -68,7 +56,8 @@ static const char *find_path(Drives *d, const Drive *drive)
 	if (!name)
 		return medium ? medium->path : NULL;
 	at(d, drive, "ImageName");
-	if (leads_out(name))
+	/* Links are the bundle's to follow: this code opens no file. */
+	if (utm__leads_out(name))
 		utm__refuse(d->b, UTM_ERROR_BUNDLE_PATH_ESCAPE, "\"%s\" leads out of the bundle", name);
 	path = g_strdup_printf("%s/Data/%s", d->b->bundle_path, name);
 	return g_string_chunk_insert(d->b->chunk, path);

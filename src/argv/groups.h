@@ -47,5 +47,7 @@ bool utm__has_device(UtmArgvBuilder *b, const char *name);
  */
 const char *utm__virtio_device(UtmArgvBuilder *b, const char *kind, bool mmio);
 bool utm__has_sound_card(const UtmArgvBuilder *b, const char *hardware);
+/* Whether the size of its VGA memory can be chosen. */
+bool utm__display_has_vga_memory(const char *hardware);
 /* True for devices with OpenGL: names that end in -gl or have -gl- in them. */
 bool utm__display_is_gl(const char *hardware);

@@ -7,28 +7,20 @@
  */
 #include "argv/groups.h"
 
+#include "base/util.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
 /* --- the card --- */
 
-static bool is_mac_address(const char *text)
-{
-	if (!text || strlen(text) != 17)
-		return false;
-	for (int i = 0; i < 17; i++) {
-		if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
-			return false;
-	}
-	return true;
-}
-
 static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *hardware)
 {
 	const char *mac = net->mac_address ? net->mac_address : "";
+	guint64 bits;
 
 	utm__builder_at(b, "Network[%u].MacAddress", index);
-	if (!b->macos && !is_mac_address(mac))
+	if (!b->macos && !utm__parse_mac_address(mac, &bits))
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE,
 		            "\"%s\" is no MAC address: six pairs of hexadecimal digits with colons are", mac);
 	mac = utm__quote(b, mac);

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <utm/types.h>
+#include <string.h>
 
 void utm_free(void *memory)
 {
@@ -25,4 +26,25 @@ void utm__cond_init_monotonic(pthread_cond_t *condition)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(condition, &attributes);
 	pthread_condattr_destroy(&attributes);
+}
+
+bool utm__leads_out(const char *name)
+{
+	g_auto(GStrv) parts = g_strsplit(name, "/", -1);
+	const char *const *list = (const char *const *)parts;
+	return !*name || *name == '/' || g_strv_contains(list, "..") || g_strv_contains(list, ".");
+}
+
+bool utm__parse_mac_address(const char *text, guint64 *ret_bits)
+{
+	*ret_bits = 0;
+	if (!text || strlen(text) != 17)
+		return false;
+	for (int i = 0; i < 17; i++) {
+		if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
+			return false;
+		if (i % 3 != 2)
+			*ret_bits = *ret_bits << 4 | (guint64)g_ascii_xdigit_value(text[i]);
+	}
+	return true;
 }

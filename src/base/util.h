@@ -36,6 +36,12 @@ static inline void utm__autoclose_cleanup(int *fd)
 /* A condition whose timed waits go by CLOCK_MONOTONIC: a deadline must not care about changes of the wall clock. */
 void utm__cond_init_monotonic(pthread_cond_t *condition);
 
+/* Whether a name that a stranger gave to a file leads out of the directory it is for. The text alone is judged, no link. */
+bool utm__leads_out(const char *name);
+
+/* Six pairs of hexadecimal digits with colons, as one number. False for anything else, also NULL. */
+bool utm__parse_mac_address(const char *text, guint64 *ret_bits);
+
 /* `count` bytes, at most eight, as one number. */
 static inline guint64 utm__read_big_endian(const guint8 *bytes, gsize count)
 {

@@ -45,13 +45,34 @@ static void check_file(Package *package, const char *name)
 		tell_missing(package, &spot, name);
 }
 
+/* One file may have several names: links, or what a file system takes for the same. */
+static void check_same(Package *package, GHashTable *known, gsize index)
+{
+	g_auto(UtmSpot) spot = UTM_SPOT_INIT;
+	UtmCheck *check = package->check;
+	const char *name;
+	bool read_only;
+	if (!utm__drive_get_image(check, index, &name, &read_only) || !*name ||
+	    utm__spot_find_data(package->root, package->path, name, &spot, NULL) < 0 || !spot.exists)
+		return;
+	g_autofree char *file = g_strdup_printf("%ju %ju", (uintmax_t)spot.info.st_dev, (uintmax_t)spot.info.st_ino);
+	gpointer other = g_hash_table_lookup(known, file); /* 1 + the drive, negative when it only reads */
+	gint drive = GPOINTER_TO_INT(other);
+	if (other && !utm__has_error_here(check) && !(read_only && drive < 0))
+		utm__find(check, UTM_FINDING_IMAGE_TWICE, "\"%s\" is the file of drive %d too", name, ABS(drive) - 1);
+	if (!other || !read_only)
+		g_hash_table_insert(known, g_steal_pointer(&file), GINT_TO_POINTER((gint)(index + 1) * (read_only ? -1 : 1)));
+}
+
 static void check_drives(Package *package)
 {
 	UtmCheck *check = package->check;
+	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	gsize count = check->qemu ? check->qemu->drive_count : check->apple->drive_count;
 	for (gsize i = 0; i < count; i++) {
 		utm__check_at(check, "Drive[%zu].ImageName", i);
 		check_file(package, check->qemu ? check->qemu->drive[i]->image_name : check->apple->drive[i]->image_name);
+		check_same(package, known, i);
 	}
 }
 

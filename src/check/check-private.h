@@ -60,6 +60,11 @@ void utm__find_with_remedy(UtmCheck *check, UtmFindingCode code, const char *rem
 /* Whether an error has been found at the current key. */
 bool utm__has_error_here(const UtmCheck *check);
 
+/* --- drives.c --- */
+
+/* The image of a drive that the guest sees. False when there is none; the name lives as long as the configuration. */
+bool utm__drive_get_image(const UtmCheck *check, gsize index, const char **ret_name, bool *ret_read_only);
+
 /* --- the rules, each file a subject --- */
 
 void utm__check_schema(UtmCheck *check);         /* schema.c: ranges, unknown keys, texts */

@@ -2,6 +2,8 @@
 /* Displays, cards, USB and sharing: whether the machine has a bus for them, and the agents that they need. */
 #include "check/check-private.h"
 
+#include "argv/groups.h"
+
 #include <string.h>
 
 /* --- buses --- */
@@ -75,20 +77,15 @@ static void check_buses(UtmCheck *check)
 
 /* --- displays --- */
 
-static bool has_vga_memory(const char *device)
-{
-	return g_str_has_suffix(device, "VGA") || g_str_has_suffix(device, "-vga") || !strcmp(device, "qxl") ||
-	       !strcmp(device, "vmware-svga");
-}
-
 static void check_displays(UtmCheck *check)
 {
 	const UtmConfigQemu *qemu = check->qemu;
 	for (gsize i = 0; i < qemu->display_count; i++) {
 		const UtmConfigDisplay *display = qemu->display[i];
 		utm__check_at(check, "Display[%zu].VgaRamMib", i);
-		if (display->has_vga_ram_mib && (!has_vga_memory(display->hardware) || g_str_has_prefix(display->hardware, "virtio-")))
-			utm__find(check, UTM_FINDING_VGA_MEMORY_IGNORED, "%s has no VGA memory", display->hardware);
+		if (display->has_vga_ram_mib && !utm__display_has_vga_memory(display->hardware))
+			utm__find(check, UTM_FINDING_VGA_MEMORY_IGNORED, "%s has no VGA memory; started by UTM, QEMU refuses the size",
+			          display->hardware);
 	}
 }
 

@@ -64,17 +64,16 @@ typedef struct Use {
 	bool read_only;
 } Use;
 
-/* The guest sees the drive, and QEMU locks its image. */
-static bool get_use(const UtmCheck *check, gsize index, const char **ret_name, Use *ret_use)
+bool utm__drive_get_image(const UtmCheck *check, gsize index, const char **ret_name, bool *ret_read_only)
 {
 	if (check->apple) {
 		*ret_name = check->apple->drive[index]->image_name;
-		*ret_use = (Use){ (guint)index, check->apple->drive[index]->read_only };
+		*ret_read_only = check->apple->drive[index]->read_only;
 		return *ret_name;
 	}
 	const UtmConfigDrive *drive = check->qemu->drive[index];
 	*ret_name = drive->image_name;
-	*ret_use = (Use){ (guint)index, drive->read_only || drive->image_type == UTM_CONFIG_IMAGE_TYPE_CD };
+	*ret_read_only = drive->read_only || drive->image_type == UTM_CONFIG_IMAGE_TYPE_CD;
 	return drive->image_name && is_attached(drive);
 }
 
@@ -84,8 +83,8 @@ static void check_shared(UtmCheck *check, gsize count)
 	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	for (gsize i = 0; i < count; i++) {
 		const char *name;
-		Use use;
-		if (!get_use(check, i, &name, &use))
+		Use use = { .drive = (guint)i };
+		if (!utm__drive_get_image(check, i, &name, &use.read_only))
 			continue;
 		const Use *other = g_hash_table_lookup(known, name);
 		utm__check_at(check, "Drive[%zu].ImageName", i);

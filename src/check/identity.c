@@ -2,6 +2,8 @@
 /* By what machines, drives and network cards are known: names, identifiers, hardware addresses. */
 #include "check/check-private.h"
 
+#include "base/util.h"
+
 #include <string.h>
 
 /* A file system's limit, less what stands around the name. */
@@ -59,23 +61,11 @@ static const char *mac_of(const UtmCheck *check, gsize index)
 	return check->qemu ? check->qemu->network[index]->mac_address : check->apple->network[index]->mac_address;
 }
 
-static bool parse_mac(const char *text, guint64 *ret_bits)
-{
-	*ret_bits = 0;
-	for (int i = 0; i < 17; i++) {
-		if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
-			return false;
-		if (i % 3 != 2)
-			*ret_bits = *ret_bits << 4 | (guint64)g_ascii_xdigit_value(text[i]);
-	}
-	return !text[17];
-}
-
 static void check_mac(UtmCheck *check, GHashTable *known, gsize index)
 {
 	const char *text = mac_of(check, index);
 	guint64 bits;
-	if (!parse_mac(text, &bits)) {
+	if (!utm__parse_mac_address(text, &bits)) {
 		utm__find(check, UTM_FINDING_VALUE,
 		          "\"%s\" is no MAC address: six pairs of hexadecimal digits with colons are", text);
 		return;
@@ -105,13 +95,11 @@ static void check_macs(UtmCheck *check)
 /* Whether links lead out is for the check of a package; here it is the text alone. */
 static void check_file_name(UtmCheck *check, const char *name)
 {
-	g_auto(GStrv) parts = g_strsplit(name ? name : "", "/", -1);
 	if (!name)
 		return;
-	if (!*name || *name == '/' || g_strv_contains((const char *const *)parts, "..") ||
-	    g_strv_contains((const char *const *)parts, "."))
+	if (utm__leads_out(name))
 		utm__find(check, UTM_FINDING_PATH_ESCAPE, "\"%s\" leads out of the bundle", name);
-	else if (parts[1])
+	else if (strchr(name, '/'))
 		utm__find(check, UTM_FINDING_NAME_NOT_PLAIN, "\"%s\" is in a directory of its own", name);
 	else if (strlen(name) > 255)
 		utm__find(check, UTM_FINDING_TEXT_LONG, "%zu bytes are too many for a file name", strlen(name));
