@@ -221,6 +221,7 @@ static void test_used(void)
 	utm_config_unref(config);
 	config = load("apple-linux.plist");
 	g_assert_false(is_used(config, "System.MacPlatform"));
+	g_assert_false(is_used(config, "Virtualization.Trackpad"));
 	g_assert_true(is_used(config, "System.Boot.LinuxCommandLine"));
 	utm_config_unref(config);
 }
