@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Real QEMUs accept the command lines: each machine is started paused (-S is always there) with the facts that the
- * probe finds on this host, answers on its monitor, and has the devices that the configuration asked for.
+ * probe finds on this host, answers on its monitor, and has the devices that the configuration asked for. The check of the
+ * configuration finds no error in it; and where it does, though a command line is built, QEMU refuses that.
  */
 #include "support.h"
 #include "tree.h"
@@ -116,6 +117,30 @@ static const Machine machines[] = {
 	  "Information.Name=help\n+Display={'Hardware':'VGA'}\n"
 	  "+Drive={'ImageType':'Disk','Interface':'VirtIO','Identifier':'A','ImageName':'a,readonly=on\\nb c.qcow2'}",
 	  "VGA\nvirtio-blk-pci" },
+};
+
+/* What the builder lets through, since it need not know, and the check does not: QEMU ends at once. */
+static const Machine refused[] = {
+	{ .name = "x86_64/cpus", .edits = "System.CPUCount=256" },
+	{ .name = "x86_64/cpu-host", .edits = "System.CPU=host" },
+	{ .name = "x86_64/no-pci", .edits = MACHINE("x86_64", "microvm") "+Display={'Hardware':'VGA'}" },
+	{ .name = "aarch64/no-isa", .edits = MACHINE("aarch64", "virt") "+Sound={'Hardware':'sb16'}" },
+	{ .name = "aarch64/memory", .edits = MACHINE("aarch64", "raspi3b") "System.CPUCount=4" },
+	{ .name = "aarch64/least-cpus", .edits = MACHINE("aarch64", "raspi3b") "System.MemorySize=1024" },
+	{ .name = "ppc/memory", .edits = MACHINE("ppc", "g3beige") "System.CPUCount=1\nSystem.MemorySize=2048" },
+	{ .name = "mips/memory", .edits = MACHINE("mips", "malta") "System.CPUCount=1\nSystem.MemorySize=2049" },
+	{ .name = "m68k/memory", .edits = MACHINE("m68k", "virt") "System.CPUCount=1\nSystem.MemorySize=3320" },
+	{ .name = "sparc/memory", .edits = MACHINE("sparc", "SS-5") "System.CPUCount=1\nSystem.MemorySize=257" },
+	{ .name = "x86_64/network", .edits = "+Network={'MacAddress':'52:54:00:00:00:01','VlanGuestAddress':'foo'}" },
+	{ .name = "x86_64/host-outside", .edits = "+Network={'MacAddress':'52:54:00:00:00:01','VlanHostAddress':'10.0.3.2'}" },
+	{ .name = "x86_64/dhcp-outside", .edits = "+Network={'MacAddress':'52:54:00:00:00:01','VlanDhcpStartAddress':'10.0.9.9'}" },
+	{ .name = "x86_64/ipv6", .edits = "+Network={'MacAddress':'52:54:00:00:00:01','VlanGuestAddressIPv6':'fec0::/127'}" },
+	{ .name = "x86_64/port-twice", .edits = "+Network={'MacAddress':'52:54:00:00:00:01','PortForward':["
+	  "{'Protocol':'TCP','HostPort':45678,'GuestPort':1},{'Protocol':'TCP','HostPort':45678,'GuestPort':2}]}" },
+	{ .name = "x86_64/image-twice", .edits = DISK("VirtIO", "A", "")
+	  "+Drive={'ImageType':'Disk','Interface':'VirtIO','Identifier':'B','ImageName':'A.qcow2'}\n" },
+	{ .name = "x86_64/id-twice", .edits = "QEMU.AdditionalArguments=['-chardev null,id=org.qemu.monitor.qmp']" },
+	{ .name = "x86_64/chardev-twice", .edits = "+Serial={'Mode':'Ptty'}\nQEMU.AdditionalArguments=['-chardev null,id=term0']" },
 };
 
 typedef struct Run {
@@ -289,7 +314,43 @@ static void talk(Run *run, const UtmArgv *argv, const char *devices)
 	waitpid(run->pid, NULL, 0);
 }
 
+static void await_refusal(Run *run, const UtmArgv *argv)
+{
+	gint64 deadline = g_get_monotonic_time() + DEADLINE_S * G_USEC_PER_SEC;
+	int status = 0;
+
+	while (waitpid(run->pid, &status, WNOHANG) != run->pid) {
+		if (g_get_monotonic_time() > deadline)
+			fail_with_log(run, argv, "QEMU takes it");
+		g_usleep(10000);
+	}
+	g_assert_cmpint(status, !=, 0);
+}
+
+/* --- what the check says --- */
+
+static void check_severity(const UtmConfig *config, const UtmHost *host, bool wants_error)
+{
+	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
+	UtmFindings *findings = NULL;
+
+	options.host = host;
+	check(utm_config_check(config, &options, &findings, NULL), NULL);
+	for (size_t i = 0; i < utm_findings_get_count(findings); i++) {
+		const UtmFinding *finding = utm_findings_get(findings, i);
+		if (!wants_error && finding->severity == UTM_FINDING_SEVERITY_ERROR)
+			g_error("%s: %s", finding->key_path, finding->message);
+	}
+	g_assert_true((utm_findings_get_severity(findings) == UTM_FINDING_SEVERITY_ERROR) == wants_error);
+	utm_findings_free(findings);
+}
+
 /* --- a test --- */
+
+static bool is_refused(const Machine *machine)
+{
+	return machine >= refused && machine < refused + G_N_ELEMENTS(refused);
+}
 
 static void test_machine(gconstpointer data)
 {
@@ -314,10 +375,14 @@ static void test_machine(gconstpointer data)
 	}
 	check(code, error);
 	make_images(config, bundle);
+	check_severity(config, host, is_refused(machine));
 	check(utm_argv_build(config, bundle, host, &argv, &error), error);
 	Run run = { .dir = dir, .unread = g_string_new(NULL) };
 	start(&run, argv);
-	talk(&run, argv, machine->devices);
+	if (is_refused(machine))
+		await_refusal(&run, argv);
+	else
+		talk(&run, argv, machine->devices);
 	g_string_free(run.unread, TRUE);
 	test_remove_tree(dir);
 }
@@ -330,6 +395,11 @@ int main(int argc, char **argv)
 		g_autofree char *path = g_strdup_printf("/real/%s", machines[i].name);
 
 		g_test_add_data_func(path, &machines[i], test_machine);
+	}
+	for (gsize i = 0; tool && i < G_N_ELEMENTS(refused); i++) {
+		g_autofree char *path = g_strdup_printf("/refused/%s", refused[i].name);
+
+		g_test_add_data_func(path, &refused[i], test_machine);
 	}
 	return g_test_run();
 }
