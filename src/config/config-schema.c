@@ -40,7 +40,7 @@ static int hand_over(void *ret, const void *made, size_t size, const char *name,
 	size_t theirs;
 	memcpy(&theirs, ret, sizeof theirs);
 	if (theirs <= sizeof theirs || theirs > STRUCT_SIZE_MAX)
-		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "%s.size is %zu, which no version of it ever was", name, theirs);
+		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "%s.size is %zu, which is the size of no version of it", name, theirs);
 	memset((char *)ret + sizeof theirs, 0, theirs - sizeof theirs);
 	memcpy((char *)ret + sizeof theirs, (const char *)made + sizeof theirs, MIN(theirs, size) - sizeof theirs);
 	return 0;
