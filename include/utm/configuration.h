@@ -139,7 +139,8 @@ UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig 
 typedef enum UtmConfigNewFlags {
 	/**
 	 * What UTM gives even where the machine cannot start with it: cards for boards without a bus for them (or1k-sim, spike,
-	 * sim and none; eTSEC in a g3beige or pseries, sb16 in a g3beige), 512 MiB for a SPARCstation that takes 256, and for a LoongArch board that needs more than 1024.
+	 * sim and none; eTSEC in a g3beige or pseries, sb16 in a g3beige or
+	 * B160L, e1000e in an s390x), 512 MiB for a SPARCstation that takes 256, and for a LoongArch board that needs more than 1024.
 	 */
 	UTM_CONFIG_NEW_UTM_EXACT = 1 << 0
 } UtmConfigNewFlags;
