@@ -17,6 +17,7 @@
 static const Command *const commands[] = {
 	&run_command, &argv_command,
 	&config_show_command, &config_get_command, &config_set_command, &config_remove_command,
+	&config_new_command,
 	&config_check_command,
 	&config_migrate_command,
 	&config_normalize_command,

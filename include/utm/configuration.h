@@ -135,6 +135,65 @@ UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t siz
 /** utm_config_load_file() without options. @thread any; reads a file */
 UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
+/** How new machines are made. */
+typedef enum UtmConfigNewFlags {
+	/**
+	 * What UTM gives even where the machine cannot start with it: cards for boards without a bus for them (or1k-sim, spike,
+	 * sim and none; eTSEC in a g3beige or pseries, sb16 in a g3beige or
+	 * B160L, e1000e in an s390x), 512 MiB for a SPARCstation that takes 256, and for a LoongArch board that needs more than 1024.
+	 */
+	UTM_CONFIG_NEW_UTM_EXACT = 1 << 0
+} UtmConfigNewFlags;
+
+/** Options of utm_config_new_default(). Initialise with #UTM_CONFIG_NEW_OPTIONS_INIT. */
+typedef struct UtmConfigNewOptions {
+	/** sizeof(UtmConfigNewOptions) */
+	size_t size;
+	/** Which program is to run the machine. */
+	UtmBackend backend;
+	/** Processor architecture of the guest, such as `riscv64`. (nullable) `x86_64`; `aarch64` for Apple */
+	const char *architecture;
+	/** Machine type of QEMU. (nullable) the one that suits the architecture; NULL for Apple, which has none */
+	const char *target;
+	/** Name of the machine. (nullable) "Virtual Machine" */
+	const char *name;
+	/** Processor architecture of the host, which decides `QEMU.Hypervisor`. (nullable) this host's */
+	const char *host_architecture;
+	/** #UtmConfigNewFlags */
+	uint32_t flags;
+} UtmConfigNewOptions;
+/** Initial value of #UtmConfigNewOptions. */
+#define UTM_CONFIG_NEW_OPTIONS_INIT                                                                                  \
+	{                                                                                                            \
+		sizeof(UtmConfigNewOptions), UTM_BACKEND_QEMU, NULL, NULL, NULL, NULL, 0                             \
+	}
+
+/**
+ * Makes the configuration of a new machine, with the devices that UTM gives one of that architecture and machine type:
+ * a display or else a serial port, a network card, a sound card, USB, firmware, sharing. It has no drives; each call
+ * gives other identifiers and hardware addresses.
+ *
+ * Machine types differ between releases of QEMU, so that one which is not known here is taken as one without
+ * specialities; utm_config_check() and QEMU have the last word.
+ *
+ * @param[in]  options     (nullable) defaults
+ * @param[out] ret_config  (transfer full) release with utm_config_unref()
+ * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE with the key path for an unknown architecture, what can be no machine type
+ *         and an empty name; #UTM_ERROR_CONFIG_INVALID_BACKEND; #UTM_ERROR_STRUCT_SIZE; #UTM_ERROR_INVALID_ARGUMENT
+ *         also for unknown flags
+ * @thread any; does not block
+ */
+UTM_API UTM_MUST_CHECK int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config,
+                                                  UtmError **error);
+/**
+ * How UTM attaches a new drive to a machine: a value for `Drive[].Interface`.
+ *
+ * @param[in] image_type  A value of `Drive[].ImageType`.
+ * @return valid for ever; NULL for a machine of the Apple back end
+ * @thread any
+ */
+UTM_API const char *utm_config_get_default_interface(const UtmConfig *config, const char *image_type);
+
 /** A copy to edit. @return a new configuration; release with utm_config_unref() @thread any */
 UTM_API UTM_MUST_CHECK UtmConfig *utm_config_copy(const UtmConfig *config);
 /** Takes another reference to the same values. @return @a config @thread any */

@@ -689,6 +689,26 @@ def keeps_others_out():
     utmctl("config", "set", bundle, "QEMU.RNGDevice", "false")
 
 
+def makes_new_machines():
+    """config new makes a bundle, a property list or text, overwrites nothing, and names what is wrong"""
+    bundle, alone = WORK / "Brand new.utm", WORK / "new.plist"
+    same(utmctl("config", "new", bundle, "--arch", "riscv64").stdout, "", "nothing to tell")
+    same(utmctl("config", "get", bundle, "Information.Name").stdout, "Brand new\n", "named as the bundle")
+    same(utmctl("config", "get", bundle, "Display[0].Hardware").stdout, "virtio-ramfb\n", "display")
+    made = json.loads(utmctl("config", "new", alone, "--arch", "ppc", "--target", "mac99", "--name", "Mac", "--json").stdout)
+    same(made, plistlib.loads(alone.read_bytes()), "the file is what was told")
+    same((made["Information"]["Name"], made["Network"][0]["Hardware"]), ("Mac", "sungem"), "what was asked for")
+    for out in (bundle, alone):
+        before = utmctl("config", "show", out).stdout
+        utmctl("config", "new", out, "--arch", "avr", status=1)
+        same(utmctl("config", "show", out).stdout, before, "not overwritten")
+    same(plistlib.loads(utmctl("config", "new", "-", "--backend", "apple").stdout.encode())["Backend"], "Apple", "Apple")
+    check("System.Architecture: " in utmctl("config", "new", "-", "--arch", "cris", status=1).stderr, "no architecture")
+    check("System.Target: " in utmctl("config", "new", "-", "--arch", "arm", "--target", "a,b", status=1).stderr, "no target")
+    for arguments in (["-"], ["x.txt", "--arch", "arm"], ["-", "--arch", "arm", "--backend", "xen"], ["--arch", "arm"]):
+        utmctl("config", "new", *arguments, status=2)
+
+
 def tells_qemus_words():
     """a start that QEMU refuses is told with each of QEMU's last lines below"""
     bundle = WORK / "Refused.utm"
@@ -719,7 +739,7 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
              shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
-             says_what_a_value_must_be, removes, tells_the_schema, refuses_keys_of_the_schema,
+             says_what_a_value_must_be, removes, makes_new_machines, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
              migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
              normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
