@@ -119,7 +119,8 @@ run_fuzz_target() {
 	dictionary=
 	if [ -f "tests/fuzz/$name.dict" ]; then
 		dictionary=-dict=$work/dict
-		python3 tests/fuzz/schema-words.py qapi/config.schema qapi/legacy.schema | cat "tests/fuzz/$name.dict" - > "$work/dict"
+		cp "tests/fuzz/$name.dict" "$work/dict"
+		python3 tests/fuzz/schema-words.py qapi/config.schema qapi/legacy.schema >> "$work/dict"
 	fi
 	# shellcheck disable=SC2086
 	if "$1" $dictionary -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" \

@@ -162,7 +162,8 @@ const Command config_check_command = {
 	.name = "config check",
 	.arguments = "BUNDLE|PLIST [--host] [--json]",
 	.summary = "tell everything that is wrong, and what to do about it",
-	.notes = "An error: the machine cannot start, or UTM refuses the file. A warning: it starts, but not as it is written. The\n"
+	.notes = "An error: the machine cannot start, or UTM refuses the file. A warning: it starts, but not as it is "
+	         "written. The\n"
 			 "rest is to be known. With --host, what this host lacks is told too.\n"
 			 "\n"
 			 "Exit codes: 0 without errors and warnings, 1 with some, 2 when it cannot be read.\n",

@@ -1,56 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* utmctl config new: a machine that was not there before. */
+/* utmctl config new: a machine with what UTM gives new ones, as a bundle, a property list, or printed. */
 #include "utmctl.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char *architecture, *target, *new_name, *backend, *operating_system;
+static const char *architecture, *target, *machine_name, *backend;
 static bool as_json;
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-	while (length > 0 && text[length - 1] == '/')
-		length--;
-	return length > strlen(end) && strncmp(text + length - strlen(end), end, strlen(end)) == 0;
-}
-
-static int print_new(const UtmConfig *config)
+static int print_config(const UtmConfig *config)
 {
 	UtmError *error = NULL;
 	char *text = NULL;
-	size_t size = 0;
-	int result = as_json ? utm_config_to_json(config, NULL, &text, &error) : utm_config_to_plist(config, &text, &size, &error);
+	size_t size;
+	int result = as_json ? utm_config_to_json(config, NULL, &text, &error)
+	                     : utm_config_to_plist(config, &text, &size, &error);
 
 	if (result < 0)
 		return report(NULL, error);
-	printf(as_json ? "%s\n" : "%s", text);
+	fputs(text, stdout);
+	if (as_json)
+		putchar('\n');
 	utm_free(text);
 	return EXIT_OK;
 }
 
-static int create_bundle(const char *path, const UtmConfig *config)
-{
-	UtmError *error = NULL;
-	UtmBundle *bundle = NULL;
-	UtmContext *ctx = utm_context_new(NULL, &error);
-	int status = !ctx || utm_bundle_create(ctx, path, config, NULL, &bundle, &error) < 0 ? report(path, error) : EXIT_OK;
-
-	utm_bundle_unref(bundle);
-	utm_context_unref(ctx);
-	return status;
-}
-
-static int create_file(const char *path, const UtmConfig *config)
+static int write_plist(const UtmConfig *config, const char *path)
 {
 	UtmError *error = NULL;
 	char *data = NULL;
-	size_t size = 0;
+	size_t size;
 
 	if (access(path, F_OK) == 0)
-		return complain("%s: is there already\n        give another name, or remove it first", path);
+		return complain("%s: it is there already\n        choose another name, or remove it", path);
 	if (utm_config_to_plist(config, &data, &size, &error) < 0)
 		return report(path, error);
 	int status = save_file(path, data, size);
@@ -58,72 +40,92 @@ static int create_file(const char *path, const UtmConfig *config)
 	return status;
 }
 
-static int store(const char *path, const UtmConfig *config)
+static int create_bundle(const UtmConfig *config, const char *path)
 {
-	int status = ends_with(path, ".utm") ? create_bundle(path, config) : create_file(path, config);
-	if (status == EXIT_OK && as_json)
-		return print_new(config);
+	UtmError *error = NULL;
+	UtmBundle *bundle = NULL;
+	UtmContext *ctx = utm_context_new(NULL, &error);
+
+	if (!ctx)
+		return report(path, error);
+	int status = utm_bundle_create(ctx, path, config, NULL, &bundle, &error) < 0 ? report(path, error) : EXIT_OK;
+	utm_bundle_unref(bundle);
+	utm_context_unref(ctx);
 	return status;
 }
 
-/* A bundle that gets no other name is called as its file. The caller frees it. */
-static char *name_of(const char *path)
+static bool ends_with(const char *text, const char *ending)
 {
-	if (new_name || !path || !ends_with(path, ".utm"))
-		return new_name ? strdup(new_name) : NULL;
-	char *whole = strdup(path);
-	for (size_t length = strlen(whole); length > 1 && whole[length - 1] == '/'; length--)
-		whole[length - 1] = '\0';
-	char *slash = strrchr(whole, '/');
-	char *name = strdup(slash ? slash + 1 : whole);
-	name[strlen(name) - strlen(".utm")] = '\0';
-	free(whole);
-	if (*name)
-		return name;
-	free(name);
-	return NULL;
+	size_t length = strlen(text), wanted = strlen(ending);
+
+	return length > wanted && strcmp(text + length - wanted, ending) == 0;
+}
+
+/* The machine is called as its bundle, unless it is told otherwise. Returns `buffer`, or NULL for no name of its own. */
+static const char *name_of(const char *out, char *buffer, size_t size)
+{
+	const char *slash = strrchr(out, '/');
+	const char *last = slash ? slash + 1 : out;
+	size_t length = strlen(last);
+
+	if (!ends_with(last, ".utm") || length - 4 >= size)
+		return NULL;
+	memcpy(buffer, last, length - 4);
+	buffer[length - 4] = '\0';
+	return buffer;
+}
+
+static int put(const UtmConfig *config, const char *out)
+{
+	if (strcmp(out, "-") == 0)
+		return print_config(config);
+	int status = ends_with(out, ".utm") ? create_bundle(config, out) : write_plist(config, out);
+	return status == EXIT_OK && as_json ? print_config(config) : status;
 }
 
 static int run_new(const Command *command, char **operands)
 {
-	UtmError *error = NULL;
-	UtmConfig *config = NULL;
 	UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
-	const char *path = operands[0] && strcmp(operands[0], "-") != 0 ? operands[0] : NULL;
+	const char *out = operands[0];
+	UtmConfig *config = NULL;
+	UtmError *error = NULL;
+	char buffer[256];
 
+	if (strcmp(out, "-") != 0 && !ends_with(out, ".utm") && !ends_with(out, ".plist"))
+		return misused(command, "%s is neither NAME.utm nor FILE.plist nor -", out);
 	if (backend && strcmp(backend, "qemu") != 0 && strcmp(backend, "apple") != 0)
 		return misused(command, "--backend is qemu or apple, not %s", backend);
 	options.backend = backend && strcmp(backend, "apple") == 0 ? UTM_BACKEND_APPLE : UTM_BACKEND_QEMU;
+	if (!architecture && options.backend == UTM_BACKEND_QEMU)
+		return misused(command, "for which architecture? --arch says it");
 	options.architecture = architecture;
 	options.target = target;
-	options.operating_system = operating_system;
-	char *name = name_of(path);
-	options.name = name;
-	int result = utm_config_new_default(&options, &config, &error);
-	free(name);
-	int status = result < 0 ? report(NULL, error) : path ? store(path, config) : print_new(config);
+	options.name = machine_name ? machine_name : name_of(out, buffer, sizeof buffer);
+	if (utm_config_new_default(&options, &config, &error) < 0)
+		return report(NULL, error);
+	int status = put(config, out);
 	utm_config_unref(config);
 	return status;
 }
 
-static const Option new_options[] = {
+static const Option options[] = {
 	{ .name = "--arch", .value = &architecture },
 	{ .name = "--target", .value = &target },
-	{ .name = "--name", .value = &new_name },
+	{ .name = "--name", .value = &machine_name },
 	{ .name = "--backend", .value = &backend },
-	{ .name = "--os", .value = &operating_system },
 	{ .name = "--json", .present = &as_json },
 	{ 0 },
 };
 
 const Command config_new_command = {
 	.name = "config new",
-	.arguments = "[OUT] [--arch ARCH] [--target T] [--name NAME] [--backend apple [--os Linux]] [--json]",
-	.summary = "make a machine with what such machines usually have: a bundle if OUT ends with .utm, else a property list",
-	.notes = "Without OUT, or with -, it is printed. What is there already is left alone. `utmctl hardware ARCH` lists the\n"
-			 "machine types of an architecture.\n",
-	.options = new_options,
-	.least = 0,
+	.arguments = "OUT --arch ARCH [--target T] [--name N] [--backend qemu|apple] [--json]",
+	.summary = "make a machine with the devices that UTM gives new ones; it has no drives",
+	.notes = "OUT is NAME.utm for a bundle, FILE.plist for a property list, or - to print it. Nothing is overwritten. --json "
+	         "prints\n"
+			 "what was made as JSON. ARCH is in QEMU's words, x86_64 or riscv64; T is one of its machine types.\n",
+	.options = options,
+	.least = 1,
 	.most = 1,
 	.run = run_new,
 };

@@ -20,8 +20,8 @@ typedef struct Telling {
 static const char *kind_name(UtmConfigKind kind)
 {
 	static const char *const names[] = {
-		[UTM_CONFIG_KIND_BOOL] = "boolean", [UTM_CONFIG_KIND_INT] = "integer",     [UTM_CONFIG_KIND_NUMBER] = "number",
-		[UTM_CONFIG_KIND_STRING] = "string", [UTM_CONFIG_KIND_UUID] = "uuid",      [UTM_CONFIG_KIND_DATA] = "data",
+		[UTM_CONFIG_KIND_BOOL] = "boolean",  [UTM_CONFIG_KIND_INT] = "integer",     [UTM_CONFIG_KIND_NUMBER] = "number",
+		[UTM_CONFIG_KIND_STRING] = "string", [UTM_CONFIG_KIND_UUID] = "uuid",       [UTM_CONFIG_KIND_DATA] = "data",
 		[UTM_CONFIG_KIND_ENUM] = "word",     [UTM_CONFIG_KIND_SECTION] = "section",
 	};
 	return names[kind];

@@ -57,10 +57,14 @@ int misused(const Command *command, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+/* Those from U+0080 to U+009F are control characters to a terminal as well. */
 void print_plain(FILE *out, const char *text)
 {
-	for (; *text; text++)
-		putc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+	for (; *text; text++) {
+		bool late = (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0 && text[1];
+		putc((unsigned char)*text < ' ' || *text == 0x7f || late ? '?' : *text, out);
+		text += late;
+	}
 }
 
 void print_json_string(FILE *out, const char *text)

@@ -135,39 +135,29 @@ UTM_API UTM_MUST_CHECK int utm_config_new_from_data(const void *data, size_t siz
 /** utm_config_load_file() without options. @thread any; reads a file */
 UTM_API UTM_MUST_CHECK int utm_config_new_from_file(const char *path, UtmConfig **ret_config, UtmError **error);
 
-/** How machines are made. */
+/** How new machines are made. */
 typedef enum UtmConfigNewFlags {
 	/**
-	 * As UTM makes them, also where QEMU then refuses to start the machine: with cards that it has no bus for, with the
-	 * machine type of the QEMU that UTM brings.
+	 * What UTM gives even where the machine cannot start with it: cards for boards without a bus for them (or1k-sim, spike,
+	 * sim, mcf5208evb and none; eTSEC in a g3beige or pseries, sb16 in a g3beige or B160L, e1000e in an s390x), 512 MiB for a
+	 * SPARCstation that takes 256, and for a LoongArch board that needs more than 1024, and machine types of QEMU 10.0.
 	 */
 	UTM_CONFIG_NEW_UTM_EXACT = 1 << 0
 } UtmConfigNewFlags;
 
-/** A machine to make. Initialise with #UTM_CONFIG_NEW_OPTIONS_INIT. */
+/** Options of utm_config_new_default(). Initialise with #UTM_CONFIG_NEW_OPTIONS_INIT. */
 typedef struct UtmConfigNewOptions {
 	/** sizeof(UtmConfigNewOptions) */
 	size_t size;
-	/** The back end; 0 for #UTM_BACKEND_QEMU. */
+	/** Which program is to run the machine. */
 	UtmBackend backend;
-	/**
-	 * Processor architecture of the guest, such as `aarch64`. (nullable) `x86_64`; for Apple's back end, whose hosts and
-	 * guests are alike, `aarch64`
-	 */
+	/** Processor architecture of the guest, such as `riscv64`. (nullable) `x86_64`; `aarch64` for Apple */
 	const char *architecture;
-	/**
-	 * Machine type of QEMU. One that is not known is taken as it is: utm_hardware_query() tells which there are.
-	 * (nullable) the usual one of the architecture
-	 */
+	/** Machine type of QEMU. (nullable) the one that suits the architecture; NULL for Apple, which has none */
 	const char *target;
 	/** Name of the machine. (nullable) "Virtual Machine" */
 	const char *name;
-	/** For Apple's back end, what boots: `Linux`, `macOS` or `None`. (nullable) `None` */
-	const char *operating_system;
-	/**
-	 * Processor architecture of the host that will run the machine; guests of the same are virtualised where that is
-	 * possible. (nullable) this host's
-	 */
+	/** Processor architecture of the host, which decides `QEMU.Hypervisor`. (nullable) this host's */
 	const char *host_architecture;
 	/** #UtmConfigNewFlags */
 	uint32_t flags;
@@ -175,25 +165,34 @@ typedef struct UtmConfigNewOptions {
 /** Initial value of #UtmConfigNewOptions. */
 #define UTM_CONFIG_NEW_OPTIONS_INIT                                                                                  \
 	{                                                                                                            \
-		sizeof(UtmConfigNewOptions), UTM_BACKEND_QEMU, NULL, NULL, NULL, NULL, NULL, 0                       \
+		sizeof(UtmConfigNewOptions), UTM_BACKEND_QEMU, NULL, NULL, NULL, NULL, 0                             \
 	}
 
 /**
- * The configuration of a new machine: with everything that UTM gives a machine of this architecture and machine type
- * (display, network card, sound, firmware, sharing), a new identifier and hardware address, and no drives. Add those with
- * utm_config_insert().
+ * Makes the configuration of a new machine, with the devices that UTM gives one of that architecture and machine type:
+ * a display or else a serial port, a network card, a sound card, USB, firmware, sharing. It has no drives; each call
+ * gives other identifiers and hardware addresses.
  *
- * What QEMU would refuse to start is left out or exchanged, unless #UTM_CONFIG_NEW_UTM_EXACT is given, and machine types
- * come without a version. The network is always `Emulated`, which every host can do; UTM on macOS takes `Shared`.
+ * Machine types differ between releases of QEMU, so that one which is not known here is taken as one without
+ * specialities; utm_config_check() and QEMU have the last word.
  *
  * @param[in]  options     (nullable) defaults
  * @param[out] ret_config  (transfer full) release with utm_config_unref()
- * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for an architecture or operating system that does not exist;
- *         #UTM_ERROR_INVALID_ARGUMENT
+ * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE with the key path for an unknown architecture, what can be no machine type
+ *         and an empty name; #UTM_ERROR_CONFIG_INVALID_BACKEND; #UTM_ERROR_STRUCT_SIZE; #UTM_ERROR_INVALID_ARGUMENT
+ *         also for unknown flags
  * @thread any; does not block
  */
 UTM_API UTM_MUST_CHECK int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config,
                                                   UtmError **error);
+/**
+ * How UTM attaches a new drive to a machine: a value for `Drive[].Interface`.
+ *
+ * @param[in] image_type  A value of `Drive[].ImageType`.
+ * @return valid for ever; NULL for a machine of the Apple back end
+ * @thread any
+ */
+UTM_API const char *utm_config_get_default_interface(const UtmConfig *config, const char *image_type);
 
 /** A copy to edit. @return a new configuration; release with utm_config_unref() @thread any */
 UTM_API UTM_MUST_CHECK UtmConfig *utm_config_copy(const UtmConfig *config);
@@ -272,9 +271,8 @@ UTM_API int utm_config_set_text(UtmConfig *config, const char *key_path, const c
  *
  * @param[in] key_path  The array, such as `Drive`.
  * @param[in] index     Where; -1 for the end.
- * @param[in] json      The element as JSON; keys left out get the defaults of a new one, and where the machine decides what
- *                      fits, that: `Hardware` of displays, network and sound cards, `DynamicResolution` with it, and the
- *                      `Interface` of disks and CDs. Single quotes are accepted.
+ * @param[in] json      The element as JSON; keys left out get the defaults of a new one, and what fits the machine: `Hardware`
+ *                      of displays, network and sound cards, `Interface` of disks and CDs. Single quotes are accepted.
  * @return as utm_config_set_text()
  * @thread any
  */

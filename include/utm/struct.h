@@ -21,7 +21,8 @@
  *   string. A struct that you put into another one belongs to it from then on.
  * - **Scalars that may be absent** have a `has_...` beside them: #UTM_SET sets both. Where it is false the value means
  *   nothing, and is not sent. A few have `omit_...` instead, which is true for absent.
- * - **Lists** are a `..._count` and a pointer to the elements. utm_append_string() and its sisters let them grow. An
+ * - **Lists** in a struct are a `..._count` and a pointer to the elements; a list that is itself the result of a command
+ *   has `count` and `items`. utm_append_string() and its sisters let them grow. An
  *   empty list that may be absent is absent when its pointer is NULL, and empty otherwise.
  * - **Enumerations** are `int32_t` with named constants. A value that a newer peer made up is `..._UNRECOGNIZED`; its
  *   text is among the extras under the member's name, and goes out again as it came.

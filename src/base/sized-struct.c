@@ -23,7 +23,7 @@ int utm__sized_copy(void *ret, size_t size, size_t first_size, const void *optio
 	size_t given;
 	memcpy(&given, options, sizeof given);
 	if (given < sizeof given || given > SIZE_LIMIT || given % sizeof(uint32_t))
-		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "%s.size is %zu, which no version of it ever was", name, given);
+		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "%s.size is %zu, which is the size of no version of it", name, given);
 	if (given < first_size)
 		return utm__fail(error, UTM_ERROR_STRUCT_TOO_OLD, "%s.size is %zu, less than the first version's %zu", name,
 		                 given, first_size);

@@ -80,7 +80,7 @@ int utm_bundle_get_size(UtmBundle *bundle, UtmBundleSize *ret_size, UtmError **e
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle and ret_size must not be NULL");
 	/* It may be shorter or longer than ours. */
 	if (ret_size->size < sizeof(size_t) || ret_size->size > 4096)
-		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "UtmBundleSize.size is %zu, which no version of it ever was",
+		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "UtmBundleSize.size is %zu, which is the size of no version of it",
 		                 ret_size->size);
 	const char *path = utm_bundle_get_path(bundle);
 	struct stat info;

@@ -28,10 +28,12 @@ static void check_macos(UtmCheck *check, const UtmConfigAppleSystem *system)
 {
 	utm__check_at(check, "System.MacPlatform");
 	if (!system->mac_platform)
-		utm__find(check, UTM_FINDING_NOTHING_BOOTS, "macOS needs the description of a Mac, which its installation makes");
+		utm__find(check, UTM_FINDING_NOTHING_BOOTS,
+		          "macOS needs the description of a Mac, which its installation makes");
 	utm__check_at(check, "System.Architecture");
 	if (strcmp(system->architecture, "aarch64"))
-		utm__find(check, UTM_FINDING_UNSUPPORTED, "macOS guests run on Apple processors, not on %s", system->architecture);
+		utm__find(check, UTM_FINDING_UNSUPPORTED, "macOS guests run on Apple processors, not on %s",
+		          system->architecture);
 	utm__check_at(check, "System.Boot.UEFIBoot");
 	if (system->boot->uefi_boot)
 		utm__find(check, UTM_FINDING_BOOT_IGNORED, "macOS does not boot with UEFI");
@@ -79,9 +81,13 @@ static void check_devices(UtmCheck *check)
 	if (macos && devices->has_rosetta && devices->rosetta)
 		utm__find(check, UTM_FINDING_SETTING_IGNORED, "Rosetta is for Linux guests");
 	for (gsize i = 0; i < apple->serial_count; i++) {
+		bool shown = apple->serial[i]->mode == UTM_CONFIG_APPLE_SERIAL_MODE_TERMINAL;
 		utm__check_at(check, "Serial[%zu].Terminal", i);
-		if (apple->serial[i]->mode == UTM_CONFIG_APPLE_SERIAL_MODE_TERMINAL && !apple->serial[i]->terminal)
-			utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "nothing says how the terminal looks; UTM's window ends without");
+		if (shown && !apple->serial[i]->terminal)
+			utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE,
+			          "nothing says how the terminal looks; UTM's window ends without");
+		else if (shown)
+			utm__check_terminal(check, apple->serial[i]->terminal);
 	}
 	/* One machine has one console of the framework. */
 	for (gsize i = 1; i < apple->display_count; i++) {

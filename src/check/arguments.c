@@ -36,6 +36,7 @@ static const Concern concerns[] = {
 	{ "machine", "help", CLASH, "QEMU prints a list and ends" },
 	{ "M", "help", CLASH, "QEMU prints a list and ends" },
 	{ "cpu", "help", CLASH, "QEMU prints a list and ends" },
+	{ NULL, "dumpdtb=", CLASH, "QEMU writes a file and ends" },
 	{ "writeconfig", NULL, CLASH, "QEMU of today does not know it" },
 	{ "chroot", NULL, CLASH, "QEMU does not find its files any more" },
 	{ "runas", NULL, CLASH, "QEMU cannot become another user" },
@@ -81,13 +82,25 @@ static const Concern concerns[] = {
 	{ "dtb", NULL, OVERRIDES, "a drive of the type LinuxDTB says this" },
 };
 
-/* A word of a value, as QEMU separates them, begins with the text; or all of it does. */
+static bool begins_word(const char *value, const char *found)
+{
+	return found == value || strchr(",=: ", found[-1]);
+}
+
+/*
+ * As a word of a value, as QEMU separates them. `text` may end where a value of its own follows: keys also match with
+ * something before them, as in downscript=, and exec: wherever it is.
+ */
 static bool mentions(const char *value, const char *text)
 {
-	for (const char *found = strstr(value, text); found; found = strstr(found + 1, text))
-		if (found == value || strchr(",=: ", found[-1]) || g_str_has_suffix(text, ":") ||
-		    (g_str_has_suffix(text, "=") && g_ascii_isalpha(found[-1])))
+	gsize length = strlen(text);
+	for (const char *found = strstr(value, text); found; found = strstr(found + 1, text)) {
+		if (text[length - 1] == ':' ||
+		    (text[length - 1] == '=' && (begins_word(value, found) || g_ascii_isalpha(found[-1]))))
 			return true;
+		if (g_ascii_isalnum(text[length - 1]) && begins_word(value, found) && (!found[length] || found[length] == ','))
+			return true;
+	}
 	return false;
 }
 
@@ -112,12 +125,23 @@ static void check_option(UtmCheck *check, const char *text, const char *next)
 			          concerns[i].text);
 }
 
+/* Properties of the machine stand in the value of an option of ours. */
+static void check_override(UtmCheck *check, const char *properties)
+{
+	utm__check_at(check, "QEMU.MachinePropertyOverride");
+	for (gsize i = 0; properties && i < G_N_ELEMENTS(concerns); i++)
+		if (concerns[i].code != OVERRIDES && concerns_option(&concerns[i], "machine", properties))
+			utm__find_with_remedy(check, concerns[i].code, "Remove the property.", "%.80s: %s", properties,
+			                      concerns[i].text);
+}
+
 /* A piece that is no option and no value of one would be a disk image. */
 static void check_stray(UtmCheck *check, const GPtrArray *pieces)
 {
 	const char *first = pieces->len ? pieces->pdata[0] : "-";
 	if (*first != '-')
-		utm__find(check, UTM_FINDING_ARGUMENT_EFFECT, "\"%.80s\" is no option; QEMU takes it for the first disk", first);
+		utm__find(check, UTM_FINDING_ARGUMENT_EFFECT, "\"%.80s\" is no option; QEMU takes it for the first disk",
+		          first);
 }
 
 /* The longest argument that Linux takes. */
@@ -133,6 +157,7 @@ void utm__check_arguments(UtmCheck *check)
 		while (owners->len < pieces->len)
 			g_array_append_val(owners, i);
 	}
+	check_override(check, options->machine_property_override);
 	utm__check_at(check, "QEMU.AdditionalArguments");
 	if (pieces->len)
 		utm__find(check, UTM_FINDING_ARGUMENTS_PRESENT, "%u additional arguments", pieces->len);
@@ -143,6 +168,7 @@ void utm__check_arguments(UtmCheck *check)
 		if (*piece == '-')
 			check_option(check, piece, i + 1 < pieces->len ? pieces->pdata[i + 1] : NULL);
 		if (strlen(piece) >= ARGUMENT_MAX)
-			utm__find(check, UTM_FINDING_VALUE, "an argument of %zu bytes is more than the system takes", strlen(piece));
+			utm__find(check, UTM_FINDING_VALUE, "an argument of %zu bytes is more than the system takes",
+			          strlen(piece));
 	}
 }

@@ -23,8 +23,8 @@ static void tell_missing(Package *package, const UtmSpot *spot, const char *name
 {
 	UtmCheck *check = package->check;
 	check->file = spot->path;
-	utm__find(check, UTM_FINDING_IMAGE_MISSING, spot->exists ? "\"%s\" is not a regular file" : "\"%s\" is not in the bundle",
-	          name);
+	utm__find(check, UTM_FINDING_IMAGE_MISSING,
+	          spot->exists ? "\"%s\" is not a regular file" : "\"%s\" is not in the bundle", name);
 	check->file = NULL;
 }
 
@@ -183,7 +183,8 @@ static int check_package(UtmCheck *check, UtmBundle *bundle, UtmError **error)
 	return check_others(&package, bundle, error);
 }
 
-int utm_bundle_check(UtmBundle *bundle, const UtmConfigCheckOptions *options, UtmFindings **ret_findings, UtmError **error)
+int utm_bundle_check(UtmBundle *bundle, const UtmConfigCheckOptions *options, UtmFindings **ret_findings,
+                     UtmError **error)
 {
 	g_auto(UtmCheck) check = { 0 };
 	if (!bundle || !ret_findings)

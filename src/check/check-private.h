@@ -65,15 +65,20 @@ bool utm__has_error_here(const UtmCheck *check);
 /* The image of a drive that the guest sees. False when there is none; the name lives as long as the configuration. */
 bool utm__drive_get_image(const UtmCheck *check, gsize index, const char **ret_name, bool *ret_read_only);
 
+/* --- serial.c --- */
+
+/* How a terminal looks; the current key is the terminal's. */
+void utm__check_terminal(UtmCheck *check, const UtmConfigTerminal *terminal);
+
 /* --- the rules, each file a subject --- */
 
-void utm__check_schema(UtmCheck *check);         /* schema.c: ranges, unknown keys, texts */
-void utm__check_identity(UtmCheck *check);       /* identity.c: name, icon, drive identifiers, hardware addresses */
-void utm__check_machine(UtmCheck *check);        /* machine.c */
-void utm__check_devices(UtmCheck *check);        /* devices.c */
-void utm__check_drives(UtmCheck *check);         /* drives.c: both back ends */
-void utm__check_network(UtmCheck *check);        /* network.c */
-void utm__check_serial(UtmCheck *check);         /* serial.c */
-void utm__check_arguments(UtmCheck *check);      /* arguments.c: those that the user typed */
-void utm__check_command_line(UtmCheck *check);   /* command-line.c: what the builder says */
-void utm__check_apple(UtmCheck *check);          /* apple.c */
+void utm__check_schema(UtmCheck *check);       /* schema.c: ranges, unknown keys, texts */
+void utm__check_identity(UtmCheck *check);     /* identity.c: name, icon, drive identifiers, hardware addresses */
+void utm__check_machine(UtmCheck *check);      /* machine.c */
+void utm__check_devices(UtmCheck *check);      /* devices.c */
+void utm__check_drives(UtmCheck *check);       /* drives.c: both back ends */
+void utm__check_network(UtmCheck *check);      /* network.c */
+void utm__check_serial(UtmCheck *check);       /* serial.c */
+void utm__check_arguments(UtmCheck *check);    /* arguments.c: those that the user typed */
+void utm__check_command_line(UtmCheck *check); /* command-line.c: what the builder says */
+void utm__check_apple(UtmCheck *check);        /* apple.c */

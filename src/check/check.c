@@ -12,7 +12,7 @@
 typedef void (*Rule)(UtmCheck *check);
 
 static const Rule qemu_rules[] = {
-	utm__check_identity, utm__check_machine, utm__check_drives,       utm__check_devices, utm__check_network,
+	utm__check_identity, utm__check_machine,   utm__check_drives,       utm__check_devices, utm__check_network,
 	utm__check_serial,   utm__check_arguments, utm__check_command_line, utm__check_schema,
 };
 

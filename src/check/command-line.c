@@ -57,7 +57,7 @@ static void tell(UtmCheck *check, const UtmArgvProblem *problem, bool any_host)
 /* --- names of objects --- */
 
 /* Options whose values have an `id`; each has its own space of names. */
-static const char *const named_options[] = { "-device", "-drive",  "-netdev", "-chardev", "-object",
+static const char *const named_options[] = { "-device",   "-drive", "-netdev", "-chardev", "-object",
 	                                         "-blockdev", "-fsdev", "-tpmdev", NULL };
 
 static const char *find_id(const char *value, gsize *ret_length)
@@ -107,7 +107,8 @@ static bool has_pair(const UtmArgv *argv, const char *option, const char *prefix
 static void check_host_cpu(UtmCheck *check, const UtmArgv *argv)
 {
 	const char *name = check->architecture->name;
-	bool possible = check->any_host && check->qemu->qemu->hypervisor && (!strcmp(name, "x86_64") || !strcmp(name, "aarch64"));
+	bool possible =
+		check->any_host && check->qemu->qemu->hypervisor && (!strcmp(name, "x86_64") || !strcmp(name, "aarch64"));
 	if (g_strcmp0(check->qemu->system->cpu, "host") != 0 || possible || !has_pair(argv, "-accel", "tcg"))
 		return;
 	utm__check_at(check, "System.CPU");

@@ -9,10 +9,11 @@
 /* --- buses --- */
 
 static const char *const pci_devices[] = {
-	"VGA",       "ati-vga",     "bochs-display", "cirrus-vga", "qxl",       "qxl-vga", "secondary-vga", "virtio-vga",
-	"virtio-vga-gl", "vmware-svga", "AC97",      "ES1370",     "e1000",     "e1000e",  "igb",           "intel-hda",
-	"ich9-intel-hda", "ne2k_pci", "pcnet",       "rtl8139",    "sungem",    "tulip",   "vmxnet3",       "i82551",
-	"i82557b",   "i82559er",    "rocker",        "apple-gfx-pci", NULL,
+	"VGA",        "ati-vga",       "bochs-display",  "cirrus-vga", "qxl",      "qxl-vga", "secondary-vga",
+	"virtio-vga", "virtio-vga-gl", "vmware-svga",    "AC97",       "ES1370",   "e1000",   "e1000e",
+	"igb",        "intel-hda",     "ich9-intel-hda", "ne2k_pci",   "pcnet",    "rtl8139", "sungem",
+	"tulip",      "vmxnet3",       "i82551",         "i82557b",    "i82559er", "rocker",  "apple-gfx-pci",
+	NULL,
 };
 
 static const char *const isa_devices[] = {
@@ -21,13 +22,14 @@ static const char *const isa_devices[] = {
 
 /* No machine of these has ever had an ISA bus. */
 static const char *const without_isa[] = {
-	"aarch64", "arm", "avr", "loongarch64", "m68k", "microblaze", "microblazeel", "or1k", "riscv32", "riscv64",
-	"rx",      "s390x", "sparc", "tricore",  "xtensa", "xtensaeb", NULL,
+	"aarch64", "arm", "avr",   "loongarch64", "m68k",    "microblaze", "microblazeel", "or1k", "riscv32",
+	"riscv64", "rx",  "s390x", "sparc",       "tricore", "xtensa",     "xtensaeb",     NULL,
 };
 
 static bool needs_pci(const char *device)
 {
-	return g_strv_contains(pci_devices, device) || (g_str_has_prefix(device, "virtio-") && g_str_has_suffix(device, "-pci"));
+	return g_strv_contains(pci_devices, device) ||
+	       (g_str_has_prefix(device, "virtio-") && g_str_has_suffix(device, "-pci"));
 }
 
 static bool lacks_pci(const UtmCheck *check)
@@ -84,8 +86,8 @@ static void check_displays(UtmCheck *check)
 		const UtmConfigDisplay *display = qemu->display[i];
 		utm__check_at(check, "Display[%zu].VgaRamMib", i);
 		if (display->has_vga_ram_mib && !utm__display_has_vga_memory(display->hardware))
-			utm__find(check, UTM_FINDING_VGA_MEMORY_IGNORED, "%s has no VGA memory; started by UTM, QEMU refuses the size",
-			          display->hardware);
+			utm__find(check, UTM_FINDING_VGA_MEMORY_IGNORED,
+			          "%s has no VGA memory; started by UTM, QEMU refuses the size", display->hardware);
 	}
 }
 

@@ -145,6 +145,9 @@ static bool remember(UtmFindings *findings, const char *what, const char *key_pa
 }
 
 static void find(UtmCheck *check, UtmFindingCode code, const char *remedy, const char *format, va_list args)
+	G_GNUC_PRINTF(4, 0);
+
+static void find(UtmCheck *check, UtmFindingCode code, const char *remedy, const char *format, va_list args)
 {
 	UtmFindings *findings = check->findings;
 	guint count = findings->findings->len;

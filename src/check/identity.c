@@ -66,8 +66,8 @@ static void check_mac(UtmCheck *check, GHashTable *known, gsize index)
 	const char *text = mac_of(check, index);
 	guint64 bits;
 	if (!utm__parse_mac_address(text, &bits)) {
-		utm__find(check, UTM_FINDING_VALUE,
-		          "\"%s\" is no MAC address: six pairs of hexadecimal digits with colons are", text);
+		utm__find(check, UTM_FINDING_VALUE, "\"%s\" is no MAC address: six pairs of hexadecimal digits with colons are",
+		          text);
 		return;
 	}
 	if (bits >> 40 & 1)
@@ -75,7 +75,8 @@ static void check_mac(UtmCheck *check, GHashTable *known, gsize index)
 	g_autofree char *key = g_strdup_printf("%" G_GINT64_MODIFIER "x", bits);
 	gpointer other;
 	if (g_hash_table_lookup_extended(known, key, NULL, &other))
-		utm__find(check, UTM_FINDING_DUPLICATE, "network card %u has the address %s too", GPOINTER_TO_UINT(other), text);
+		utm__find(check, UTM_FINDING_DUPLICATE, "network card %u has the address %s too", GPOINTER_TO_UINT(other),
+		          text);
 	else
 		g_hash_table_insert(known, g_steal_pointer(&key), GUINT_TO_POINTER(index));
 }

@@ -54,7 +54,8 @@ static void check_cpu_count(UtmCheck *check)
 		utm__find(check, UTM_FINDING_CPU_COUNT, "machine %s has %u processor%s, not %" G_GINT64_FORMAT,
 		          check->qemu->system->target, machine->max_cpus, machine->max_cpus == 1 ? "" : "s", count);
 	else
-		utm__find(check, UTM_FINDING_CPU_COUNT, "machine %s has %u to %" G_GINT64_FORMAT " processors, not %" G_GINT64_FORMAT,
+		utm__find(check, UTM_FINDING_CPU_COUNT,
+		          "machine %s has %u to %" G_GINT64_FORMAT " processors, not %" G_GINT64_FORMAT,
 		          check->qemu->system->target, machine->min_cpus, most, count);
 }
 
@@ -75,12 +76,14 @@ static void check_cpu_flags(UtmCheck *check)
 	gsize added = system->cpu_flags_add_count, removed = system->cpu_flags_remove_count;
 	if ((added || removed) && !strcmp(system->cpu, "default")) {
 		utm__check_at(check, added ? "System.CPUFlagsAdd" : "System.CPUFlagsRemove");
-		utm__find(check, UTM_FINDING_CPU_FLAGS_IGNORED, "the processor is the default one, for which no features are chosen");
+		utm__find(check, UTM_FINDING_CPU_FLAGS_IGNORED,
+		          "the processor is the default one, for which no features are chosen");
 	}
 	for (gsize i = 0; i < MIN(removed, FLAGS_COMPARED_MAX); i++) {
 		utm__check_at(check, "System.CPUFlagsRemove[%zu]", i);
 		if (contains(system->cpu_flags_add, MIN(added, FLAGS_COMPARED_MAX), system->cpu_flags_remove[i]))
-			utm__find(check, UTM_FINDING_SETTING_IGNORED, "\"%s\" is added too; removing wins", system->cpu_flags_remove[i]);
+			utm__find(check, UTM_FINDING_SETTING_IGNORED, "\"%s\" is added too; removing wins",
+			          system->cpu_flags_remove[i]);
 	}
 }
 
@@ -129,7 +132,8 @@ static void check_memory_range(UtmCheck *check, int64_t mib, int min, int max)
 	if (min == max)
 		utm__find(check, UTM_FINDING_MEMORY_SIZE, "machine %s has %d MiB, not %" G_GINT64_FORMAT, target, max, mib);
 	else
-		utm__find(check, UTM_FINDING_MEMORY_SIZE, "machine %s has %d to %d MiB, not %" G_GINT64_FORMAT, target, min, max, mib);
+		utm__find(check, UTM_FINDING_MEMORY_SIZE, "machine %s has %d to %d MiB, not %" G_GINT64_FORMAT, target, min,
+		          max, mib);
 }
 
 static void check_memory(UtmCheck *check)
@@ -137,7 +141,8 @@ static void check_memory(UtmCheck *check)
 	int64_t mib = check->qemu->system->memory_size, host = utm__host_get_facts(check->host)->memory_size;
 	utm__check_at(check, "System.MemorySize");
 	if (host > 0 && mib > host)
-		utm__find(check, UTM_FINDING_MEMORY_HOST, "%" G_GINT64_FORMAT " MiB, but the host has %" G_GINT64_FORMAT, mib, host);
+		utm__find(check, UTM_FINDING_MEMORY_HOST, "%" G_GINT64_FORMAT " MiB, but the host has %" G_GINT64_FORMAT, mib,
+		          host);
 	for (gsize i = 0; check->architecture && i < G_N_ELEMENTS(memories); i++) {
 		if (lists(memories[i].architectures, check->architecture->name) &&
 		    utm__machine_is_family(check->qemu->system->target, memories[i].family)) {

@@ -4,6 +4,26 @@
 
 #include <string.h>
 
+static bool is_color(const char *text)
+{
+	return *text == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6 && strlen(text) == 7;
+}
+
+static void check_color(UtmCheck *check, const char *place, const char *key, const char *text)
+{
+	utm__check_at(check, "%s.%s", place, key);
+	if (text && !is_color(text))
+		utm__find_with_remedy(check, UTM_FINDING_SETTING_IGNORED, "Write the colour as # and six hexadecimal digits.",
+		                      "\"%.40s\" is no colour", text);
+}
+
+void utm__check_terminal(UtmCheck *check, const UtmConfigTerminal *terminal)
+{
+	g_autofree char *place = g_strdup(check->key_path);
+	check_color(check, place, "ForegroundColor", terminal->foreground_color);
+	check_color(check, place, "BackgroundColor", terminal->background_color);
+}
+
 static void check_mode(UtmCheck *check, const UtmConfigSerial *serial, gsize index)
 {
 	bool client = serial->mode == UTM_CONFIG_SERIAL_MODE_TCP_CLIENT;
@@ -16,10 +36,12 @@ static void check_mode(UtmCheck *check, const UtmConfigSerial *serial, gsize ind
 		utm__check_at(check, "Serial[%zu].TcpPort", index);
 		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "no port is named; 1234 is taken");
 	}
-	if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL && !serial->terminal) {
-		utm__check_at(check, "Serial[%zu].Terminal", index);
-		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE, "nothing says how the terminal looks; UTM's window ends without");
-	}
+	utm__check_at(check, "Serial[%zu].Terminal", index);
+	if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL && serial->terminal)
+		utm__check_terminal(check, serial->terminal);
+	else if (serial->mode == UTM_CONFIG_SERIAL_MODE_TERMINAL)
+		utm__find(check, UTM_FINDING_SERIAL_INCOMPLETE,
+		          "nothing says how the terminal looks; UTM's window ends without");
 }
 
 static void check_debugger(UtmCheck *check)
@@ -31,7 +53,8 @@ static void check_debugger(UtmCheck *check)
 			continue;
 		utm__check_at(check, "Serial[%zu].Target", i);
 		if (first < qemu->serial_count)
-			utm__find(check, UTM_FINDING_SETTING_IGNORED, "port %zu is for the debugger too; QEMU takes the last one", first);
+			utm__find(check, UTM_FINDING_SETTING_IGNORED, "port %zu is for the debugger too; QEMU takes the last one",
+			          first);
 		first = MIN(first, i);
 	}
 }
@@ -41,7 +64,8 @@ static guint count_board_ports(const UtmCheck *check)
 {
 	const char *target = check->qemu->system->target;
 	bool x86 = check->architecture && check->architecture->traits & UTM_ARCH_X86;
-	return x86 && (g_str_has_prefix(target, "pc") || !strcmp(target, "q35") || !strcmp(target, "isapc")) ? 4 : G_MAXUINT;
+	return x86 && (g_str_has_prefix(target, "pc") || !strcmp(target, "q35") || !strcmp(target, "isapc")) ? 4
+	                                                                                                     : G_MAXUINT;
 }
 
 static void check_count(UtmCheck *check)
@@ -51,7 +75,8 @@ static void check_count(UtmCheck *check)
 		if (check->qemu->serial[i]->target != UTM_CONFIG_SERIAL_TARGET_AUTO || ++ports <= most)
 			continue;
 		utm__check_at(check, "Serial[%zu].Target", i);
-		utm__find(check, UTM_FINDING_SERIAL_COUNT, "machine %s has %u serial ports; this one leads nowhere", check->qemu->system->target, most);
+		utm__find(check, UTM_FINDING_SERIAL_COUNT, "machine %s has %u serial ports; this one leads nowhere",
+		          check->qemu->system->target, most);
 	}
 }
 

@@ -40,27 +40,28 @@ static int hand_over(void *ret, const void *made, size_t size, const char *name,
 	size_t theirs;
 	memcpy(&theirs, ret, sizeof theirs);
 	if (theirs <= sizeof theirs || theirs > STRUCT_SIZE_MAX)
-		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "%s.size is %zu, which no version of it ever was", name, theirs);
+		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "%s.size is %zu, which is the size of no version of it", name, theirs);
 	memset((char *)ret + sizeof theirs, 0, theirs - sizeof theirs);
 	memcpy((char *)ret + sizeof theirs, (const char *)made + sizeof theirs, MIN(theirs, size) - sizeof theirs);
 	return 0;
 }
 
-/* The row that something with this index belongs to; NULL after having failed. */
-static const UtmSchemaType *find_row(uint32_t type, UtmSchemaKind kind, size_t index, const void *output,
-                                     UtmError **error)
+/* The row that has something with this index. `output` must not be NULL. */
+static int find_row(uint32_t type, UtmSchemaKind kind, size_t index, const void *output, const UtmSchemaType **ret_row,
+                    UtmError **error)
 {
 	const UtmSchemaType *row = find_type(type);
-	const char *what = kind == UTM_SCHEMA_ENUM ? "enumeration" : "section";
+	bool is_enum = kind == UTM_SCHEMA_ENUM;
 	if (!output)
-		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "there is nowhere to put the answer");
-	else if (!row || row->kind != kind)
-		utm__fail(error, UTM_ERROR_NOT_FOUND, "%" G_GUINT32_FORMAT " is no %s", type, what);
-	else if (index >= row->count)
-		utm__fail(error, UTM_ERROR_NOT_FOUND, "%s has only %u of them", utm__schema_string(schema, row->name), row->count);
-	else
-		return row;
-	return NULL;
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "there is nowhere to put the answer");
+	if (!row || row->kind != kind)
+		return utm__fail(error, UTM_ERROR_NOT_FOUND, "%" G_GUINT32_FORMAT " is no %s", type,
+		                 is_enum ? "enumeration" : "section");
+	if (index >= row->count)
+		return utm__fail(error, UTM_ERROR_NOT_FOUND, "%s has only %u %s", utm__schema_string(schema, row->name),
+		                 row->count, is_enum ? "values" : "keys");
+	*ret_row = row;
+	return 0;
 }
 
 /* --- types and values --- */
@@ -90,9 +91,10 @@ int utm_config_schema_get_type(uint32_t type, UtmConfigType *ret_type, UtmError 
 
 int utm_config_schema_get_value(uint32_t type, size_t index, UtmConfigValue *ret_value, UtmError **error)
 {
-	const UtmSchemaType *row = find_row(type, UTM_SCHEMA_ENUM, index, ret_value, error);
-	if (!row)
-		return ret_value ? UTM_ERROR_NOT_FOUND : UTM_ERROR_INVALID_ARGUMENT;
+	const UtmSchemaType *row;
+	int result = find_row(type, UTM_SCHEMA_ENUM, index, ret_value, &row, error);
+	if (result < 0)
+		return result;
 	const UtmSchemaValueForm *form = &schema->value_forms[row->first + index];
 	UtmConfigValue made = {
 		.text = utm__schema_string(schema, schema->values[row->first + index]),
@@ -107,9 +109,9 @@ int utm_config_schema_get_value(uint32_t type, size_t index, UtmConfigValue *ret
 static UtmConfigKind kind_of(const UtmSchemaMember *member)
 {
 	static const UtmConfigKind kinds[] = {
-		[UTM_SCHEMA_BOOL] = UTM_CONFIG_KIND_BOOL,       [UTM_SCHEMA_INT] = UTM_CONFIG_KIND_INT,
-		[UTM_SCHEMA_NUMBER] = UTM_CONFIG_KIND_NUMBER,   [UTM_SCHEMA_STRING] = UTM_CONFIG_KIND_STRING,
-		[UTM_SCHEMA_ANY] = UTM_CONFIG_KIND_DATA,        [UTM_SCHEMA_ENUM] = UTM_CONFIG_KIND_ENUM,
+		[UTM_SCHEMA_BOOL] = UTM_CONFIG_KIND_BOOL,      [UTM_SCHEMA_INT] = UTM_CONFIG_KIND_INT,
+		[UTM_SCHEMA_NUMBER] = UTM_CONFIG_KIND_NUMBER,  [UTM_SCHEMA_STRING] = UTM_CONFIG_KIND_STRING,
+		[UTM_SCHEMA_ANY] = UTM_CONFIG_KIND_DATA,       [UTM_SCHEMA_ENUM] = UTM_CONFIG_KIND_ENUM,
 		[UTM_SCHEMA_STRUCT] = UTM_CONFIG_KIND_SECTION,
 	};
 	return member->flags & UTM_SCHEMA_UUID ? UTM_CONFIG_KIND_UUID : kinds[member->kind];
@@ -159,7 +161,8 @@ static UtmConfigKey describe(const UtmSchemaMember *member)
 		.is_array = member->flags & UTM_SCHEMA_ARRAY,
 		.is_optional = member->flags & UTM_SCHEMA_OPTIONAL,
 		.is_fixed = member->flags & UTM_SCHEMA_FIXED,
-		.is_generated = has_fact(member, UTM_SCHEMA_FACT_GENERATE_UUID) || has_fact(member, UTM_SCHEMA_FACT_GENERATE_MAC),
+		.is_generated =
+			has_fact(member, UTM_SCHEMA_FACT_GENERATE_UUID) || has_fact(member, UTM_SCHEMA_FACT_GENERATE_MAC),
 		.is_obsolete = is_obsolete(member),
 	};
 	key.has_min = take_limit(member, UTM_SCHEMA_FACT_MIN, &key.min);
@@ -169,9 +172,10 @@ static UtmConfigKey describe(const UtmSchemaMember *member)
 
 int utm_config_schema_get_key(uint32_t type, size_t index, UtmConfigKey *ret_key, UtmError **error)
 {
-	const UtmSchemaType *row = find_row(type, UTM_SCHEMA_STRUCT, index, ret_key, error);
-	if (!row)
-		return ret_key ? UTM_ERROR_NOT_FOUND : UTM_ERROR_INVALID_ARGUMENT;
+	const UtmSchemaType *row;
+	int result = find_row(type, UTM_SCHEMA_STRUCT, index, ret_key, &row, error);
+	if (result < 0)
+		return result;
 	UtmConfigKey made = describe(utm__schema_member(schema, row, (guint)index));
 	return hand_over(ret_key, &made, sizeof made, "UtmConfigKey", error);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a new machine has, and what a device has that is added to a machine without saying which one it is to be.
- *
- * The schema knows values that are new everywhere; here is what depends on the architecture and on the machine type: first
- * as UTM has it, and then what has to be different for QEMU to start the machine. UTM takes the first device of a list
- * when it has no rule, whether the machine has a bus for it or not.
+ * What a new machine has, and what a device has that is added to one without saying which it is to be. The schema says what
+ * is the same everywhere; here is what depends on the architecture and the machine type, as tables, and written through key
+ * paths so that it is checked like any other edit: first as UTM has it, and then what has to be different for QEMU to start
+ * the machine. UTM takes the first device of a list where it has no rule, whether the machine has a bus for it or not.
  */
 #include "config/defaults.h"
 
@@ -15,374 +14,397 @@
 
 #include <string.h>
 
-/* --- architectures --- */
+/* Longer than the name of any machine type. */
+#define TARGET_LENGTH_MAX 64
 
-/*
- * The machine type, and the devices of machine types without a rule below: those that come first in UTM's lists, or a
- * VGA card where there is one. NULL: there is none.
- */
-static const struct {
-	const char *target, *display, *network, *sound;
-} architectures[] = {
-	[UTM_CONFIG_ARCHITECTURE_ALPHA] = { "clipper", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_ARM] = { "virt", "VGA", "e1000e", "ES1370" },
-	[UTM_CONFIG_ARCHITECTURE_AARCH64] = { "virt", "VGA", "e1000e", "ES1370" },
-	[UTM_CONFIG_ARCHITECTURE_AVR] = { "mega", NULL, NULL, NULL },
-	[UTM_CONFIG_ARCHITECTURE_HPPA] = { "B160L", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_I386] = { "q35", "VGA", "e1000e", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_LOONGARCH64] = { "virt", "VGA", "e1000e", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_M68K] = { "mcf5208evb", "nubus-macfb", "virtio-net-device", "virtio-sound-device" },
-	[UTM_CONFIG_ARCHITECTURE_MICROBLAZE] = { "petalogix-s3adsp1800", NULL, NULL, NULL },
-	[UTM_CONFIG_ARCHITECTURE_MICROBLAZEEL] = { "petalogix-s3adsp1800", NULL, NULL, NULL },
-	[UTM_CONFIG_ARCHITECTURE_MIPS] = { "malta", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_MIPSEL] = { "malta", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_MIPS64] = { "malta", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_MIPS64EL] = { "malta", "VGA", "e1000e", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_OR1K] = { "or1k-sim", "VGA", "e1000", "ES1370" },
-	[UTM_CONFIG_ARCHITECTURE_PPC] = { "g3beige", "VGA", "eTSEC", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_PPC64] = { "pseries-10.0", "VGA", "eTSEC", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_RISCV32] = { "spike", "VGA", "e1000e", "ES1370" },
-	[UTM_CONFIG_ARCHITECTURE_RISCV64] = { "virt", "VGA", "e1000e", "ES1370" },
-	[UTM_CONFIG_ARCHITECTURE_RX] = { "gdbsim-r5f562n7", NULL, NULL, NULL },
-	[UTM_CONFIG_ARCHITECTURE_S390X] = { "s390-ccw-virtio-10.0", "virtio-gpu-ccw", "e1000e", "virtio-sound-pci" },
-	[UTM_CONFIG_ARCHITECTURE_SH4] = { "none", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_SH4EB] = { "none", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_SPARC] = { "SS-5", "tcx", "lance", NULL },
-	[UTM_CONFIG_ARCHITECTURE_SPARC64] = { "sun4u", "VGA", "e1000", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_TRICORE] = { "tricore_testboard", NULL, NULL, NULL },
-	[UTM_CONFIG_ARCHITECTURE_X86_64] = { "q35", "VGA", "e1000e", "sb16" },
-	[UTM_CONFIG_ARCHITECTURE_XTENSA] = { "sim", "VGA", "e1000", "ES1370" },
-	[UTM_CONFIG_ARCHITECTURE_XTENSAEB] = { "sim", "VGA", "e1000", "ES1370" },
+/* The default machine type, and the devices of machine types without a rule of their own: the first that QEMU lists. */
+typedef struct Defaults {
+	const char *architecture;
+	const char *target;
+	const char *display; /* NULL: none is known */
+	const char *network;
+	const char *sound;
+} Defaults;
+
+static const Defaults defaults[] = {
+	{ "alpha", "clipper", "VGA", "e1000", "sb16" },
+	{ "arm", "virt", "VGA", "e1000e", "ES1370" },
+	{ "aarch64", "virt", "VGA", "e1000e", "ES1370" },
+	{ "avr", "mega", NULL, NULL, NULL },
+	{ "hppa", "B160L", "VGA", "e1000", "sb16" },
+	{ "i386", "q35", "VGA", "e1000e", "sb16" },
+	{ "loongarch64", "virt", "VGA", "e1000e", "sb16" },
+	{ "m68k", "mcf5208evb", "nubus-macfb", "virtio-net-device", "virtio-sound-device" },
+	{ "microblaze", "petalogix-s3adsp1800", NULL, NULL, NULL },
+	{ "microblazeel", "petalogix-s3adsp1800", NULL, NULL, NULL },
+	{ "mips", "malta", "VGA", "e1000", "sb16" },
+	{ "mipsel", "malta", "VGA", "e1000", "sb16" },
+	{ "mips64", "malta", "VGA", "e1000", "sb16" },
+	{ "mips64el", "malta", "VGA", "e1000e", "sb16" },
+	{ "or1k", "or1k-sim", "VGA", "e1000", "ES1370" },
+	{ "ppc", "g3beige", "VGA", "eTSEC", "sb16" },
+	{ "ppc64", "pseries-10.0", "VGA", "eTSEC", "sb16" },
+	{ "riscv32", "spike", "VGA", "e1000e", "ES1370" },
+	{ "riscv64", "virt", "VGA", "e1000e", "ES1370" },
+	{ "rx", "gdbsim-r5f562n7", NULL, NULL, NULL },
+	{ "s390x", "s390-ccw-virtio-10.0", "virtio-gpu-ccw", "e1000e", "virtio-sound-pci" },
+	{ "sh4", "none", "VGA", "e1000", "sb16" },
+	{ "sh4eb", "none", "VGA", "e1000", "sb16" },
+	{ "sparc", "SS-5", "tcx", "lance", NULL },
+	{ "sparc64", "sun4u", "VGA", "e1000", "sb16" },
+	{ "tricore", "tricore_testboard", NULL, NULL, NULL },
+	{ "x86_64", "q35", "VGA", "e1000e", "sb16" },
+	{ "xtensa", "sim", "VGA", "e1000", "ES1370" },
+	{ "xtensaeb", "sim", "VGA", "e1000", "ES1370" },
 };
-
-/* Without the version of UTM's QEMU, which another may not have, unless it is asked for. */
-static char *dup_default_target(int32_t architecture, bool exact)
-{
-	const char *target = architectures[architecture].target;
-	const char *version = exact ? NULL : g_strrstr(target, "-10.0");
-	return version ? g_strndup(target, (gsize)(version - target)) : g_strdup(target);
-}
-
-/* --- machine types --- */
 
 enum {
-	UEFI = 1u << 0,    /* boots with it, where the architecture has firmware */
-	RNG = 1u << 1,
-	USB_3 = 1u << 2,
+	FIXED_SIZE = 1u << 0, /* the display keeps its resolution */
+	FIRMWARE = 1u << 1,   /* UEFI and a source of randomness, where the architecture has UEFI */
+	USB3 = 1u << 2,
 	NO_USB = 1u << 3,
-	SHARES = 1u << 4,  /* a directory over WebDAV, and the clipboard */
+	WEBDAV = 1u << 4,     /* and the clipboard */
 	VIRTFS = 1u << 5,
-	FIXED_SIZE = 1u << 6, /* the picture does not follow the window */
-	VIRTIO = 1u << 7,  /* drives are VirtIO, and CDs USB */
-	SCSI = 1u << 8,
-	SCSI_CD = 1u << 9,
-	RICH = UEFI | RNG | USB_3 | SHARES,
+	BUS_VIRTIO = 1u << 6, /* disks are virtio, CDs are USB */
+	BUS_SCSI = 1u << 7,
+	CD_SCSI = 1u << 8,
 };
 
-/* NULL: the architecture's. */
+/* The first that matches counts. Devices that are NULL are those of the architecture. */
 typedef struct Rule {
 	const char *architectures; /* names between blanks; NULL: all */
-	const char *target;        /* "pc*": all that begin so; "virt-*": virt and its versions; NULL: all */
-	const char *display, *network, *sound;
-	guint traits;
-	int64_t memory_mib; /* 0: what the schema says */
+	const char *pattern;       /* of the machine type, with * and ? */
+	const char *display;
+	const char *network;
+	const char *sound;
+	guint32 traits;
+	int64_t memory_mib; /* 0: as everywhere */
 } Rule;
 
-/* The first that fits counts. */
+#define PC (FIRMWARE | USB3 | WEBDAV)
+
 static const Rule rules[] = {
-	{ " i386 ", "pc*", "cirrus-vga", "ne2k_isa", "sb16", RICH | FIXED_SIZE, 0 },
-	{ NULL, "pc*", "cirrus-vga", "rtl8139", "sb16", RICH | FIXED_SIZE, 0 },
-	{ NULL, "q35*", "virtio-vga", "e1000", "intel-hda", RICH, 0 },
-	{ NULL, "isapc", "isa-vga", "ne2k_isa", "sb16", NO_USB | FIXED_SIZE, 0 },
-	{ " arm aarch64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", RICH | VIRTIO, 0 },
-	{ " loongarch64 riscv64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", UEFI | RNG | VIRTIO, 0 },
-	{ NULL, "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", VIRTIO, 0 },
+	{ " i386 ", "pc*", "cirrus-vga", "ne2k_isa", "sb16", PC | FIXED_SIZE, 0 },
+	{ NULL, "pc*", "cirrus-vga", "rtl8139", "sb16", PC | FIXED_SIZE, 0 },
+	{ NULL, "q35*", "virtio-vga", "e1000", "intel-hda", PC, 0 },
+	{ NULL, "isapc", "isa-vga", "ne2k_isa", "sb16", FIXED_SIZE | NO_USB, 0 },
+	{ " arm aarch64 ", "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", PC | BUS_VIRTIO, 0 },
+	{ " arm aarch64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", PC | BUS_VIRTIO, 0 },
+	{ NULL, "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", FIRMWARE | BUS_VIRTIO, 0 },
+	{ NULL, "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", FIRMWARE | BUS_VIRTIO, 0 },
 	{ " ppc ppc64 ", "mac99", NULL, "sungem", "screamer", VIRTFS, 0 },
-	{ " m68k ", "q800", "nubus-macfb", "dp8393x", "asc", VIRTFS | SCSI, 0 },
-	{ NULL, "pseries*", NULL, NULL, "AC97", VIRTIO, 0 },
-	{ " m68k sparc sparc64 ", NULL, NULL, NULL, NULL, SCSI, 0 },
-	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
+	{ " m68k ", "q800", "nubus-macfb", "dp8393x", "asc", VIRTFS | BUS_SCSI, 0 },
+	{ NULL, "pseries*", NULL, NULL, "AC97", BUS_VIRTIO, 0 },
+	{ " m68k sparc sparc64 ", "*", NULL, NULL, NULL, BUS_SCSI, 0 },
+	{ NULL, "*", NULL, NULL, NULL, 0, 0 },
 };
 
 #define NONE ""
 
-/* NULL, 0: it stays as it is. */
-typedef struct Mending {
-	const char *architectures, *target; /* as those of a rule */
-	const char *display, *network, *sound;
-	guint traits; /* besides those of the rule */
-	int64_t memory_mib;
-} Mending;
-
-/* What QEMU 7.2 and 10.0 refuse, and what they take. The first that fits counts; without a reason nothing is mended. */
-static const Mending mendings[] = {
+/*
+ * What QEMU 7.2 and 10.0 refuse, and what they take. The first that matches counts. NULL and 0: it stays; traits are added.
+ */
+static const Rule mendings[] = {
 	/* Nothing can be plugged into these. */
 	{ NULL, "none", NONE, NONE, NONE, 0, 0 },
 	{ " m68k ", "mcf5208evb", NONE, NONE, NONE, 0, 0 },
 	{ " or1k ", "or1k-sim", NONE, NONE, NONE, 0, 0 },
-	{ " riscv32 riscv64 xtensa xtensaeb ", "virt-*", NULL, NULL, NULL, 0, 0 },
-	{ " riscv32 riscv64 xtensa xtensaeb ", NULL, NONE, NONE, NONE, 0, 0 },
+	{ " riscv32 riscv64 xtensa xtensaeb ", "virt*", NULL, NULL, NULL, 0, 0 },
+	{ " riscv32 riscv64 xtensa xtensaeb ", "*", NONE, NONE, NONE, 0, 0 },
 	/* Devices are on the virtio bus itself, and there is no USB. */
-	{ " m68k ", "virt-*", "virtio-gpu-device", "virtio-net-device", NONE, SCSI_CD, 0 },
+	{ " m68k ", "virt*", "virtio-gpu-device", "virtio-net-device", NONE, CD_SCSI, 0 },
 	/* The ISA bus has no DMA, and there is no IDE. */
-	{ " hppa ", NULL, NULL, NULL, "AC97", SCSI, 0 },
-	/* Less than this does not start. */
-	{ " loongarch64 ", NULL, NULL, NULL, NULL, 0, 1024 },
+	{ " hppa ", "*", NULL, NULL, "ES1370", BUS_SCSI, 0 },
+	/* With 1 GiB or less some do not start. */
+	{ " loongarch64 ", "*", NULL, NULL, NULL, 0, 2048 },
 	/* eTSEC is for boards of Freescale, and few have ISA. */
 	{ " ppc ppc64 ", "mac99", NULL, NULL, NULL, 0, 0 },
-	{ " ppc ppc64 ", "ppce500", NULL, NULL, "AC97", 0, 0 },
-	{ " ppc ppc64 ", "mpc8544ds", NULL, NULL, "AC97", 0, 0 },
+	{ " ppc ppc64 ", "ppce500", NULL, NULL, "ES1370", 0, 0 },
+	{ " ppc ppc64 ", "mpc8544ds", NULL, NULL, "ES1370", 0, 0 },
 	{ " ppc ppc64 ", "pseries*", NULL, "virtio-net-pci", NULL, 0, 0 },
-	{ " ppc ppc64 ", NULL, NULL, "sungem", "AC97", 0, 0 },
-	/* Other cards are not built in. */
-	{ " s390x ", NULL, NULL, "virtio-net-ccw", NULL, VIRTIO | SCSI_CD, 0 },
-	/* The ISA bus has no DMA, and the PCI bus for cards is not the usual one. */
-	{ " sparc64 ", NULL, NULL, NULL, NONE, 0, 0 },
+	{ " ppc ppc64 ", "*", NULL, "sungem", "ES1370", 0, 0 },
+	/* Other cards are not built in; drives are neither on IDE nor on USB. */
+	{ " s390x ", "*", NULL, "virtio-net-ccw", NULL, BUS_VIRTIO | CD_SCSI, 0 },
+	/* The ISA bus has no DMA, and sound cards would need to be told their bus. */
+	{ " sparc64 ", "*", NULL, NULL, NONE, 0, 0 },
 	/* More does not start. */
-	{ " sparc ", NULL, NULL, NULL, NULL, 0, 256 },
+	{ " sparc ", "*", NULL, NULL, NULL, 0, 256 },
 };
 
-static bool fits_target(const char *pattern, const char *target)
+static const Defaults *find_defaults(const char *architecture)
 {
-	const char *star = pattern ? strchr(pattern, '*') : NULL;
-	gsize length = star ? (gsize)(star - pattern) : 0;
-	if (!pattern || (star && strncmp(target, pattern, length) == 0))
-		return true;
-	/* "virt-*" means "virt" as well. */
-	bool is_family = star && pattern[length - 1] == '-' && strlen(target) == length - 1;
-	return is_family ? strncmp(target, pattern, length - 1) == 0 : !star && strcmp(target, pattern) == 0;
+	for (gsize i = 0; i < G_N_ELEMENTS(defaults); i++)
+		if (strcmp(defaults[i].architecture, architecture) == 0)
+			return &defaults[i];
+	return NULL;
 }
 
-static bool fits_architecture(const char *architectures_or_null, const char *name)
+static bool matches(const Rule *rule, const char *architecture, const char *target)
 {
-	g_autofree char *word = g_strdup_printf(" %s ", name);
-	return !architectures_or_null || strstr(architectures_or_null, word);
+	g_autofree char *word = g_strdup_printf(" %s ", architecture);
+	return g_pattern_match_simple(rule->pattern, target) &&
+	       (!rule->architectures || strstr(rule->architectures, word));
 }
 
 static const char *mend_device(const char *usual, const char *mended)
 {
-	if (!mended)
-		return usual;
-	return *mended ? mended : NULL;
+	return mended ? (*mended ? mended : NULL) : usual;
 }
 
 static void mend(Rule *rule, const char *architecture, const char *target)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(mendings); i++) {
-		const Mending *mending = &mendings[i];
-		if (!fits_target(mending->target, target) || !fits_architecture(mending->architectures, architecture))
-			continue;
-		rule->display = mend_device(rule->display, mending->display);
-		rule->network = mend_device(rule->network, mending->network);
-		rule->sound = mend_device(rule->sound, mending->sound);
-		rule->traits |= mending->traits;
-		rule->memory_mib = mending->memory_mib;
+	gsize i = 0;
+	while (i < G_N_ELEMENTS(mendings) && !matches(&mendings[i], architecture, target))
+		i++;
+	if (i == G_N_ELEMENTS(mendings))
 		return;
-	}
+	rule->display = mend_device(rule->display, mendings[i].display);
+	rule->network = mend_device(rule->network, mendings[i].network);
+	rule->sound = mend_device(rule->sound, mendings[i].sound);
+	rule->traits |= mendings[i].traits;
+	rule->memory_mib = mendings[i].memory_mib;
 }
 
-static Rule find_rule(const UtmConfigSystem *system, bool exact)
+/* With the devices that it leaves to the architecture. */
+static Rule find_rule(const Defaults *usual, const char *target, bool is_exact)
 {
-	const char *name = utm__config_enum_get_text("Architecture", system->architecture);
 	const Rule *rule = rules;
-	while (!fits_target(rule->target, system->target) || !fits_architecture(rule->architectures, name ? name : ""))
+	while (!matches(rule, usual->architecture, target)) /* the last one takes all */
 		rule++;
 	Rule found = *rule;
-	if (!name)
-		return found;
-	found.display = found.display ? found.display : architectures[system->architecture].display;
-	found.network = found.network ? found.network : architectures[system->architecture].network;
-	found.sound = found.sound ? found.sound : architectures[system->architecture].sound;
-	if (!exact)
-		mend(&found, name, system->target);
+	found.display = found.display ? found.display : usual->display;
+	found.network = found.network ? found.network : usual->network;
+	found.sound = found.sound ? found.sound : usual->sound;
+	if (!is_exact)
+		mend(&found, usual->architecture, target);
 	return found;
 }
 
-/* --- devices --- */
-
-static void set_text(char **place, const char *text)
+/* Without the version of UTM's QEMU, which another may not have, unless it is asked for. */
+static char *dup_target(const Defaults *usual, bool is_exact)
 {
-	g_free(*place);
-	*place = g_strdup(text);
+	const char *version = is_exact ? NULL : g_strrstr(usual->target, "-10.0");
+	return version ? g_strndup(usual->target, (gsize)(version - usual->target)) : g_strdup(usual->target);
 }
 
-static void fit_display(const Rule *rule, const UtmConfig *config, UtmConfigDisplay *display)
+/* --- what was asked for --- */
+
+static int refuse(UtmError **error, const char *key_path, const char *remedy, UtmError *made)
 {
-	bool follows = false;
-	set_text(&display->hardware, rule->display);
-	(void)utm_config_is_used(config, "Display[0].DynamicResolution", &follows, NULL);
-	display->dynamic_resolution = follows && !(rule->traits & FIXED_SIZE);
+	utm__error_set_key_path(made, key_path);
+	return utm__fail_take(error, utm__error_set_remedy(made, remedy));
 }
 
-static int32_t drive_interface(guint traits, int32_t image_type)
+static int check_architecture(const char *architecture, UtmError **error)
 {
-	bool is_cd = image_type == UTM_CONFIG_IMAGE_TYPE_CD;
-	if (is_cd && (traits & SCSI_CD))
-		return UTM_CONFIG_DRIVE_INTERFACE_SCSI;
-	if (traits & VIRTIO)
-		return is_cd ? UTM_CONFIG_DRIVE_INTERFACE_USB : UTM_CONFIG_DRIVE_INTERFACE_VIRTIO;
-	return traits & SCSI ? UTM_CONFIG_DRIVE_INTERFACE_SCSI : UTM_CONFIG_DRIVE_INTERFACE_IDE;
+	if (find_defaults(architecture))
+		return 0;
+	return refuse(error, "System.Architecture", "Use a name of QEMU's, such as x86_64, aarch64 or riscv64.",
+	              utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no processor architecture of a guest",
+	                             architecture));
 }
 
-static bool lacks(const UtmValue *said, const char *key)
+/* The list depends on the QEMU that runs the machine; what cannot be in any is refused. */
+static int check_target(const char *target, UtmError **error)
 {
-	return !utm_value_get_member(said, key);
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+";
+	gsize length = strnlen(target, TARGET_LENGTH_MAX + 1);
+	if (length > 0 && length <= TARGET_LENGTH_MAX && strspn(target, allowed) == length)
+		return 0;
+	return refuse(error, "System.Target", "Use one of the names that QEMU tells for -machine help.",
+	              utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" can be no machine type of QEMU", target));
+}
+
+static int check_options(const UtmConfigNewOptions *options, UtmError **error)
+{
+	bool is_apple = options->backend == UTM_BACKEND_APPLE;
+	if (options->flags & ~(uint32_t)UTM_CONFIG_NEW_UTM_EXACT)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "unknown flags: 0x%x", options->flags);
+	if (options->backend != UTM_BACKEND_QEMU && !is_apple)
+		return refuse(error, "Backend", "Use one of the values of UtmBackend.",
+		              utm__error_new(UTM_ERROR_CONFIG_INVALID_BACKEND, "%d is no back end", (int)options->backend));
+	if (is_apple && options->target)
+		return refuse(error, "System.Target", "Leave it out, or choose the QEMU back end.",
+		              utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "machines of the Apple back end have no machine type"));
+	if (options->name && !*options->name)
+		return refuse(error, "Information.Name", "Give it a name, or none for the usual one.",
+		              utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "the name is empty"));
+	if (is_apple && options->architecture && strcmp(options->architecture, "aarch64") != 0 &&
+	    strcmp(options->architecture, "x86_64") != 0)
+		return refuse(error, "System.Architecture", "Use aarch64 or x86_64.",
+		              utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "no Mac has the processor architecture \"%.80s\"",
+		                             options->architecture));
+	return 0;
+}
+
+/* --- the machine --- */
+
+/* Edits in a row: after the first that fails, the others do nothing. */
+typedef struct Edit {
+	UtmConfig *config;
+	int result;
+	UtmError **error;
+} Edit;
+
+static void set_string(Edit *edit, const char *key_path, const char *value)
+{
+	if (edit->result == 0 && value)
+		edit->result = utm_config_set_string(edit->config, key_path, value, edit->error);
+}
+
+static void set_bool(Edit *edit, const char *key_path, bool value)
+{
+	if (edit->result == 0)
+		edit->result = utm_config_set_bool(edit->config, key_path, value, edit->error);
+}
+
+/* A new element that differs from others in its hardware; none without. */
+static void add_device(Edit *edit, const char *array, const char *hardware)
+{
+	if (edit->result < 0 || !hardware)
+		return;
+	g_autofree char *json = g_strdup_printf("{\"Hardware\":\"%s\"}", hardware);
+	edit->result = utm_config_insert(edit->config, array, -1, json, edit->error);
+}
+
+/* What the schema says of the architecture. */
+static bool has_key(const Edit *edit, const char *key_path)
+{
+	bool is_used = false;
+	return utm_config_is_used(edit->config, key_path, &is_used, NULL) == 0 && is_used;
+}
+
+static void add_devices(Edit *edit, const Rule *rule)
+{
+	add_device(edit, "Display", rule->display);
+	add_device(edit, "Network", rule->network);
+	add_device(edit, "Sound", rule->sound);
+	if (rule->display)
+		set_bool(edit, "Display[0].DynamicResolution",
+		         has_key(edit, "Display[0].DynamicResolution") && !(rule->traits & FIXED_SIZE));
+	else if (edit->result == 0)
+		edit->result = utm_config_insert(edit->config, "Serial", -1, "{}", edit->error);
+	if (rule->network)
+		set_string(edit, "Network[0].Mode", "Shared");
+}
+
+static void set_switches(Edit *edit, const Rule *rule, bool is_hosted)
+{
+	bool has_firmware = (rule->traits & FIRMWARE) && has_key(edit, "QEMU.UEFIBoot");
+	bool has_usb = has_key(edit, "Input.UsbBusSupport") && !(rule->traits & NO_USB);
+	const char *share = rule->traits & WEBDAV ? "WebDAV" : rule->traits & VIRTFS ? "VirtFS" : "None";
+
+	set_bool(edit, "QEMU.UEFIBoot", has_firmware);
+	set_bool(edit, "QEMU.RNGDevice", has_firmware);
+	set_bool(edit, "QEMU.Hypervisor", is_hosted && has_key(edit, "QEMU.Hypervisor"));
+	set_string(edit, "Input.UsbBusSupport", !has_usb ? "Disabled" : rule->traits & USB3 ? "3.0" : "2.0");
+	set_string(edit, "Sharing.DirectoryShareMode", share);
+	set_bool(edit, "Sharing.ClipboardSharing", rule->traits & WEBDAV);
+}
+
+static void fill_qemu(Edit *edit, const UtmConfigNewOptions *options)
+{
+	const char *name = options->architecture ? options->architecture : "x86_64";
+	const char *host = options->host_architecture ? options->host_architecture : HOST_ARCHITECTURE;
+	bool is_exact = options->flags & UTM_CONFIG_NEW_UTM_EXACT;
+	edit->result = check_architecture(name, edit->error);
+	if (edit->result < 0)
+		return;
+	const Defaults *usual = find_defaults(name);
+	g_autofree char *target = options->target ? g_strdup(options->target) : dup_target(usual, is_exact);
+	edit->result = check_target(target, edit->error);
+	if (edit->result < 0)
+		return;
+	Rule rule = find_rule(usual, target, is_exact);
+	set_string(edit, "System.Architecture", name);
+	set_string(edit, "System.Target", target);
+	if (edit->result == 0 && rule.memory_mib)
+		edit->result = utm_config_set_int(edit->config, "System.MemorySize", rule.memory_mib, edit->error);
+	set_switches(edit, &rule, strcmp(host, name) == 0);
+	add_devices(edit, &rule);
+}
+
+static void fill_apple(Edit *edit, const UtmConfigNewOptions *options)
+{
+	set_string(edit, "System.Architecture", options->architecture);
+	if (edit->result == 0)
+		edit->result = utm_config_insert(edit->config, "Network", -1, "{}", edit->error);
+}
+
+int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
+{
+	UtmConfigNewOptions taken = UTM_CONFIG_NEW_OPTIONS_INIT;
+	if (!ret_config)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "ret_config must not be NULL");
+	int result = utm__sized_copy(&taken, sizeof taken, sizeof taken, options, "UtmConfigNewOptions", error);
+	if (result == 0)
+		result = check_options(&taken, error);
+	if (result < 0)
+		return result;
+	bool is_apple = taken.backend == UTM_BACKEND_APPLE;
+	void *root = utm__schema_new(&utm__config_schema, is_apple ? UTM_CONFIG_SCHEMA_APPLE : UTM_CONFIG_SCHEMA_QEMU);
+	g_autoptr(UtmConfig) config = utm__config_new_taking(root, UTM_CONFIG_FORMAT_CURRENT, 4, NULL);
+	Edit edit = { .config = config, .error = error };
+	set_string(&edit, "Information.Name", taken.name);
+	if (edit.result == 0)
+		(is_apple ? fill_apple : fill_qemu)(&edit, &taken);
+	if (edit.result == 0)
+		*ret_config = g_steal_pointer(&config);
+	return edit.result;
+}
+
+/* --- what fits a machine that there is already --- */
+
+static bool find_rule_of(const UtmConfigQemu *qemu, Rule *ret_rule)
+{
+	const char *name = qemu ? utm__config_architecture_get_text(qemu->system->architecture) : NULL;
+	const Defaults *usual = name ? find_defaults(name) : NULL;
+	if (usual)
+		*ret_rule = find_rule(usual, qemu->system->target ? qemu->system->target : "", false);
+	return usual;
+}
+
+const char *utm_config_get_default_interface(const UtmConfig *config, const char *image_type)
+{
+	Rule rule;
+	bool is_cd = image_type && strcmp(image_type, "CD") == 0;
+	if (!find_rule_of(utm__config_get_qemu(config), &rule))
+		return NULL;
+	if ((rule.traits & BUS_SCSI && !(rule.traits & BUS_VIRTIO)) || (is_cd && (rule.traits & CD_SCSI)))
+		return "SCSI";
+	return !(rule.traits & BUS_VIRTIO) ? "IDE" : is_cd ? "USB" : "VirtIO";
+}
+
+/* Where nothing suits, what the schema put there stays. */
+static void fit(char **hardware, const UtmValue *said, const char *fitting)
+{
+	if (!fitting || utm_value_get_member(said, "Hardware"))
+		return;
+	g_free(*hardware);
+	*hardware = g_strdup(fitting);
+}
+
+static void fit_drive(const UtmConfig *config, UtmConfigDrive *drive, const UtmValue *said)
+{
+	bool is_disk = drive->image_type == UTM_CONFIG_IMAGE_TYPE_DISK, is_cd = drive->image_type == UTM_CONFIG_IMAGE_TYPE_CD;
+	const char *name = utm_config_get_default_interface(config, is_cd ? "CD" : "Disk");
+	if ((is_disk || is_cd) && name && !utm_value_get_member(said, "Interface"))
+		drive->interface = utm__schema_enum_from_text(&utm__config_schema, UTM_CONFIG_SCHEMA_DRIVE_INTERFACE, name,
+		                                              strlen(name));
 }
 
 void utm__config_fit_device(UtmConfig *config, const char *section, gsize index, const UtmValue *said)
 {
 	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
-	if (!qemu)
+	Rule rule;
+	if (!find_rule_of(qemu, &rule))
 		return;
-	Rule rule = find_rule(qemu->system, false);
-	if (strcmp(section, "Display") == 0 && lacks(said, "Hardware") && rule.display) {
-		bool follows = qemu->display[index]->dynamic_resolution;
-		fit_display(&rule, config, qemu->display[index]);
-		if (!lacks(said, "DynamicResolution"))
-			qemu->display[index]->dynamic_resolution = follows;
-	} else if (strcmp(section, "Network") == 0 && lacks(said, "Hardware") && rule.network) {
-		set_text(&qemu->network[index]->hardware, rule.network);
-	} else if (strcmp(section, "Sound") == 0 && lacks(said, "Hardware") && rule.sound) {
-		set_text(&qemu->sound[index]->hardware, rule.sound);
-	} else if (strcmp(section, "Drive") == 0 && lacks(said, "Interface")) {
-		UtmConfigDrive *drive = qemu->drive[index];
-		if (drive->image_type == UTM_CONFIG_IMAGE_TYPE_DISK || drive->image_type == UTM_CONFIG_IMAGE_TYPE_CD)
-			drive->interface = drive_interface(rule.traits, drive->image_type);
-	}
-}
-
-/* --- machines of QEMU --- */
-
-static void add_devices(UtmConfig *config, UtmConfigQemu *qemu, const Rule *rule)
-{
-	if (rule->display)
-		fit_display(rule, config, utm__migration_append(qemu, "Display"));
-	else
-		utm__migration_append(qemu, "Serial");
-	if (rule->network)
-		set_text(&((UtmConfigNetwork *)utm__migration_append(qemu, "Network"))->hardware, rule->network);
-	if (rule->sound)
-		set_text(&((UtmConfigSound *)utm__migration_append(qemu, "Sound"))->hardware, rule->sound);
-}
-
-static void set_switches(UtmConfig *config, UtmConfigQemu *qemu, const Rule *rule, const char *host_architecture)
-{
-	bool has_firmware = false, has_usb = false, virtualizes = false;
-	(void)utm_config_is_used(config, "QEMU.UEFIBoot", &has_firmware, NULL);
-	(void)utm_config_is_used(config, "Input.UsbBusSupport", &has_usb, NULL);
-	(void)utm_config_is_used(config, "QEMU.Hypervisor", &virtualizes, NULL);
-	const char *name = utm__config_enum_get_text("Architecture", qemu->system->architecture);
-	qemu->qemu->uefi_boot = has_firmware && (rule->traits & UEFI);
-	qemu->qemu->rng_device = rule->traits & RNG;
-	qemu->qemu->hypervisor = virtualizes && strcmp(name, host_architecture) == 0;
-	if (!has_usb || (rule->traits & NO_USB))
-		qemu->input->usb_bus_support = UTM_CONFIG_USB_BUS_DISABLED;
-	else
-		qemu->input->usb_bus_support = rule->traits & USB_3 ? UTM_CONFIG_USB_BUS_3_0 : UTM_CONFIG_USB_BUS_2_0;
-	if (rule->traits & SHARES)
-		qemu->sharing->directory_share_mode = UTM_CONFIG_SHARE_MODE_WEB_DAV;
-	else if (rule->traits & VIRTFS)
-		qemu->sharing->directory_share_mode = UTM_CONFIG_SHARE_MODE_VIRT_FS;
-	qemu->sharing->clipboard_sharing = rule->traits & SHARES;
-}
-
-static int fail_architecture(const char *name, UtmError **error)
-{
-	UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture of this back end", name);
-	return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
-}
-
-static int new_qemu(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
-{
-	const char *name = options->architecture ? options->architecture : "x86_64";
-	bool exact = options->flags & UTM_CONFIG_NEW_UTM_EXACT;
-	int32_t architecture =
-		utm__schema_enum_from_text(&utm__config_schema, UTM_CONFIG_SCHEMA_ARCHITECTURE, name, strlen(name));
-	if (architecture < 0)
-		return fail_architecture(name, error);
-	if (options->operating_system)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "an operating system is chosen for machines of Apple only");
-	UtmConfigQemu *qemu = utm__schema_new(&utm__config_schema, UTM_CONFIG_SCHEMA_QEMU);
-	UtmConfig *config = utm__config_new_taking(qemu, UTM_CONFIG_FORMAT_CURRENT, 4, NULL);
-	qemu->system->architecture = architecture;
-	g_free(qemu->system->target);
-	qemu->system->target = options->target ? g_strdup(options->target) : dup_default_target(architecture, exact);
-	Rule rule = find_rule(qemu->system, exact);
-	if (rule.memory_mib)
-		qemu->system->memory_size = rule.memory_mib;
-	add_devices(config, qemu, &rule);
-	set_switches(config, qemu, &rule, options->host_architecture ? options->host_architecture : HOST_ARCHITECTURE);
-	*ret_config = config;
-	return 0;
-}
-
-/* --- machines of Apple --- */
-
-/* The identity of the machine that Linux runs on is for Apple's framework to make, when the machine first starts. */
-static void prepare_linux(UtmConfigApple *apple)
-{
-	apple->system->boot->uefi_boot = true;
-	apple->system->generic_platform = utm__schema_new(&utm__config_schema, UTM_CONFIG_SCHEMA_APPLE_GENERIC_PLATFORM);
-}
-
-static int new_apple(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
-{
-	const char *name = options->architecture;
-	const char *system = options->operating_system ? options->operating_system : "None";
-	if (name && strcmp(name, "aarch64") != 0 && strcmp(name, "x86_64") != 0)
-		return fail_architecture(name, error);
-	if (options->target)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "machines of Apple have no machine type");
-	int32_t boots = utm__schema_enum_from_text(&utm__config_schema, UTM_CONFIG_SCHEMA_APPLE_OPERATING_SYSTEM, system,
-	                                           strlen(system));
-	if (boots < 0)
-		return utm__fail_take(error, utm__error_set_key_path(utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE,
-			"\"%.80s\" is none of None, Linux and macOS", system), "System.Boot.OperatingSystem"));
-	UtmConfigApple *apple = utm__schema_new(&utm__config_schema, UTM_CONFIG_SCHEMA_APPLE);
-	apple->system->boot->operating_system = boots;
-	if (name)
-		set_text(&apple->system->architecture, name);
-	if (boots == UTM_CONFIG_APPLE_OPERATING_SYSTEM_LINUX)
-		prepare_linux(apple);
-	utm__migration_append(apple, "Network");
-	*ret_config = utm__config_new_taking(apple, UTM_CONFIG_FORMAT_CURRENT, 4, NULL);
-	return 0;
-}
-
-/* --- the call --- */
-
-static int check(const UtmConfigNewOptions *options, UtmError **error)
-{
-	const char *texts[] = { options->name, options->architecture, options->target, options->operating_system };
-	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
-		if (texts[i] && !*texts[i])
-			return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a text of UtmConfigNewOptions is empty");
-	return 0;
-}
-
-int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
-{
-	UtmConfigNewOptions checked = UTM_CONFIG_NEW_OPTIONS_INIT;
-	g_autoptr(UtmConfig) config = NULL;
-	if (!ret_config)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "ret_config must not be NULL");
-	int result = utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmConfigNewOptions", error);
-	if (result == 0)
-		result = check(&checked, error);
-	if (result < 0)
-		return result;
-	if (!checked.backend || checked.backend == UTM_BACKEND_QEMU)
-		result = new_qemu(&checked, &config, error);
-	else if (checked.backend == UTM_BACKEND_APPLE)
-		result = new_apple(&checked, &config, error);
-	else
-		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmConfigNewOptions.backend is none of UtmBackend");
-	if (result == 0 && checked.name)
-		result = utm_config_set_string(config, "Information.Name", checked.name, error);
-	/* A word that QEMU or a property list cannot take is refused like in an edit. */
-	if (result == 0 && checked.target)
-		result = utm_config_set_string(config, "System.Target", checked.target, error);
-	if (result == 0)
-		*ret_config = g_steal_pointer(&config);
-	return result;
+	if (strcmp(section, "Display") == 0)
+		fit(&qemu->display[index]->hardware, said, rule.display);
+	else if (strcmp(section, "Network") == 0)
+		fit(&qemu->network[index]->hardware, said, rule.network);
+	else if (strcmp(section, "Sound") == 0)
+		fit(&qemu->sound[index]->hardware, said, rule.sound);
+	else if (strcmp(section, "Drive") == 0)
+		fit_drive(config, qemu->drive[index], said);
 }

@@ -102,7 +102,8 @@ void utm__qmp_detach(UtmQmp *qmp, const UtmError *error);
 /* Of a peer that accepts a connection, or lets it wait, and says nothing. */
 #define UTM_QMP_BUSY_REMEDY                                                                                          \
 	"Such a socket serves one client at a time, and another may be connected to it: the program that started QEMU, "     \
-	"perhaps. End that connection, or give QEMU another socket for this one."
+	"perhaps. End that connection, or give QEMU another socket for this one. (A guest agent sends no greeting either: "   \
+	"utm_guest_connect_path() is for those.)"
 /* Connects without blocking the I/O thread to a unix socket of any path length. A descriptor or a negative code. */
 int utm__unix_connect(const char *path, UtmError **error);
 /* Connects to a TCP port, on the calling thread, which waits. A descriptor or a negative code. */

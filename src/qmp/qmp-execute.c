@@ -65,7 +65,7 @@ static int check_command(const char *command, UtmError **error)
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	gsize length = command ? strspn(command, allowed) : 0;
 	if (length == 0 || length > COMMAND_NAME_MAX || command[length])
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the name of the QMP command is none");
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a QMP command has a name of letters, digits, dashes, dots and underscores");
 	return 0;
 }
 
@@ -201,8 +201,7 @@ static guint send_call(UtmQmp *qmp, UtmQmpClient *client, Call *call, UtmRequest
 
 static UtmError *ended_error(const UtmQmp *qmp, const Call *call)
 {
-	return utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "the connection to %s has ended: %s; `%s` was not sent",
-	                      qmp->route ? qmp->route->dialect->peer : utm__qmp_monitor.peer,
+	return utm__error_new(UTM_ERROR_QMP_DISCONNECTED, "%s; `%s` was not sent",
 	                      utm_error_get_message(qmp->end_error), call->command);
 }
 

@@ -45,6 +45,7 @@ struct UtmQmpReplay {
 	gint64 last_due_us;
 	gint64 sent_us;  /* when the last command came */
 	guint32 waiting; /* commands whose recorded answer was not given yet */
+	guint early;     /* steps before this one may not come again with their command: they came without it */
 
 	pthread_mutex_t lock; /* guards what follows; it changes on the I/O thread only */
 	Played *played;
@@ -107,6 +108,8 @@ static void add_segment(UtmQmpReplay *replay, guint32 segment)
 	gint64 now_us = utm__now_us();
 	for (guint i = command->first_step; i < command->first_step + command->step_count; i++) {
 		Task task = { .step = &g_array_index(replay->recording->steps, UtmQmpStep, i) };
+		if (i < replay->early && !task.step->command)
+			continue; /* an event; of an answer it is known whether it was given */
 		task.due_us = replay->paced ? MAX(replay->last_due_us, now_us + task.step->delay_us) : 0;
 		replay->last_due_us = task.due_us;
 		g_array_append_val(replay->tasks, task);
@@ -152,7 +155,7 @@ static void set_timer(UtmQmpReplay *replay, gint64 wait_us)
 
 /*
  * The recorded client had sent its next command before these answers came. One that does not send it must not wait for
- * ever: it has gone another way, and is to find out.
+ * ever: it has gone another way, and is to find out. What the monitor said between them comes with them, in its order.
  */
 static void answer_impatiently(UtmQmpReplay *replay)
 {
@@ -166,9 +169,13 @@ static void answer_impatiently(UtmQmpReplay *replay)
 		set_timer(replay, wait_us);
 		return;
 	}
-	for (guint32 i = 1; i < replay->next && utm__qmp_transport_is_drained(replay->transport); i++)
-		if (utm__qmp_recording_get(recording, i)->answer)
-			answer(replay, utm__qmp_recording_get(recording, i)->answer);
+	replay->early = MAX(replay->early, utm__qmp_recording_get(recording, replay->next)->first_step);
+	while (replay->waiting > 0 && replay->early < recording->steps->len &&
+	       utm__qmp_transport_is_drained(replay->transport)) {
+		const UtmQmpStep *step = &g_array_index(recording->steps, UtmQmpStep, replay->early++);
+		if (step->command < replay->next)
+			do_task(replay, step);
+	}
 }
 
 /* Does what is due, and the client has room for: where it has none, the watch tells when it has. */
@@ -411,5 +418,6 @@ int utm__qmp_replay_check(UtmQmpReplay *replay, UtmError **error)
 	g_autofree char *shown = dup_shown(first->name);
 	failure = utm__error_new(UTM_ERROR_INVALID_STATE, "%u of the recorded commands were not sent, the first of line %u: %s",
 	                         left, first->line, shown);
+	utm__error_set_remedy(failure, "Have the program send them, or take them out of the recording.");
 	return utm__fail_take(error, utm__error_set_file(failure, replay->recording->path));
 }

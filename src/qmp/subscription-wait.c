@@ -143,7 +143,9 @@ static int check(Wait *wait, const UtmQmpWaitOptions *options, UtmError **error)
 	if (failed)
 		return failed;
 	if (!wait->subscription->collects)
-		return utm__fail(error, UTM_ERROR_INVALID_STATE, "the events of this subscription go to its function");
+		return utm__fail_take(error, utm__error_set_remedy(
+			utm__error_new(UTM_ERROR_INVALID_STATE, "the events of this subscription go to its function"),
+			"Subscribe without a function to wait for events."));
 	if (wait->options.timeout_ms == 0)
 		wait->options.timeout_ms = WAIT_TIMEOUT_MS;
 	wait->deadline_us = utm__deadline_after(utm__now_us(), wait->options.timeout_ms);

@@ -40,9 +40,11 @@ static int encode_arguments(UtmTypedCall call, const void *args, char **ret_json
 	if (row->args == UTM_SCHEMA_NONE)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%s takes no arguments", name);
 	if (!utm__schema_made(args, call.schema->number) || utm__schema_type_of(args) != row->args)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT,
-		                 "the arguments of %s are no %s that the library made: a copy by value, freed, or of another type",
-		                 name, type_name(call.schema, row->args));
+		return utm__fail_take(error, utm__error_set_remedy(
+			utm__error_new(UTM_ERROR_INVALID_ARGUMENT,
+			               "the arguments of %s are no %s that the library made: a copy by value, freed, or of another type",
+			               name, type_name(call.schema, row->args)),
+			"Make it with the type's _new, _copy or _from_json, and pass the pointer that they gave."));
 	GString *text = g_string_new(NULL);
 	int result = utm__protocol_encode(call.schema, args, text, ret_varies, error);
 	bool is_empty = text->len <= strlen("{}");
@@ -150,7 +152,9 @@ int utm_call_result_finish(UtmCallResult *result, uint32_t command, void *ret_re
 		return utm__fail_take(error, utm_error_ref((UtmError *)failure));
 	void *object = utm__request_steal_result(result->request);
 	if (!object && utm__typed_row(result->call)->returns != UTM_SCHEMA_NONE)
-		return utm__fail(error, UTM_ERROR_INVALID_STATE, "the result was taken already");
+		return utm__fail_take(error, utm__error_set_remedy(
+			utm__error_new(UTM_ERROR_INVALID_STATE, "the result was taken already"),
+			"Keep what the first call gave; a result is handed out once."));
 	store_result(result->call, object, ret_result);
 	return 0;
 }

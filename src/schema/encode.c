@@ -219,9 +219,15 @@ static int encode_member(Encoder *e, const UtmSchemaMember *member, const Flat *
 
 static int encode_extra(Encoder *e, const UtmValue *extras, gsize index)
 {
-	int result = put_text(e, UTM_TOKEN_KEY, extras->as.children.keys[index]);
+	const char *name = extras->as.children.keys[index];
+	UtmSchemaStep step = { .above = e->at, .name = name, .length = strlen(name) };
 	e->varies = true;
-	return result < 0 ? result : encode_any(e, extras->as.children.items[index]);
+	e->at = &step;
+	int result = put_text(e, UTM_TOKEN_KEY, name);
+	if (result == 0)
+		result = encode_any(e, extras->as.children.items[index]);
+	e->at = step.above;
+	return result;
 }
 
 /* Two sorted rows become one. An extra with the name of a member is the text of an enumeration. */

@@ -145,7 +145,8 @@ int utm_struct_set_extra(void *value, const char *name, const char *json, UtmErr
 	const UtmSchemaType *row = &schema->types[utm__schema_type_of(value)];
 	if (!name || !*name || row->kind != UTM_SCHEMA_STRUCT || !g_utf8_validate(name, -1, NULL) ||
 	    utm__schema_find_member(schema, row, name, strlen(name)))
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "that is no name for an extra: it is empty, no UTF-8, or a member's");
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "\"%s\" is no name for an extra: it is empty, no UTF-8, or a member's",
+		                 name && g_utf8_validate(name, -1, NULL) ? name : "");
 	int result = json ? utm_value_from_json(json, &parsed, error) : 0;
 	if (result < 0)
 		return result;

@@ -15,7 +15,8 @@ static UtmConfigKey find_key(UtmBackend backend, const char *path)
 
 static void test_roots(void)
 {
-	static const char *const sections[][3] = { { "System", "QEMU", "Sound" }, { "System", "Virtualization", "Serial" } };
+	static const char *const sections[][3] = { { "System", "QEMU", "Sound" },
+		                                       { "System", "Virtualization", "Serial" } };
 	for (gsize i = 0; i < G_N_ELEMENTS(backends); i++) {
 		uint32_t root = utm_config_schema_get_root(backends[i]);
 		UtmConfigType type = UTM_CONFIG_TYPE_INIT;
@@ -92,16 +93,30 @@ static void test_arrays_and_elements(void)
 	g_assert_true(find_key(UTM_BACKEND_QEMU, "Drive[].Identifier").is_generated);
 	g_assert_cmpstr(find_key(UTM_BACKEND_QEMU, "Drive[].ImageName").format, ==, "file");
 	g_assert_true(find_key(UTM_BACKEND_APPLE, "Drive[].Bookmark").is_obsolete);
-	g_assert_cmpint(find_key(UTM_BACKEND_APPLE, "System.GenericPlatform.machineIdentifier").kind, ==, UTM_CONFIG_KIND_DATA);
+	g_assert_cmpint(find_key(UTM_BACKEND_APPLE, "System.GenericPlatform.machineIdentifier").kind, ==,
+	                UTM_CONFIG_KIND_DATA);
 	g_assert_cmpint(find_key(UTM_BACKEND_QEMU, "Information.UUID").kind, ==, UTM_CONFIG_KIND_UUID);
-	g_assert_cmpstr(find_key(UTM_BACKEND_QEMU, "Information.Icon").required_if, ==, "{\"key\":\"IconCustom\",\"in\":[true]}");
+	g_assert_cmpstr(find_key(UTM_BACKEND_QEMU, "Information.Icon").required_if, ==,
+	                "{\"key\":\"IconCustom\",\"in\":[true]}");
 }
 
 static void test_paths_that_lead_nowhere(void)
 {
-	static const char *const paths[] = { "",         "Nonsense",  "System.",         "System.Nonsense", "Drive.Interface",
-		                                 "System[]", "Drive[",    "Drive[x]",        "Drive[]x",        "Drive[].",
-		                                 ".System",  "Drive[-1]", "Drive[12345678901]", "System.CPU.x",  "Virtualization" };
+	static const char *const paths[] = { "",
+		                                 "Nonsense",
+		                                 "System.",
+		                                 "System.Nonsense",
+		                                 "Drive.Interface",
+		                                 "System[]",
+		                                 "Drive[",
+		                                 "Drive[x]",
+		                                 "Drive[]x",
+		                                 "Drive[].",
+		                                 ".System",
+		                                 "Drive[-1]",
+		                                 "Drive[12345678901]",
+		                                 "System.CPU.x",
+		                                 "Virtualization" };
 	for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
 		UtmConfigKey key = UTM_CONFIG_KEY_INIT;
 		UtmError *error = NULL;
@@ -206,6 +221,7 @@ static void test_used(void)
 	utm_config_unref(config);
 	config = load("apple-linux.plist");
 	g_assert_false(is_used(config, "System.MacPlatform"));
+	g_assert_false(is_used(config, "Virtualization.Trackpad"));
 	g_assert_true(is_used(config, "System.Boot.LinuxCommandLine"));
 	utm_config_unref(config);
 }

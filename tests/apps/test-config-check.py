@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 from tap import SOURCE, check, run_all, same
 
@@ -137,8 +138,20 @@ def cannot_read():
     run(BASE, "--nonsense", status=2)
 
 
+def covers_every_code():
+    """every code of the registry is expected by a test, but those that need a list of what a QEMU has"""
+    tests = "".join((SOURCE / name).read_text(encoding="utf-8")
+                    for name in ("tests/golden/test-findings.c", "tests/unit/test-bundle-check.c"))
+    registry = tomllib.loads((SOURCE / "qapi/finding-registry.toml").read_text(encoding="utf-8"))["finding"]
+    missing = [entry["name"] for entry in registry
+               if f'{entry["severity"]} {entry["name"].lower().replace("_", "-")} ' not in tests
+               and f'UTM_FINDING_{entry["name"]}' not in tests]
+    same(missing, ["TARGET_UNKNOWN", "CPU_UNKNOWN", "DEVICE_UNKNOWN"], "codes that no test expects")
+
+
 try:
     run_all([valid_ones_are_silent, tells_everything, tells_json, infos_are_valid, shows_nothing_hostile, checks_what_does_not_open,
-             knows_this_host, cannot_read])
+             knows_this_host, cannot_read,
+             covers_every_code])
 finally:
     shutil.rmtree(WORK)

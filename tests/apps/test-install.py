@@ -63,7 +63,8 @@ def brings_everything():
     same(headers, wanted, "headers")
     rest = [f for f in files if not f.startswith("include/utm/")]
     for ending in ("libutm.so", "libutm.so.0", "pkgconfig/libutm.pc", "bin/utmctl", "libutm/utm-console-engine",
-                   "share/doc/libutm/errors.md", "share/doc/libutm/limits.md"):
+                   "share/doc/libutm/errors.md", "share/doc/libutm/findings.md",
+                   "share/doc/libutm/limits.md"):
         check(any(f.endswith(ending) for f in rest), f"no {ending} in {rest}")
     strangers = [f for f in rest if not f.startswith("share/") and "utm" not in pathlib.Path(f).name]
     same(strangers, [], "what else was installed")

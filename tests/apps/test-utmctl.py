@@ -334,6 +334,20 @@ def reports_migrations():
     same(plistlib.loads(apple.read_bytes())["Backend"], "Apple", "in its place")
 
 
+def tells_strange_keys():
+    """keys with control characters, in notes, do not reach the terminal; JSON has them as they are"""
+    old = WORK / "strange.plist"
+    keys = ["line\nbreak", "\t\x7f", "\u009b31m", "\u00a0\u00fc \u20ac"]
+    data = plistlib.dumps({key: 1 for key in keys}, fmt=plistlib.FMT_BINARY)
+    old.write_bytes(data)
+    lines = utmctl("config", "migrate", old, "--dry-run", status=1).stdout.split("\n")
+    same(len(lines), len(keys) + 1, f"lines of {lines}")
+    for key in ("line?break", "??", "?31m", keys[3]):
+        check(any(line.startswith(f"dropped: {key}: ") for line in lines), f"{key!r}: {lines}")
+    told = json.loads(utmctl("config", "migrate", old, "--dry-run", "--json", status=1).stdout)
+    same(sorted(note["keyPath"] for note in told["notes"]), sorted(keys), "in JSON")
+
+
 def refuses_migrations():
     """what cannot be read is exit code 2; a file of a package alone is not migrated in its place"""
     bundle = old_bundle("refused")
@@ -373,7 +387,8 @@ def normalizes():
             (place / name).write_bytes(data)
             utmctl("config", "normalize", place / name, place / "out")
             check((place / "out").read_bytes() == wanted, f"{sample} from {name}")
-            done = subprocess.run([UTMCTL, "config", "normalize", "-", "-"], input=data, capture_output=True, timeout=60, check=False)
+            done = subprocess.run([UTMCTL, "config", "normalize", "-", "-"], input=data, capture_output=True, timeout=60,
+                                  check=False)
             same((done.returncode, done.stderr), (0, b""), f"{sample} from {name}, through pipes")
             check(done.stdout == wanted, f"{sample} from {name}, through pipes")
     same(utmctl("config", "normalize", PLAIN, "-").stdout, utmctl("config", "show", PLAIN, "--plist").stdout, "of a bundle")
@@ -614,8 +629,8 @@ def tells_sizes():
 def shows_views():
     """bundle view prints what view.plist says; a bundle without one is an error"""
     bundle = copy_of_plain("view")
-    check(re.fullmatch(r"utmctl: .*view\.plist: .* \(not-found\)\n {8}\S.*\n", utmctl("bundle", "view", bundle, status=1).stderr),
-          "none")
+    text = utmctl("bundle", "view", bundle, status=1).stderr
+    check(re.fullmatch(r"utmctl: .*view\.plist: .* \(not-found\)\n {8}\S.*\n", text), text)
     shutil.copy(SOURCE / "tests/data/view/view.plist", bundle)
     lines = utmctl("bundle", "view", bundle).stdout.splitlines()
     check("WindowSettings.0.Scale = 2.0" in lines, lines)
@@ -674,6 +689,43 @@ def keeps_others_out():
     utmctl("config", "set", bundle, "QEMU.RNGDevice", "false")
 
 
+def makes_new_machines():
+    """config new makes a bundle, a property list or text, overwrites nothing, and names what is wrong"""
+    bundle, alone = WORK / "Brand new.utm", WORK / "new.plist"
+    same(utmctl("config", "new", bundle, "--arch", "riscv64").stdout, "", "nothing to tell")
+    same(utmctl("config", "get", bundle, "Information.Name").stdout, "Brand new\n", "named as the bundle")
+    same(utmctl("config", "get", bundle, "Display[0].Hardware").stdout, "virtio-ramfb\n", "display")
+    made = json.loads(utmctl("config", "new", alone, "--arch", "ppc", "--target", "mac99", "--name", "Mac", "--json").stdout)
+    same(made, plistlib.loads(alone.read_bytes()), "the file is what was told")
+    same((made["Information"]["Name"], made["Network"][0]["Hardware"]), ("Mac", "sungem"), "what was asked for")
+    for out in (bundle, alone):
+        before = utmctl("config", "show", out).stdout
+        utmctl("config", "new", out, "--arch", "avr", status=1)
+        same(utmctl("config", "show", out).stdout, before, "not overwritten")
+    same(plistlib.loads(utmctl("config", "new", "-", "--backend", "apple").stdout.encode())["Backend"], "Apple", "Apple")
+    check("System.Architecture: " in utmctl("config", "new", "-", "--arch", "cris", status=1).stderr, "no architecture")
+    check("System.Target: " in utmctl("config", "new", "-", "--arch", "arm", "--target", "a,b", status=1).stderr, "no target")
+    for arguments in (["-"], ["x.txt", "--arch", "arm"], ["-", "--arch", "arm", "--backend", "xen"], ["--arch", "arm"]):
+        utmctl("config", "new", *arguments, status=2)
+
+
+def lists_hardware():
+    """hardware: QEMU's own lists, or those that the library brings"""
+    brought = json.loads(utmctl("hardware", "riscv64", "--snapshot", "--json").stdout)
+    check("qemuPath" not in brought and brought["qemuVersion"], str(brought)[:200])
+    check("virt" in [machine["name"] for machine in brought["machines"]], "machines")
+    same(brought["cpus"][0], {"name": "default", "default": True}, "the first processor")
+    live = json.loads(utmctl("hardware", "x86_64", "--json").stdout)
+    check(live["qemuPath"].endswith("/qemu-system-x86_64"), live["qemuPath"])
+    cards = {card["name"]: card for card in live["networks"]}
+    same(cards["e1000"]["bus"], "PCI", "bus")
+    check(cards["e1000"]["description"], "description")
+    text = utmctl("hardware", "x86_64").stdout
+    check(text.startswith("x86_64, QEMU ") and "\nmachine types\n" in text and "\nsound cards\n" in text, text[:200])
+    done = utmctl("hardware", "cris", status=1)
+    check("System.Architecture" in done.stderr and "invalid-value" in done.stderr, done.stderr)
+
+
 def tells_qemus_words():
     """a start that QEMU refuses is told with each of QEMU's last lines below"""
     bundle = WORK / "Refused.utm"
@@ -702,13 +754,14 @@ def tells_a_bad_end():
 
 make_plain()
 try:
-    run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader, shows_flat,
-             shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names, says_what_a_value_must_be, removes,
-             tells_the_schema, refuses_keys_of_the_schema,
-             edits_apple_machines, shows_old_machines, migrates_bundles, migrates_to_another_place, migrates_as_utm_does,
-             reports_migrations, refuses_migrations, normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
-             checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup, leaves_nohup_alone,
-             runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
+    run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
+             shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
+             says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_schema, refuses_keys_of_the_schema,
+             edits_apple_machines, shows_old_machines, migrates_bundles,
+             migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
+             normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
+             checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup,
+             leaves_nohup_alone, runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
              tells_a_bad_end, lists_bundles, tells_sizes, shows_views, prunes, clones_and_renames, keeps_others_out])
 finally:
     shutil.rmtree(WORK)

@@ -105,6 +105,14 @@ static void edit_each_drive(const Bench *b)
 	}
 }
 
+static void check_config(const Bench *b)
+{
+	UtmFindings *findings = NULL;
+
+	must(utm_config_check(b->config, NULL, &findings, NULL) == 0);
+	utm_findings_free(findings);
+}
+
 /* At the end, where nothing moves: as somebody adds drives. */
 static void append_each_drive(const Bench *b)
 {
@@ -216,6 +224,7 @@ static const struct {
 	{ "write", write_config },
 	{ "copy and compare", copy_config },
 	{ "write as JSON", to_json },
+	{ "check", check_config },
 	{ "get and set each", edit_each_drive },
 	{ "insert each", append_each_drive },
 };

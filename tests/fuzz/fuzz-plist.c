@@ -6,6 +6,7 @@
 #include "config/config-private.h"
 #include <stdlib.h>
 #include <string.h>
+#include <utm/findings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,6 +52,28 @@ static void check_notes(const UtmConfig *config)
 		abort();
 }
 
+static void check_line(const char *text)
+{
+	if (!text || !*text || !g_utf8_validate(text, -1, NULL))
+		abort();
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			abort();
+}
+
+/* Whatever was read can be looked at, and what is said of it goes to terminals. */
+static void check_findings(const UtmConfig *config)
+{
+	UtmFindings *findings = NULL;
+	if (utm_config_check(config, NULL, &findings, NULL) < 0)
+		abort();
+	for (size_t i = 0; i < utm_findings_get_count(findings); i++) {
+		check_line(utm_findings_get(findings, i)->message);
+		check_line(utm_findings_get(findings, i)->remedy);
+	}
+	utm_findings_free(findings);
+}
+
 static void check_view(const uint8_t *data, size_t size)
 {
 	UtmValue *state = NULL;
@@ -78,6 +101,7 @@ static void check_load(const uint8_t *data, size_t size, const UtmConfigLoadOpti
 		check_plist(config);
 		check_json(config);
 		check_notes(config);
+		check_findings(config);
 	}
 }
 

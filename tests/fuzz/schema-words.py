@@ -17,7 +17,7 @@ def words_of(path):
         for member in struct.members:
             yield from filter(None, (member.name, member.old_name))
     for enum in schema.enums:
-        yield from (name for name, _ in enum.values)
+        yield from (value.name for value in enum.values)
 
 
 for word in sorted({word for argument in sys.argv[1:] for word in words_of(pathlib.Path(argument))}):

@@ -426,10 +426,10 @@ static void test_another_way(void)
 	                          SAYS("'return':1,'id':1") SAYS("'return':2,'id':2"), 0);
 	UtmQmpSubscription *events = subscribe(qmp);
 	assert_answer(qmp, "a", NULL, "1");
+	assert_event(events, "E"); /* which was said before that answer */
 	assert_refused(qmp, "c", NULL, "line 3 expects: b");
-	assert_event(events, "none");
 	assert_answer(qmp, "b", NULL, "2");
-	assert_event(events, "E");
+	assert_event(events, "none");
 	assert_check(qmp, UTM_ERROR_NOT_FOUND, "line 3");
 	utm_qmp_subscription_unref(events);
 	utm_qmp_unref(qmp);

@@ -42,8 +42,8 @@ static void tear_down(Fixture *f, gconstpointer data)
 
 static void add_drive(UtmConfig *config, const char *type, const char *id, const char *image)
 {
-	g_autofree char *json = g_strdup_printf("{'ImageType':'%s','Interface':'VirtIO','Identifier':'%s','ImageName':'%s'}", type,
-	                                        id, image);
+	g_autofree char *json =
+		g_strdup_printf("{'ImageType':'%s','Interface':'VirtIO','Identifier':'%s','ImageName':'%s'}", type, id, image);
 	g_assert_cmpint(utm_config_insert(config, "Drive", -1, json, NULL), ==, 0);
 }
 

@@ -1157,6 +1157,23 @@ static void test_values_that_no_file_can_say(void)
 	assert_error(error, UTM_ERROR_CONFIG_INVALID_VALUE, "Information.Notes", "$null");
 }
 
+/* JSON may bring one, under a key that nobody knows; no property list is read with it. */
+static void test_integers_that_no_file_can_say(void)
+{
+	g_autoptr(UtmConfig) start = load_sample("full.plist");
+	g_autoptr(UtmConfig) config = NULL;
+	g_autoptr(UtmError) error = NULL;
+	g_autofree char *json = NULL;
+	char *data;
+	size_t size;
+	g_assert_cmpint(utm_config_to_json(start, NULL, &json, NULL), ==, 0);
+	g_auto(GStrv) halves = g_strsplit(json, "\"System\": {", 2);
+	g_autofree char *larger = g_strjoinv("\"System\": {\"Later\":18446744073709551615,", halves);
+	g_assert_cmpint(utm_config_load_json(larger, NULL, &config, NULL), ==, 0);
+	g_assert_cmpint(utm_config_to_plist(config, &data, &size, &error), ==, UTM_ERROR_CONFIG_INVALID_VALUE);
+	assert_error(error, UTM_ERROR_CONFIG_INVALID_VALUE, "System.Later", "2^63-1");
+}
+
 static void test_json(void)
 {
 	g_autoptr(UtmConfig) config = load_sample("full.plist");
@@ -1390,7 +1407,7 @@ static void test_hostile_json(void)
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		UtmConfig *config = NULL;
-		g_test_message("%.60s", cases[i].json);
+		g_test_message("JSON %zu", i);
 		g_assert_cmpint(utm_config_load_json(cases[i].json, NULL, &config, NULL), ==, cases[i].code);
 		g_assert_null(config);
 	}
@@ -1640,6 +1657,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/wrong-accessors", test_wrong_accessors);
 	g_test_add_func("/config/insert-and-remove", test_insert_and_remove);
 	g_test_add_func("/config/values-that-no-file-can-say", test_values_that_no_file_can_say);
+	g_test_add_func("/config/integers-that-no-file-can-say", test_integers_that_no_file_can_say);
 	g_test_add_func("/config/json", test_json);
 	g_test_add_func("/config/hostile-xml", test_hostile_xml);
 	g_test_add_func("/config/hostile-values", test_hostile_values);

@@ -229,6 +229,17 @@ class Meaning(unittest.TestCase):
                             os.path.join(directory, "t-tables.c")], check=True)
 
 
+class Dictionary(unittest.TestCase):
+    def test_words_for_fuzzers(self):
+        """Keys, old spellings and words of enumerations, each a line of a dictionary."""
+        top = os.path.join(SOURCE, "..", "..")
+        done = subprocess.run([sys.executable, "-B", os.path.join(top, "tests/fuzz/schema-words.py"),
+                               os.path.join(top, "qapi/config.schema")], capture_output=True, text=True, check=True)
+        lines = done.stdout.splitlines()
+        for word in ("MemorySize", "hostPort", "VirtIO", "aarch64"):
+            self.assertIn(f'"{word}"', lines)
+
+
 class Tap(unittest.TestResult):
     """Test Anything Protocol, as the C tests speak it."""
 
