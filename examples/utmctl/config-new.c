@@ -123,7 +123,7 @@ const Command config_new_command = {
 	.summary = "make a machine with the devices that UTM gives new ones; it has no drives",
 	.notes = "OUT is NAME.utm for a bundle, FILE.plist for a property list, or - to print it. Nothing is overwritten. --json "
 	         "prints\n"
-			 "what was made as JSON. ARCH is in QEMU's words, x86_64 or riscv64; T is one of its machine types.\n",
+			 "what was made as JSON. ARCH is in QEMU's words, x86_64 or riscv64; T is one of its machine types, which `utmctl hardware ARCH` lists.\n",
 	.options = options,
 	.least = 1,
 	.most = 1,

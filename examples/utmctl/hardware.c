@@ -9,9 +9,9 @@ static bool as_json, from_list;
 static const struct {
 	const char *name, *heading;
 } kinds[] = {
-	[UTM_HARDWARE_MACHINE] = { "machines", "machine types" }, [UTM_HARDWARE_CPU] = { "cpus", "processors" },
+	[UTM_HARDWARE_MACHINE] = { "machines", "machine types" },       [UTM_HARDWARE_CPU] = { "cpus", "processors" },
 	[UTM_HARDWARE_CPU_FLAG] = { "cpuFlags", "processor features" }, [UTM_HARDWARE_DISPLAY] = { "displays", "displays" },
-	[UTM_HARDWARE_NETWORK] = { "networks", "network cards" }, [UTM_HARDWARE_SOUND] = { "sounds", "sound cards" },
+	[UTM_HARDWARE_NETWORK] = { "networks", "network cards" },       [UTM_HARDWARE_SOUND] = { "sounds", "sound cards" },
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])

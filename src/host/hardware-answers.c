@@ -178,8 +178,8 @@ static bool take_device(UtmHardware *hardware, UtmHardwareKind kind, const char 
 	/* Codecs of sound cards are no cards. */
 	if (g_str_has_suffix(line, ", no-user") || !g_strcmp0(bus, "HDA"))
 		return true;
-	return utm__hardware_add(hardware, kind,
-	                         &(UtmHardwareItem){ .name = name, .alias = alias, .description = description, .bus = bus });
+	return utm__hardware_add(
+		hardware, kind, &(UtmHardwareItem){ .name = name, .alias = alias, .description = description, .bus = bus });
 }
 
 bool utm__hardware_take_devices(UtmHardware *hardware, const char *text)

@@ -63,7 +63,7 @@ typedef struct Asking {
 	UtmValue *machines;
 	GHashTable *cpu_names; /* nullable */
 	bool complete;
-	UtmError *error;       /* nullable */
+	UtmError *error; /* nullable */
 	UtmHardwareDone done;
 	void *data;
 } Asking;
@@ -95,7 +95,8 @@ static void stop(Asking *asking, UtmError *error_taken)
 
 static void stop_too_many(Asking *asking)
 {
-	stop(asking, utm__error_new(UTM_ERROR_LIMIT, "the program has more than %d items of one kind", UTM_HARDWARE_ITEMS_MAX));
+	stop(asking,
+	     utm__error_new(UTM_ERROR_LIMIT, "the program has more than %d items of one kind", UTM_HARDWARE_ITEMS_MAX));
 }
 
 /* --- the questions, in their order --- */
@@ -247,8 +248,8 @@ static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 
 	/* Its end may be noticed before that of its monitor. */
 	if (!hardware && !error)
-		error = utm__error_set_file(utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended when asked what it has"),
-		                            asking->path);
+		error = utm__error_set_file(
+			utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended when asked what it has"), asking->path);
 	if (hardware) {
 		Known *known = g_new0(Known, 1);
 
@@ -263,15 +264,21 @@ static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 static int spawn(Asking *asking, UtmError **error)
 {
 	static const UtmQmpClientFuncs funcs = { .ready = on_ready, .event = on_event, .closed = on_closed };
-	const char *argv[] = { asking->path, "-machine", "none", "-S", "-display", "none", "-nodefaults", "-no-user-config",
-		                   "-chardev", "socket,id=org.qemu.monitor.qmp,fd=3", "-mon",
-		                   "chardev=org.qemu.monitor.qmp,mode=control", NULL };
+	const char *argv[] = { asking->path,  "-machine",
+		                   "none",        "-S",
+		                   "-display",    "none",
+		                   "-nodefaults", "-no-user-config",
+		                   "-chardev",    "socket,id=org.qemu.monitor.qmp,fd=3",
+		                   "-mon",        "chardev=org.qemu.monitor.qmp,mode=control",
+		                   NULL };
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return utm__fail_errno(error, errno, asking->path, "socketpair");
 	UtmProcessFd fd = { ends[1], MONITOR_FD };
-	UtmProcessSpec spec = { .argv = argv, .fds = &fd, .fd_count = 1, .stdout_fd = -1, .on_end = on_end, .data = asking };
+	UtmProcessSpec spec = {
+		.argv = argv, .fds = &fd, .fd_count = 1, .stdout_fd = -1, .on_end = on_end, .data = asking
+	};
 	asking->process = utm__process_spawn(asking->context, &spec, error);
 	utm__close_fd(&ends[1]);
 	if (!asking->process) {
@@ -283,7 +290,8 @@ static int spawn(Asking *asking, UtmError **error)
 	return 0;
 }
 
-void utm__hardware_ask(UtmContext *context, const char *architecture, const char *path, UtmHardwareDone done, void *data)
+void utm__hardware_ask(UtmContext *context, const char *architecture, const char *path, UtmHardwareDone done,
+                       void *data)
 {
 	g_autofree char *key = g_strconcat(architecture, " ", path, NULL);
 	Known *known = g_hash_table_lookup(get_known(context), key);

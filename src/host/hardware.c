@@ -98,7 +98,9 @@ static int compare_items(const void *a, const void *b)
 
 void utm__hardware_seal(UtmHardware *hardware)
 {
-	UtmHardwareItem default_cpu = { .size = sizeof(default_cpu), .name = "default", .flags = UTM_HARDWARE_ITEM_DEFAULT };
+	UtmHardwareItem default_cpu = { .size = sizeof(default_cpu),
+		                            .name = "default",
+		                            .flags = UTM_HARDWARE_ITEM_DEFAULT };
 
 	add_on_board(hardware);
 	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
@@ -244,8 +246,8 @@ int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags
 	if (!ctx && (flags & UTM_HARDWARE_INSTALLED_ONLY))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context is needed to look for an installed QEMU");
 	if (!utm__architecture_find(architecture)) {
-		UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has",
-		                                architecture);
+		UtmError *made =
+			utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has", architecture);
 		return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
 	}
 	if (ctx)

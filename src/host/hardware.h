@@ -40,4 +40,5 @@ bool utm__hardware_take_devices(UtmHardware *hardware, const char *text);
 
 typedef void (*UtmHardwareDone)(UtmHardware *hardware_or_null_taken, UtmError *error_taken, void *data);
 /* I/O thread. Asks the program; `done` may be called before this returns. */
-void utm__hardware_ask(UtmContext *context, const char *architecture, const char *path, UtmHardwareDone done, void *data);
+void utm__hardware_ask(UtmContext *context, const char *architecture, const char *path, UtmHardwareDone done,
+                       void *data);

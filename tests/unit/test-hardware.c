@@ -8,9 +8,10 @@
 #include <sys/stat.h>
 
 static const char *const architectures[] = {
-	"alpha", "arm",  "aarch64", "avr",     "hppa",    "i386",  "loongarch64", "m68k",  "microblaze", "microblazeel",
-	"mips",  "mipsel", "mips64", "mips64el", "or1k",  "ppc",   "ppc64",       "riscv32", "riscv64",  "rx",
-	"s390x", "sh4",  "sh4eb",   "sparc",   "sparc64", "tricore", "x86_64",    "xtensa", "xtensaeb",
+	"alpha",      "arm",          "aarch64", "avr",    "hppa",     "i386",     "loongarch64", "m68k",
+	"microblaze", "microblazeel", "mips",    "mipsel", "mips64",   "mips64el", "or1k",        "ppc",
+	"ppc64",      "riscv32",      "riscv64", "rx",     "s390x",    "sh4",      "sh4eb",       "sparc",
+	"sparc64",    "tricore",      "x86_64",  "xtensa", "xtensaeb",
 };
 
 static UtmHardware *query(UtmContext *context, const char *architecture, uint32_t flags)
@@ -225,11 +226,12 @@ static void test_cpu_names(void)
 static void test_devices(void)
 {
 	g_autoptr(UtmHardware) hardware = utm__hardware_new("x86_64", NULL);
-	static const char text[] = "Display devices:\r\nname \"VGA\", bus PCI, desc \"a \"thing\", bus ISA\"\r\n"
-							   "name \"hidden\", bus PCI, desc \"x\", no-user\r\n\r\n"
-							   "Network devices:\r\nname \"e1000\", bus PCI, alias \"e1000-82540em\"\r\n\r\n"
-							   "Misc devices:\r\nname \"no\", bus PCI\r\nname \r\n"
-							   "Sound devices:\r\nname \"hda-duplex\", bus HDA\r\nname \"\r\nname \"usb-audio\", bus usb-bus";
+	static const char text[] =
+		"Display devices:\r\nname \"VGA\", bus PCI, desc \"a \"thing\", bus ISA\"\r\n"
+		"name \"hidden\", bus PCI, desc \"x\", no-user\r\n\r\n"
+		"Network devices:\r\nname \"e1000\", bus PCI, alias \"e1000-82540em\"\r\n\r\n"
+		"Misc devices:\r\nname \"no\", bus PCI\r\nname \r\n"
+		"Sound devices:\r\nname \"hda-duplex\", bus HDA\r\nname \"\r\nname \"usb-audio\", bus usb-bus";
 
 	g_assert_true(utm__hardware_take_devices(hardware, text));
 	utm__hardware_seal(hardware);
