@@ -902,9 +902,10 @@ static void test_schema(void)
 /* The same values each time, unless another seed is asked for. */
 static char **with_seed(int *argc, char **argv)
 {
+	static char seed[] = "--seed=R02S434f4e46494755524154494f4e2e2e2e";
 	GPtrArray *arguments = g_ptr_array_new();
 	g_ptr_array_add(arguments, argv[0]);
-	g_ptr_array_add(arguments, g_strdup("--seed=R02S434f4e46494755524154494f4e2e2e2e"));
+	g_ptr_array_add(arguments, seed);
 	for (int i = 1; i < *argc; i++)
 		g_ptr_array_add(arguments, argv[i]);
 	*argc = (int)arguments->len;
@@ -914,7 +915,8 @@ static char **with_seed(int *argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	argv = with_seed(&argc, argv);
+	g_autofree char **arguments = with_seed(&argc, argv);
+	argv = arguments;
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/config-properties/random-values", test_random_values);
 	g_test_add_func("/config-properties/random-values-that-no-file-gets", test_random_values_that_no_file_gets);
