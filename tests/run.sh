@@ -70,7 +70,7 @@ stage_asan() {
 	step "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
 	build asan-build build-asan -Db_sanitize=address,undefined -Db_lundef=false || return 0
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-	suite asan build-asan --no-suite install --no-suite abi --timeout-multiplier 4
+	suite asan build-asan --no-suite install --no-suite abi --no-suite crash --timeout-multiplier 4
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
@@ -83,14 +83,14 @@ stage_tsan() {
 }
 
 # valgrind 3.19 knows no pidfd, runs what a child executes through itself, and turns vfork into fork: test-host and
-# test-process, which are about just that, say nothing there; nor does test-bundle-crash, which traces and kills itself.
+# test-process, which are about just that, say nothing there.
 stage_valgrind() {
 	step "valgrind: every test that is a program of ours"
 	[ -f build-gcc/build.ninja ] || build gcc-build build-gcc || return 0
 	valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 		--trace-children=no --child-silent-after-fork=yes --suppressions=$PWD/tests/valgrind.supp"
 	# shellcheck disable=SC2046
-	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process test-bundle-crash) \
+	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process) \
 		--timeout-multiplier 20 --wrapper "$valgrind"
 	UTM_TEST_WRAPPER=$valgrind suite valgrind-demo build-gcc demo --timeout-multiplier 4
 }
