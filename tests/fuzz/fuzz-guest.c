@@ -33,6 +33,13 @@ static void read_message(UtmQmpTransport *transport, UtmQmpMessage message, uint
 			utm__qmp_transport_pass_over(transport);
 		return;
 	}
+	if (utm__qmp_envelope_check_body(&envelope, &utm__qmp_agent, &error) < 0) {
+		g_assert_nonnull(error);
+		utm__qmp_envelope_clear(&envelope);
+		if (!passing)
+			utm__qmp_transport_pass_over(transport);
+		return;
+	}
 	g_assert_null(memchr(message.text, UTM_QMP_MARK, message.length));
 	if (passing && is_mark(&envelope, number))
 		utm__qmp_transport_trust(transport);

@@ -23,6 +23,11 @@ static void read_message(UtmQmpMessage message)
 		g_assert_nonnull(error);
 		return;
 	}
+	if (utm__qmp_envelope_check_body(&envelope, &utm__qmp_monitor, &error) < 0) {
+		g_assert_nonnull(error);
+		utm__qmp_envelope_clear(&envelope);
+		return;
+	}
 	if (envelope.kind == UTM_QMP_KIND_GREETING)
 		utm__qmp_greeting_get_version(envelope.body, envelope.body_length);
 	if (envelope.kind == UTM_QMP_KIND_ERROR)
