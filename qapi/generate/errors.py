@@ -111,14 +111,15 @@ def page(registry):
 MAKERS = {"header": header, "tables": tables, "page": page}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=MAKERS)
+def run(description, load_registry, makers):
+    """The command line of a maker from a registry: WHAT REGISTRY OUTPUT."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("what", choices=makers)
     parser.add_argument("registry")
     parser.add_argument("output")
     args = parser.parse_args()
     try:
-        text = MAKERS[args.what](load(args.registry))
+        text = makers[args.what](load_registry(args.registry))
     except (RegistryError, KeyError, tomllib.TOMLDecodeError) as problem:
         sys.exit(f"{args.registry}: {problem}")
     with open(args.output, "w", encoding="utf-8") as file:
@@ -126,4 +127,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, load, MAKERS)

@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes what checks can find from qapi/finding-registry.toml: header, table, documentation page."""
 
-import argparse
 import re
-import sys
 import tomllib
 
-from errors import RegistryError, c_string, check_unique, dashed, enum_rows
+from errors import RegistryError, c_string, check_unique, dashed, enum_rows, run
 
 SEVERITIES = ("error", "warning", "info")
 MADE = "/* Made by qapi/generate/findings.py from qapi/finding-registry.toml. Do not edit. */"
@@ -82,19 +80,5 @@ def page(findings):
 MAKERS = {"header": header, "table": table, "page": page}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=MAKERS)
-    parser.add_argument("registry")
-    parser.add_argument("output")
-    args = parser.parse_args()
-    try:
-        text = MAKERS[args.what](load(args.registry))
-    except (RegistryError, KeyError, tomllib.TOMLDecodeError) as problem:
-        sys.exit(f"{args.registry}: {problem}")
-    with open(args.output, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, load, MAKERS)

@@ -48,3 +48,12 @@ bool utm__parse_mac_address(const char *text, guint64 *ret_bits)
 	}
 	return true;
 }
+
+bool utm__has_word(const char *words, const char *word)
+{
+	gsize length = strlen(word);
+	for (const char *at = words; length && (at = strstr(at, word)); at += length)
+		if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+			return true;
+	return false;
+}

@@ -42,6 +42,9 @@ bool utm__leads_out(const char *name);
 /* Six pairs of hexadecimal digits with colons, as one number. False for anything else, also NULL. */
 bool utm__parse_mac_address(const char *text, guint64 *ret_bits);
 
+/* Whether `word`, which is not empty, is one of those in `words`, which have blanks between them. */
+bool utm__has_word(const char *words, const char *word);
+
 /* `count` bytes, at most eight, as one number. */
 static inline guint64 utm__read_big_endian(const guint8 *bytes, gsize count)
 {

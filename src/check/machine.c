@@ -2,6 +2,8 @@
 /* Machine type, processors, memory, accelerator, and what goes with UEFI and a TPM. */
 #include "check/check-private.h"
 
+#include "base/util.h"
+
 #include <string.h>
 
 /* --- names that only a list of the installed QEMU can judge --- */
@@ -118,12 +120,6 @@ static const struct {
 	{ " sparc ", "SS-5", 1, 256 },
 };
 
-static bool lists(const char *names, const char *name)
-{
-	g_autofree char *word = g_strdup_printf(" %s ", name);
-	return strstr(names, word);
-}
-
 static void check_memory_range(UtmCheck *check, int64_t mib, int min, int max)
 {
 	const char *target = check->qemu->system->target;
@@ -144,7 +140,7 @@ static void check_memory(UtmCheck *check)
 		utm__find(check, UTM_FINDING_MEMORY_HOST, "%" G_GINT64_FORMAT " MiB, but the host has %" G_GINT64_FORMAT, mib,
 		          host);
 	for (gsize i = 0; check->architecture && i < G_N_ELEMENTS(memories); i++) {
-		if (lists(memories[i].architectures, check->architecture->name) &&
+		if (utm__has_word(memories[i].architectures, check->architecture->name) &&
 		    utm__machine_is_family(check->qemu->system->target, memories[i].family)) {
 			check_memory_range(check, mib, memories[i].min_mib, memories[i].max_mib);
 			return;

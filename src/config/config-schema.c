@@ -5,6 +5,7 @@
  */
 #include "config/config-private.h"
 
+#include "base/util.h"
 #include "schema/path.h"
 
 #include <string.h>
@@ -214,16 +215,6 @@ static const char *architecture_of(const UtmConfig *config)
 	            : utm__config_get_apple(config)->system->architecture;
 }
 
-/* `words` are separated by single blanks. */
-static bool has_word(const char *words, const char *word)
-{
-	size_t length = strlen(word);
-	for (const char *p = words; p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)
-		if (strncmp(p, word, length) == 0 && (p[length] == ' ' || p[length] == '\0'))
-			return true;
-	return false;
-}
-
 /* Of this key alone, not of the sections above it. */
 static bool is_place_used(const UtmPlace *place, const char *architecture)
 {
@@ -233,7 +224,7 @@ static bool is_place_used(const UtmPlace *place, const char *architecture)
 	return place->object && !is_obsolete(place->member) &&
 	       (!write_if || utm__schema_holds(schema, write_if, place->object)) &&
 	       (!write_as || utm__schema_holds(schema, write_as, place->object)) &&
-	       (!architectures || has_word(architectures, architecture ? architecture : ""));
+	       (!architectures || utm__has_word(architectures, architecture ? architecture : ""));
 }
 
 int utm_config_is_used(const UtmConfig *config, const char *key_path, bool *ret_used, UtmError **error)

@@ -8,6 +8,7 @@
 #include "config/defaults.h"
 
 #include "base/sized-struct.h"
+#include "base/util.h"
 #include "config/migrate.h"
 
 #include <utm/config-schema.h>
@@ -141,9 +142,8 @@ static const Defaults *find_defaults(const char *architecture)
 
 static bool matches(const Rule *rule, const char *architecture, const char *target)
 {
-	g_autofree char *word = g_strdup_printf(" %s ", architecture);
 	return g_pattern_match_simple(rule->pattern, target) &&
-	       (!rule->architectures || strstr(rule->architectures, word));
+	       (!rule->architectures || utm__has_word(rule->architectures, architecture));
 }
 
 static const char *mend_device(const char *usual, const char *mended)

@@ -2,6 +2,7 @@
 /* UtmHardware: lists of names, from QEMU or from the ledger, and the public call that gets them. */
 #include "host/hardware.h"
 
+#include "base/util.h"
 #include "core/request.h"
 #include "host/machines.h"
 #include "host/qemu-program.h"
@@ -81,12 +82,10 @@ static const struct {
 
 static void add_on_board(UtmHardware *hardware)
 {
-	g_autofree char *word = g_strdup_printf(" %s ", hardware->architecture);
-
 	for (gsize i = 0; i < G_N_ELEMENTS(on_board); i++) {
 		UtmHardwareItem item = { .name = on_board[i].name, .flags = UTM_HARDWARE_ITEM_ON_BOARD };
 
-		if (strstr(on_board[i].architectures, word) && !utm_hardware_find(hardware, on_board[i].kind, item.name))
+		if (utm__has_word(on_board[i].architectures, hardware->architecture) && !utm_hardware_find(hardware, on_board[i].kind, item.name))
 			(void)utm__hardware_add(hardware, on_board[i].kind, &item);
 	}
 }

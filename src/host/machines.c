@@ -7,6 +7,8 @@
  */
 #include "host/machines.h"
 
+#include "base/util.h"
+
 #include <string.h>
 
 #define COMMON (UTM_ARCH_AGENT | UTM_ARCH_SHARING | UTM_ARCH_USB)
@@ -165,18 +167,10 @@ bool utm__machine_is_family(const char *target, const char *family)
 	return !target[length] || (target[length] == '-' && g_ascii_isdigit(target[length + 1]));
 }
 
-static bool lists_architecture(const UtmArgvMachine *machine, const char *architecture)
-{
-	const char *found = strstr(machine->architectures, architecture);
-
-	/* The blanks around each name keep "arm" from matching in "aarch64 armeb". */
-	return found && found[-1] == ' ' && found[strlen(architecture)] == ' ';
-}
-
 const UtmArgvMachine *utm__machine_find(const char *architecture, const char *target)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(machines); i++) {
-		if (utm__machine_is_family(target, machines[i].family) && lists_architecture(&machines[i], architecture))
+		if (utm__machine_is_family(target, machines[i].family) && utm__has_word(machines[i].architectures, architecture))
 			return &machines[i];
 	}
 	return &other_machine;

@@ -69,6 +69,15 @@ struct UtmQmpClient {
 UtmQmpClient *utm__qmp_client_ref(UtmQmpClient *client);
 void utm__qmp_client_unref(UtmQmpClient *client);
 
+/*
+ * Whether an answer's content is checked before it is handed on. Not for who decodes it; but what is recorded must be JSON,
+ * and an agent's stream is not to be trusted any more when it is none.
+ */
+static inline bool utm__qmp_client_checks(UtmQmpClient *client, bool decodes)
+{
+	return !decodes || client->dialect->marked || utm__qmp_tap_is_open(&client->tap);
+}
+
 /* I/O thread, with the lock: who waits in this slot, and for how long. Returns the ticket. */
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data);
 /* I/O thread: reading is free again; looks at what the caller left in buffer and socket, in the next turn. */

@@ -403,19 +403,14 @@ static void handle_mark(UtmQmpClient *client, const UtmQmpMessage *message)
 		client->funcs->marked(client, client->data);
 }
 
-/*
- * Whether the content is JSON. Not of an answer whose receiver decodes it; but what is recorded must be, and an agent's
- * stream is not to be trusted any more when it is not.
- */
+/* Whether the content is JSON, where that is for us to find out. */
 static int check_body(UtmQmpClient *client, const UtmQmpEnvelope *envelope, UtmError **error)
 {
 	pthread_mutex_lock(&client->lock);
 	const UtmQmpSlot *slot = utm__qmp_slots_get(&client->slots, envelope->id);
 	bool decodes = envelope->kind == UTM_QMP_KIND_REPLY && slot && slot->decodes;
 	pthread_mutex_unlock(&client->lock);
-	if (decodes && !client->dialect->marked && !utm__qmp_tap_is_open(&client->tap))
-		return 0;
-	return utm__qmp_envelope_check_body(envelope, client->dialect, error);
+	return utm__qmp_client_checks(client, decodes) ? utm__qmp_envelope_check_body(envelope, client->dialect, error) : 0;
 }
 
 static void handle(UtmQmpClient *client, const UtmQmpMessage *message)

@@ -36,7 +36,7 @@ static UtmQmpCallResult take_answer(UtmQmpClient *client, UtmQmpCall *call, cons
 		return UTM_QMP_CALL_HANDED;
 	bool ours = envelope.id == (gint64)call->id &&
 	            (envelope.kind == UTM_QMP_KIND_REPLY || envelope.kind == UTM_QMP_KIND_ERROR);
-	if (ours && (!call->command.decodes || utm__qmp_tap_is_open(&client->tap)))
+	if (ours && utm__qmp_client_checks(client, call->command.decodes))
 		ours = utm__qmp_envelope_check_body(&envelope, client->dialect, NULL) == 0;
 	if (ours && envelope.kind == UTM_QMP_KIND_ERROR)
 		call->error = utm__qmp_envelope_to_error(&envelope);
