@@ -32,6 +32,7 @@ static void print_json_item(const UtmHardwareItem *item)
 	print_member("bus", item->bus);
 	print_member("cpu", item->cpu);
 	print_member("description", item->description);
+	print_member("since", item->since);
 	if (item->max_cpus)
 		printf(", \"maxCpus\": %" PRIu32, item->max_cpus);
 	printf("%s%s%s}", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? ", \"default\": true" : "",
@@ -80,6 +81,7 @@ static void print_text(const UtmHardware *hardware)
 			print_part("= ", item->alias);
 			print_part("", item->description);
 			print_part("on ", item->bus);
+			print_part("since QEMU ", item->since);
 			printf("%s%s\n", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? "  (default)" : "",
 			       item->flags & UTM_HARDWARE_ITEM_DEPRECATED ? "  (deprecated)" : "");
 		}

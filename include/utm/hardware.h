@@ -61,6 +61,8 @@ typedef struct UtmHardwareItem {
 	uint32_t flags;
 	/** The most processors that a machine type can have; 0: not known. */
 	uint32_t max_cpus;
+	/** In the list that the library brings: the release of QEMU that is known to have it, where older ones do not. (nullable) */
+	const char *since;
 } UtmHardwareItem;
 
 /** How to find out. */
