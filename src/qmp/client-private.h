@@ -24,6 +24,13 @@ typedef enum UtmQmpReader {
 	UTM_QMP_READER_CALLER, /* a thread inside utm__qmp_client_try_call() */
 } UtmQmpReader;
 
+/* Blocking calls that follow each other closely; see shortcut.c. */
+typedef struct UtmQmpBurst {
+	gint64 called_us; /* when the last call was made */
+	guint calls;
+	bool lingers; /* the socket is left unwatched for the next call, though nobody reads */
+} UtmQmpBurst;
+
 struct UtmQmpClient {
 	gint refs;
 	UtmContext *context;
@@ -54,6 +61,7 @@ struct UtmQmpClient {
 	pthread_mutex_t lock;
 	UtmQmpClientState state;
 	UtmQmpReader reader;
+	UtmQmpBurst burst;
 	bool muted; /* the source does not look at the socket, because a caller reads and the I/O thread was in its way */
 	UtmQmpSlots slots;
 	GQueue deferred; /* commands that must not be sent yet; see outbound.h */
@@ -82,6 +90,8 @@ static inline bool utm__qmp_client_checks(UtmQmpClient *client, bool decodes)
 guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, UtmQmpClientReplyFunc fn, void *data);
 /* I/O thread: reading is free again; looks at what the caller left in buffer and socket, in the next turn. */
 void utm__qmp_client_resume(UtmQmpClient *client);
+/* I/O thread: looks at the socket again when no call has come for a while. Returns when to look again, or G_MAXINT64. */
+gint64 utm__qmp_client_end_burst(UtmQmpClient *client, gint64 now_us);
 /* I/O thread: answers what cannot be sent any more, some time soon. */
 void utm__qmp_client_sweep_later(UtmQmpClient *client);
 

@@ -225,6 +225,7 @@ guint utm__qmp_client_arm(UtmQmpClient *client, guint id, gint64 deadline_us, Ut
 guint utm__qmp_client_submit(UtmQmpClient *client, UtmQmpCommand *command, UtmQmpClientReplyFunc fn, void *data)
 {
 	gint64 deadline_us = utm__qmp_command_begin(command);
+	utm__qmp_client_attend(client);
 	pthread_mutex_lock(&client->lock);
 	int id = take_slot(client, command);
 	guint ticket = id >= 0 ? utm__qmp_client_arm(client, (guint)id, deadline_us, fn, data) : 0;
@@ -577,7 +578,8 @@ static void expire(UtmQmpClient *client)
 	gint64 now_us = utm__now_us();
 	if (now_us < client->next_deadline_us || expire_negotiation(client, now_us))
 		return;
-	client->next_deadline_us = negotiation_deadline(client, now_us);
+	gint64 negotiation_us = negotiation_deadline(client, now_us), burst_us = utm__qmp_client_end_burst(client, now_us);
+	client->next_deadline_us = MIN(negotiation_us, burst_us);
 	pthread_mutex_lock(&client->lock);
 	UtmQmpSlot oldest = utm__qmp_slots_get_oldest(&client->slots);
 	pthread_mutex_unlock(&client->lock);

@@ -75,6 +75,8 @@ guint utm__qmp_client_send(UtmQmpClient *client, const char *command, const char
  * dropped. No effect after the end.
  */
 void utm__qmp_client_abandon(UtmQmpClient *client, guint id, UtmError *error_taken);
+/* I/O thread: somebody waits for what comes; a burst of blocking calls no longer keeps the socket unwatched. */
+void utm__qmp_client_attend(UtmQmpClient *client);
 
 /* --- the guest agent's stream; I/O thread --- */
 

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qmp/shortcut.h"
 
+#include "base/util.h"
 #include "qmp/client-private.h"
 #include "qmp/outbound.h"
+
+/*
+ * While a caller reads, the I/O thread must not be woken by its answer; but to take the socket out of the watch and to put
+ * it back costs two system calls, as many as the call itself. So after some calls without a pause it stays out for the
+ * next one. An event that comes right then is seen by that call, or when the burst is over.
+ */
+#define BURST_CALLS 8
+#define BURST_PAUSE_US 1000 /* between two calls of a burst, at most */
+#define BURST_LINGER_US 2000
 
 /* With the lock. Only the undisturbed case is worth it: whatever else is under way would be handed back at once. */
 static bool may_borrow(UtmQmpClient *client, const UtmQmpCall *call)
@@ -22,6 +32,9 @@ static bool borrow(UtmQmpClient *client, UtmQmpCall *call)
 		utm__qmp_slots_set(&client->slots, (guint)id, UTM_QMP_SLOT_FREE);
 		return false;
 	}
+	UtmQmpBurst *burst = &client->burst;
+	burst->calls = call->command.given_us - burst->called_us < BURST_PAUSE_US ? burst->calls + 1 : 0;
+	burst->called_us = call->command.given_us;
 	call->id = (guint)id;
 	client->reader = UTM_QMP_READER_CALLER;
 	utm__qmp_transport_set_listening(client->transport, false);
@@ -78,6 +91,32 @@ static void resume(void *data)
 	utm__qmp_client_unref(data);
 }
 
+static void begin_burst(void *data)
+{
+	UtmQmpClient *client = data;
+	client->next_deadline_us = MIN(client->next_deadline_us, utm__now_us() + BURST_LINGER_US);
+	utm__qmp_client_unref(client);
+}
+
+gint64 utm__qmp_client_end_burst(UtmQmpClient *client, gint64 now_us)
+{
+	UtmQmpBurst *burst = &client->burst;
+	pthread_mutex_lock(&client->lock);
+	gint64 end_us = burst->lingers ? burst->called_us + BURST_LINGER_US : G_MAXINT64;
+	if (burst->lingers && now_us >= end_us) {
+		burst->lingers = false;
+		utm__qmp_transport_set_listening(client->transport, client->reader != UTM_QMP_READER_CALLER);
+		end_us = G_MAXINT64;
+	}
+	pthread_mutex_unlock(&client->lock);
+	return end_us;
+}
+
+void utm__qmp_client_attend(UtmQmpClient *client)
+{
+	utm__qmp_client_end_burst(client, G_MAXINT64);
+}
+
 /* Gives the reading back; an answer that did not come in time will be dropped when it does. */
 static void give_back(UtmQmpClient *client, const UtmQmpCall *call)
 {
@@ -86,11 +125,15 @@ static void give_back(UtmQmpClient *client, const UtmQmpCall *call)
 	utm__qmp_slots_set(&client->slots, call->id, late ? UTM_QMP_SLOT_ABANDONED : UTM_QMP_SLOT_FREE);
 	bool untidy = client->muted || !utm__qmp_transport_is_idle(client->transport) ||
 	              !g_queue_is_empty(&client->deferred);
+	UtmQmpBurst *burst = &client->burst;
+	bool lingered = burst->lingers;
+	burst->lingers = burst->calls >= BURST_CALLS && !late && !untidy;
+	bool begun = burst->lingers && !lingered;
 	client->reader = UTM_QMP_READER_NONE;
-	utm__qmp_transport_set_listening(client->transport, true);
+	utm__qmp_transport_set_listening(client->transport, !burst->lingers);
 	pthread_mutex_unlock(&client->lock);
-	if (untidy)
-		utm__context_invoke(client->context, resume, utm__qmp_client_ref(client));
+	if (untidy || begun)
+		utm__context_invoke(client->context, untidy ? resume : begin_burst, utm__qmp_client_ref(client));
 }
 
 UtmQmpCallResult utm__qmp_client_try_call(UtmQmpClient *client, UtmQmpCall *call)
@@ -115,6 +158,7 @@ guint utm__qmp_client_adopt(UtmQmpClient *client, const UtmQmpCall *call, UtmQmp
 	utm__qmp_slots_set(&client->slots, call->id, UTM_QMP_SLOT_WAITING);
 	guint ticket = utm__qmp_client_arm(client, call->id, call->deadline_us, fn, data);
 	client->reader = UTM_QMP_READER_NONE;
+	client->burst = (UtmQmpBurst){ 0 };
 	utm__qmp_transport_set_listening(client->transport, true);
 	pthread_mutex_unlock(&client->lock);
 	utm__qmp_client_resume(client);

@@ -33,6 +33,8 @@ static void start_sleep(UtmRequest *request)
 	pthread_mutex_lock(&subscription->lock);
 	bool empty = g_queue_is_empty(&subscription->queue);
 	pthread_mutex_unlock(&subscription->lock);
+	if (empty && subscription->qmp->client)
+		utm__qmp_client_attend(subscription->qmp->client);
 	if (empty)
 		g_queue_push_tail(&subscription->waiting, request);
 	else

@@ -712,6 +712,66 @@ static void test_come_and_go(void)
 	seen_clear(&seen);
 }
 
+/* ---------------------------------------------------------------- after a burst of blocking calls */
+
+#define BURST 100
+
+/* Answers `later` at once and sends its event a moment after, when nobody reads; `leave` ends it the same way. */
+static void lag(FakeQmp *fake, void *data)
+{
+	fake_qmp_negotiate(fake);
+	for (char *text; (text = fake_qmp_receive(fake)); g_free(text)) {
+		bool later = strstr(text, "later"), leave = strstr(text, "leave");
+		fake_qmp_reply(fake, atoi(strstr(text, "\"id\":") + 5), "{}");
+		if (later || leave)
+			g_usleep(300);
+		if (later)
+			send_event(fake, "A", 7, 0);
+		if (leave) {
+			g_free(text);
+			return;
+		}
+	}
+}
+
+static void call_burst(Session *session, const char *last)
+{
+	for (int i = 0; i < BURST; i++)
+		tell(session, "query-status");
+	tell(session, last);
+}
+
+static void on_late_reply(UtmQmp *qmp, const char *reply, const UtmError *error, void *data)
+{
+	g_assert_null(error);
+	((Seen *)data)->replies++;
+}
+
+/* The socket is not watched right after a burst: whatever comes next must be seen all the same. */
+static void test_after_a_burst(void)
+{
+	Session session = session_open(lag, NULL);
+	Seen seen = { 0 };
+	g_autoptr(UtmQmpSubscription) listener = subscribe(&session, NULL, &seen);
+	UtmQmpSubscription *waiter = subscribe(&session, names_ab, NULL);
+	for (int round = 1; round <= 10; round++) {
+		call_burst(&session, "later");
+		wait_for(seen.events == round); /* by dispatch alone */
+		g_assert_cmpint(next_number(waiter), ==, 7);
+	}
+	call_burst(&session, "later");
+	g_assert_cmpint(next_number(waiter), ==, 7); /* by a thread that sleeps */
+	call_burst(&session, "query-status");
+	g_assert_cmpint(utm_qmp_execute_async(session.qmp, "query-status", NULL, NULL, on_late_reply, &seen, NULL, NULL), ==, 0);
+	wait_for(seen.replies == 1);
+	call_burst(&session, "leave");
+	wait_for(seen.ends == 1);
+	utm_qmp_subscription_unref(waiter);
+	utm_qmp_subscription_unref(g_steal_pointer(&listener));
+	session_close(&session);
+	seen_clear(&seen);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -736,5 +796,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/qmp/subscriptions/wait-inside-a-callback", test_wait_inside_a_callback);
 	g_test_add_func("/qmp/subscriptions/wait-inside-the-wakeup", test_wait_inside_the_wakeup);
 	g_test_add_func("/qmp/subscriptions/come-and-go", test_come_and_go);
+	g_test_add_func("/qmp/subscriptions/after-a-burst", test_after_a_burst);
 	return session_main();
 }
