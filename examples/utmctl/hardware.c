@@ -35,8 +35,9 @@ static void print_json_item(const UtmHardwareItem *item)
 	print_member("since", item->since);
 	if (item->max_cpus)
 		printf(", \"maxCpus\": %" PRIu32, item->max_cpus);
-	printf("%s%s%s}", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? ", \"default\": true" : "",
+	printf("%s%s%s%s}", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? ", \"default\": true" : "",
 	       item->flags & UTM_HARDWARE_ITEM_DEPRECATED ? ", \"deprecated\": true" : "",
+	       item->flags & UTM_HARDWARE_ITEM_GONE ? ", \"gone\": true" : "",
 	       item->flags & UTM_HARDWARE_ITEM_ON_BOARD ? ", \"onBoard\": true" : "");
 }
 
@@ -82,7 +83,8 @@ static void print_text(const UtmHardware *hardware)
 			print_part("", item->description);
 			print_part("on ", item->bus);
 			print_part("since QEMU ", item->since);
-			printf("%s%s\n", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? "  (default)" : "",
+			printf("%s%s%s\n", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? "  (default)" : "",
+			       item->flags & UTM_HARDWARE_ITEM_GONE ? "  (gone in newer QEMUs)" : "",
 			       item->flags & UTM_HARDWARE_ITEM_DEPRECATED ? "  (deprecated)" : "");
 		}
 	}

@@ -40,7 +40,9 @@ typedef enum UtmHardwareItemFlags {
 	/** QEMU means to drop it. */
 	UTM_HARDWARE_ITEM_DEPRECATED = 1 << 1,
 	/** It is part of a board: only machines that have it can use it. */
-	UTM_HARDWARE_ITEM_ON_BOARD = 1 << 2
+	UTM_HARDWARE_ITEM_ON_BOARD = 1 << 2,
+	/** In the list that the library brings: machine types and processors that newer releases of QEMU have no more. */
+	UTM_HARDWARE_ITEM_GONE = 1 << 3
 } UtmHardwareItemFlags;
 
 /** One item of a list. Strings are valid as long as the hardware. */

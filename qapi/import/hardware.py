@@ -6,8 +6,8 @@
     qapi/import/hardware.py --add qapi/hardware.ledger
 
 Architectures whose QEMU is not installed keep what the file says of them, and so do items of newer releases. With --add
-the QEMUs that are asked are newer than those of the file, which stays as it is but for what only they have; that is
-marked with the release. Names and numbers only: descriptions are QEMU's prose and are asked for when somebody wants to
+the QEMUs that are asked are newer than those of the file, which stays as it is but for what only they have, and what they
+lack; both is marked with the release. Names and numbers only: descriptions are QEMU's prose and are asked for when somebody wants to
 read them.
 """
 
@@ -27,7 +27,7 @@ DEADLINE_S = 60
 HEADER = """# SPDX-License-Identifier: LGPL-2.1-or-later
 # What QEMU has, per architecture: a stand-in for hosts without that QEMU. Made by qapi/import/hardware.py; do not edit.
 # An architecture and the QEMU that was asked, then a kind, then one item per line, indented, with what is known of it.
-# Items with `since` are of a newer QEMU: that one has them, and the first does not.
+# Items with `since` are of a newer QEMU: that one has them, and the first does not. With `gone` it is the other way round.
 """
 
 
@@ -133,28 +133,43 @@ def mark(line, release):
     return " ".join([*words, "since=" + release])
 
 
+def is_in(line, known):
+    """Whether an item, or what its short name means, is among these names."""
+    return bool(names([line]) & known)
+
+
 def merge(old, newer, release):
-    """The lists of `old`, and what only `newer` has."""
+    """The lists of `old`, with marks, and what only `newer` has."""
     for kind in KINDS:
-        known = names(old.get(kind, []))
-        old.setdefault(kind, []).extend(mark(line, release) for line in newer.get(kind, []) if line.split()[0] not in known)
+        known, current = names(old.get(kind, [])), names(newer.get(kind, []))
+        # Devices may be in modules that are not installed.
+        stays = kind not in ("machine", "cpu")
+        lines = [line if stays or is_in(line, current) or "=" + release in line else f"{line} gone={release}"
+                 for line in old.get(kind, [])]
+        lines += [mark(line, release) for line in newer.get(kind, []) if line.split()[0] not in known]
+        old[kind] = lines
     return old
 
 
-def newer_items(lists):
-    return {kind: [line for line in lines if " since=" in line] for kind, lines in lists.items()}
+def keep_marks(old, lists):
+    """What is known of newer QEMUs goes over into lists that were asked anew."""
+    for kind, lines in old.items():
+        gone = {line.split()[0]: line.split()[-1] for line in lines if " gone=" in line}
+        known = names(lists.get(kind, []))
+        lists[kind] = [f"{line} {gone[line.split()[0]]}" if line.split()[0] in gone else line
+                       for line in lists.get(kind, [])]
+        lists[kind] += [line for line in lines if " since=" in line and line.split()[0] not in known]
+    return lists
 
 
 def update(old, asked, is_newer):
     """Version and lists of an architecture, from what the ledger has (None: nothing) and what QEMU says."""
     version, lists = asked
-    release = ".".join(version.split(".")[:2])
-    if old and is_newer:
-        return old[0], merge(old[1], lists, release)
-    for kind, lines in newer_items(old[1] if old else {}).items():
-        known = names(lists.get(kind, []))
-        lists.setdefault(kind, []).extend(line for line in lines if line.split()[0] not in known)
-    return version, lists
+    if not old:
+        return asked
+    if is_newer:
+        return old[0], merge(old[1], lists, ".".join(version.split(".")[:2]))
+    return version, keep_marks(old[1], lists)
 
 
 def write_section(architecture, version, lists):

@@ -187,6 +187,12 @@ static char *dup_target(const Defaults *usual, bool is_exact)
 	return version ? g_strndup(usual->target, (gsize)(version - usual->target)) : g_strdup(usual->target);
 }
 
+char *utm__config_dup_default_target(const char *architecture, bool is_exact)
+{
+	const Defaults *usual = find_defaults(architecture);
+	return usual ? dup_target(usual, is_exact) : NULL;
+}
+
 /* --- what was asked for --- */
 
 static int refuse(UtmError **error, const char *key_path, const char *remedy, UtmError *made)

@@ -139,6 +139,8 @@ static void take_word(UtmHardwareItem *item, const char *word)
 		item->flags |= UTM_HARDWARE_ITEM_DEFAULT;
 	else if (!strcmp(word, "deprecated"))
 		item->flags |= UTM_HARDWARE_ITEM_DEPRECATED;
+	else if (g_str_has_prefix(word, "gone="))
+		item->flags |= UTM_HARDWARE_ITEM_GONE;
 	else if (g_str_has_prefix(word, "alias="))
 		item->alias = value + 1;
 	else if (g_str_has_prefix(word, "bus="))
