@@ -10,8 +10,6 @@
 #include <string.h>
 #include <utm/hardware.h>
 
-#define EFI_VARS "efi_vars.fd"
-
 static void set_text(char **place, const char *text)
 {
 	g_free(*place);
@@ -440,7 +438,7 @@ static void migrate_drive(UtmMigration *migration, const UtmLegacyDrive *old, si
 static void migrate_drives(UtmMigration *migration, const UtmLegacyQemu *old, UtmConfigQemu *qemu)
 {
 	for (size_t i = 0; i < old->drives_count; i++) {
-		if (g_strcmp0(old->drives[i]->image_path, EFI_VARS) != 0) {
+		if (g_strcmp0(old->drives[i]->image_path, UTM_CONFIG_EFI_VARS) != 0) {
 			migrate_drive(migration, old->drives[i], i, utm__migration_append(qemu, "Drive"));
 			continue;
 		}
