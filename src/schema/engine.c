@@ -667,7 +667,9 @@ int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member
 
 char *utm__schema_dup_string(const UtmSchemaMember *member, const char *text, gsize length)
 {
-	g_autofree char *copy = g_strndup(text, length);
+	g_autofree char *copy = g_malloc(length + 1);
+	memcpy(copy, text, length);
+	copy[length] = 0;
 	if (!(member->flags & UTM_SCHEMA_UUID))
 		return g_steal_pointer(&copy);
 	if (length != 36 || !g_uuid_string_is_valid(copy))
