@@ -219,6 +219,12 @@ static char *dup_target(const Defaults *usual, bool is_exact)
 	return version ? g_strndup(usual->target, (gsize)(version - usual->target)) : g_strdup(usual->target);
 }
 
+char *utm__config_dup_default_target(const char *architecture, bool is_exact)
+{
+	const Defaults *usual = find_defaults(architecture);
+	return usual ? dup_target(usual, is_exact) : NULL;
+}
+
 /* --- what was asked for --- */
 
 static int refuse(UtmError **error, const char *key_path, const char *remedy, UtmError *made)
@@ -290,13 +296,24 @@ static void set_bool(Edit *edit, const char *key_path, bool value)
 		edit->result = utm_config_set_bool(edit->config, key_path, value, edit->error);
 }
 
+static void set_text(Edit *edit, const char *key_path, const char *text)
+{
+	if (edit->result == 0)
+		edit->result = utm_config_set_text(edit->config, key_path, text, edit->error);
+}
+
+static void insert(Edit *edit, const char *array, const char *json)
+{
+	if (edit->result == 0)
+		edit->result = utm_config_insert(edit->config, array, -1, json, edit->error);
+}
+
 /* A new element that differs from others in its hardware; none without. */
 static void add_device(Edit *edit, const char *array, const char *hardware)
 {
-	if (edit->result < 0 || !hardware)
-		return;
-	g_autofree char *json = g_strdup_printf("{\"Hardware\":\"%s\"}", hardware);
-	edit->result = utm_config_insert(edit->config, array, -1, json, edit->error);
+	g_autofree char *json = hardware ? g_strdup_printf("{\"Hardware\":\"%s\"}", hardware) : NULL;
+	if (json)
+		insert(edit, array, json);
 }
 
 /* What the schema says of the architecture. */
@@ -314,8 +331,8 @@ static void add_devices(Edit *edit, const Rule *rule)
 	if (rule->display)
 		set_bool(edit, "Display[0].DynamicResolution",
 		         has_key(edit, "Display[0].DynamicResolution") && !(rule->traits & FIXED_SIZE));
-	else if (edit->result == 0)
-		edit->result = utm_config_insert(edit->config, "Serial", -1, "{}", edit->error);
+	else
+		insert(edit, "Serial", "{}");
 	if (rule->network)
 		set_string(edit, "Network[0].Mode", "Shared");
 }
@@ -356,11 +373,23 @@ static void fill_qemu(Edit *edit, const UtmConfigNewOptions *options)
 	add_devices(edit, &rule);
 }
 
+/*
+ * UTM leaves open what boots, and its framework refuses that. Scripts get Linux from it, which is all that needs no Mac: UEFI,
+ * a platform, whose identity the framework makes up, and a serial port instead of a screen.
+ */
 static void fill_apple(Edit *edit, const UtmConfigNewOptions *options)
 {
 	set_string(edit, "System.Architecture", options->architecture);
+	if (options->flags & UTM_CONFIG_NEW_UTM_EXACT)
+		return;
+	set_string(edit, "System.Boot.OperatingSystem", "Linux");
+	set_bool(edit, "System.Boot.UEFIBoot", true);
+	set_string(edit, "System.Boot.EfiVariableStoragePath", UTM_CONFIG_EFI_VARS);
+	set_text(edit, "System.GenericPlatform", "{}");
+	insert(edit, "Serial", "{\"Mode\":\"Ptty\"}");
+	/* A pseudo terminal looks like nothing, and files do not get it. */
 	if (edit->result == 0)
-		edit->result = utm_config_insert(edit->config, "Network", -1, "{}", edit->error);
+		edit->result = utm_config_remove(edit->config, "Serial[0].Terminal", edit->error);
 }
 
 int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
