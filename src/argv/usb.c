@@ -56,7 +56,7 @@ static guint count_channels(UtmArgvBuilder *b)
 		return 0;
 	}
 	/* UTM has the devices even when sharing is off. */
-	if (b->facts->honor_usb_sharing && !b->config->input->usb_sharing)
+	if (b->facts->honor_usb_sharing && !b->exact && !b->config->input->usb_sharing)
 		return 0;
 	/* The controllers are PCI cards. */
 	if (!b->exact && !(b->machine->traits & UTM_MACHINE_PCI))

@@ -470,8 +470,8 @@ def explains_arguments():
     """each argument has its key path and a reason, in columns and as JSON"""
     rows = utmctl("argv", PLAIN, "--host", "linux", "--explain").stdout.splitlines()
     check(any(re.match(r"-device virtio-vga +Display\[0\]\.Hardware +The guest sees this display\.$", row) for row in rows), rows)
-    columns = {row.index("Network") for row in rows if "Network" in row}
-    same(len(columns), 1, "one column")
+    columns = {row.index("System.") for row in rows if "System." in row}
+    same(len(columns), 1, "columns of the key paths")
     told = json.loads(utmctl("argv", PLAIN, "--host", "linux", "--json", "--explain").stdout)["arguments"]
     same([a["text"] for a in told if not a.get("reason")], [], "arguments without a reason")
     exact = utmctl("argv", PLAIN, "--host", "macos", "--utm-exact").stdout
