@@ -177,7 +177,7 @@ void utm__job_submit(UtmContext *context, UtmObject *object, const UtmJobClass *
                      UtmCallback *callback_taken)
 {
 	g_autoptr(UtmRequest) request =
-		object ? utm__request_new(object, klass->what, -1, NULL) : utm__request_new_of_context(context, klass->what, -1, NULL);
+		object ? utm__request_new(object, klass->what, -1, NULL) : utm__request_new_in(context, klass->what, -1, NULL);
 	Job *job = g_new0(Job, 1);
 	*job = (Job){
 		.context = context,

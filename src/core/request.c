@@ -3,7 +3,7 @@
 
 struct UtmRequest {
 	gint refs;
-	UtmObject *object;
+	UtmObject *object; /* nullable */
 	UtmContext *context;
 	const char *what;
 	gint64 timeout_ms;
@@ -30,7 +30,7 @@ struct UtmRequest {
 	UtmCancelWatch *watch;
 };
 
-UtmRequest *utm__request_new_of_context(UtmContext *context, const char *what, gint64 timeout_ms, UtmCancel *cancel)
+UtmRequest *utm__request_new_in(UtmContext *context, const char *what, gint64 timeout_ms, UtmCancel *cancel)
 {
 	UtmRequest *request = g_new0(UtmRequest, 1);
 	request->refs = 1;
@@ -45,7 +45,7 @@ UtmRequest *utm__request_new_of_context(UtmContext *context, const char *what, g
 
 UtmRequest *utm__request_new(UtmObject *object, const char *what, gint64 timeout_ms, UtmCancel *cancel)
 {
-	UtmRequest *request = utm__request_new_of_context(object->context, what, timeout_ms, cancel);
+	UtmRequest *request = utm__request_new_in(object->context, what, timeout_ms, cancel);
 	request->object = object;
 	utm__object_hold(object);
 	return request;

@@ -238,7 +238,7 @@ static void start_query(UtmRequest *request)
 
 static UtmRequest *request_new(UtmContext *ctx, const char *architecture, uint32_t flags)
 {
-	UtmRequest *request = utm__request_new_of_context(ctx, "asking QEMU what it has", QUERY_MS, NULL);
+	UtmRequest *request = utm__request_new_in(ctx, "asking QEMU what it has", QUERY_MS, NULL);
 	Query *query = g_new0(Query, 1);
 
 	*query = (Query){ g_strdup(architecture), flags & UTM_HARDWARE_INSTALLED_ONLY };

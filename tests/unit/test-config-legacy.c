@@ -158,7 +158,8 @@ static const Case qemu_cases[] = {
 	{ "'System':{'Architecture':'nios2'}", "System.Target", "q35", BOTH },
 	{ "'System':{'Architecture':'nonsense','Target':'pc-i440fx-6.0'}", "System.Target", "pc-i440fx-6.0", BOTH },
 	{ "'System':{'Architecture':'hppa','Target':'hppa'}", "System.Target", "B160L", BOTH },
-	{ "'System':{'Architecture':'sh4','Target':'shix'}", "System.Target", "none", BOTH },
+	{ "'System':{'Architecture':'sh4','Target':'shix'}", "System.Target", "r2d", MENDED },
+	{ "'System':{'Architecture':'sh4','Target':'shix'}", "System.Target", "none", EXACT },
 	/* What is in no list of UTM's becomes the default of the architecture. */
 	{ "'System':{'Architecture':'x86_64','Target':'pc-i440fx-2.4'}", "System.Target", "pc-i440fx-2.4", BOTH },
 	{ "'System':{'Architecture':'x86_64','Target':'pc-i440fx-2.3'}", "System.Target", "q35", BOTH },

@@ -239,6 +239,17 @@ static void test_mended(void)
 	g_assert_cmpint(utm_config_new_default(&options, &loongarch, NULL), ==, 0);
 	g_assert_cmpint(utm_config_get_int(loongarch, "System.MemorySize", &size, NULL), ==, 0);
 	g_assert_cmpint(size, ==, 2048);
+	/* UTM's has no processor. */
+	g_autoptr(UtmConfig) sh4 = NULL, raspi = NULL;
+	options.architecture = "sh4";
+	g_assert_cmpint(utm_config_new_default(&options, &sh4, NULL), ==, 0);
+	assert_text(sh4, "System.Target", "r2d");
+	options.architecture = "aarch64";
+	options.target = "raspi3b";
+	g_assert_cmpint(utm_config_new_default(&options, &raspi, NULL), ==, 0);
+	g_assert_cmpint(utm_config_get_int(raspi, "System.MemorySize", &size, NULL), ==, 0);
+	g_assert_cmpint(size, ==, 1024);
+	g_assert_cmpstr(utm_config_get_default_interface(raspi, "Disk"), ==, "USB");
 }
 
 /* What a device that is added has when nothing is said of it. */
