@@ -178,11 +178,17 @@ typedef struct UtmBundleCloneOptions {
 	UtmCancel *cancel;
 	/** Tells how far it is. (nullable) */
 	UtmProgress *progress;
+	/**
+	 * What is written into the copy, as it is; then there are no name and no flags. For a machine that moves, and for
+	 * one that is migrated: the copy of an older version has its files where version 4 has them. It never stands at its
+	 * place without this. (nullable) that of the original, with another identifier, name and hardware addresses
+	 */
+	const UtmConfig *config;
 } UtmBundleCloneOptions;
 /** Initial value of #UtmBundleCloneOptions. */
 #define UTM_BUNDLE_CLONE_OPTIONS_INIT                                                                                \
 	{                                                                                                            \
-		sizeof(UtmBundleCloneOptions), NULL, 0, 0, NULL, NULL                                                \
+		sizeof(UtmBundleCloneOptions), NULL, 0, 0, NULL, NULL, NULL                                          \
 	}
 
 /** A package in a directory. Its strings are valid as long as the list. */
@@ -284,7 +290,7 @@ UTM_API int utm_bundle_create_async(UtmContext *ctx, const char *path, const Utm
 
 /**
  * Makes a copy: all files, of which blocks are shared where the file system can, with an identifier, a name and hardware
- * addresses of its own. Devices, FIFOs and sockets stay behind.
+ * addresses of its own unless the options have a configuration for it. Devices, FIFOs and sockets stay behind.
  *
  * @param[in]  path        As for utm_bundle_create().
  * @param[in]  options     (nullable) defaults

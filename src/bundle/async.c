@@ -29,6 +29,7 @@ static void input_free(void *data)
 	}
 	g_free((UtmBundleSource *)input->create.files);
 	g_free((char *)input->clone.name);
+	utm_config_unref((UtmConfig *)input->clone.config);
 	g_free((char *)input->import.name);
 	utm_progress_unref(input->progress);
 	utm_config_unref(input->config);
@@ -146,6 +147,7 @@ int utm_bundle_clone_async(UtmBundle *bundle, const char *path, const UtmBundleC
 	Input *input = input_new(bundle, path, checked.progress);
 	input->clone.name = g_strdup(checked.name);
 	input->clone.flags = checked.flags;
+	input->clone.config = checked.config ? utm_config_copy(checked.config) : NULL;
 	utm__job_submit(context, &bundle->object, &cloning, input, checked.cancel,
 	                utm__callback_new(context, (UtmAnyFunc)fn, user_data, free_fn));
 	return 0;

@@ -277,8 +277,8 @@ static int fill_copy(const Draft *draft, UtmBundle *bundle, int root, const UtmB
 	const char *path = utm_bundle_get_path(bundle);
 	UtmBundleSize size = UTM_BUNDLE_SIZE_INIT;
 	UtmCopy copy = { .cancel = options->cancel, .progress = options->progress };
-	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
-	int result = make_identity(draft, options, config, error);
+	g_autoptr(UtmConfig) config = utm_config_copy(options->config ? options->config : utm_bundle_get_config(bundle));
+	int result = options->config ? 0 : make_identity(draft, options, config, error);
 	if (result == 0)
 		result = utm_bundle_get_size(bundle, &size, error);
 	if (result < 0)
@@ -318,6 +318,8 @@ int utm__check_clone(UtmBundleCloneOptions *checked, const UtmBundleCloneOptions
 		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "clone flags 0x%x do not exist", checked->flags);
 	if (result == 0 && checked->reserved)
 		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmBundleCloneOptions.reserved is not zero");
+	if (result == 0 && checked->config && (checked->name || checked->flags))
+		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a copy with a configuration of its own takes neither name nor flags");
 	return result;
 }
 
