@@ -121,8 +121,9 @@ UTM_API UTM_MUST_CHECK int utm_config_load_data(const void *data, size_t size_by
 UTM_API UTM_MUST_CHECK int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options,
                                                 UtmConfig **ret_config, UtmError **error);
 /**
- * Reads JSON with the keys of the property list, as utm_config_to_json() writes it. As utm_config_load_data(), but what is
- * beyond a bound is #UTM_ERROR_CONFIG_MALFORMED too.
+ * Reads JSON with the keys of the property list, as utm_config_to_json() writes it: whatever that gives is read to equal
+ * values, also those that no file holds. As utm_config_load_data(), but what is beyond a bound is #UTM_ERROR_CONFIG_MALFORMED
+ * too, and no key is required because of the value of another.
  *
  * @param[in] json  One JSON object; strings may stand in single quotes.
  * @thread any; does not block
