@@ -290,7 +290,8 @@ UTM_API int utm_config_insert(UtmConfig *config, const char *key_path, int64_t i
 UTM_API int utm_config_remove(UtmConfig *config, const char *key_path, UtmError **error);
 
 /**
- * The values as JSON, with the keys of the property list.
+ * The values as JSON, with the keys of the property list. Data are `{"$data": BASE64}`, dates `{"$date": SECONDS}` since 2001,
+ * numbers that are none `{"$real": TEXT}`; an unknown dictionary with one of these as its only key is read as what it then says.
  *
  * @param[in]  key_path  A part of it. (nullable) everything
  * @param[out] ret_json  (transfer full) indented UTF-8; release with utm_free()
