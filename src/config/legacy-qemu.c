@@ -41,11 +41,16 @@ static bool has_prefix(const char *text, const char *prefix)
 
 /* --- machine types and processors --- */
 
-/* The machine type of a file that names none: as of a new machine, but that UTM 3 had one other, and one architecture less. */
-static char *dup_missing_target(const char *architecture)
+/*
+ * The machine type of a file that names none: as of a new machine, but that UTM 3 had one other, and one architecture less.
+ * That of the SuperH is not listed any more; what takes its place in UTM has not even a processor.
+ */
+static char *dup_missing_target(const char *architecture, bool is_exact)
 {
 	if (g_strcmp0(architecture, "riscv64") == 0)
 		return g_strdup("spike");
+	if (is_exact && architecture && g_str_has_prefix(architecture, "sh4"))
+		return g_strdup("none");
 	if (!architecture || strcmp(architecture, "loongarch64") == 0)
 		return NULL;
 	return utm__config_dup_default_target(architecture, false);
@@ -132,7 +137,7 @@ static void normalise_system(const UtmMigration *migration, UtmLegacySystem *sys
 {
 	if (is_empty(system->target)) {
 		g_free(system->target);
-		system->target = dup_missing_target(system->architecture);
+		system->target = dup_missing_target(system->architecture, migration->exact);
 	}
 	set_if_empty(&system->cpu, "default");
 	const char *target = system->target;

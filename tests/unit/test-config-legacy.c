@@ -158,6 +158,8 @@ static const Case qemu_cases[] = {
 	{ "'System':{'Architecture':'nios2'}", "System.Target", "q35", BOTH },
 	{ "'System':{'Architecture':'nonsense','Target':'pc-i440fx-6.0'}", "System.Target", "pc-i440fx-6.0", BOTH },
 	{ "'System':{'Architecture':'hppa','Target':'hppa'}", "System.Target", "B160L", BOTH },
+	{ "'System':{'Architecture':'sh4'}", "System.Target", "r2d", MENDED },
+	{ "'System':{'Architecture':'sh4eb'}", "System.Target", "none", EXACT },
 	{ "'System':{'Architecture':'sh4','Target':'shix'}", "System.Target", "r2d", MENDED },
 	{ "'System':{'Architecture':'sh4','Target':'shix'}", "System.Target", "none", EXACT },
 	/* What is in no list of UTM's becomes the default of the architecture. */
@@ -400,9 +402,8 @@ static void test_default_machines(void)
 		{ "mips64", "malta" },  { "mips64el", "malta" },     { "or1k", "or1k-sim" },
 		{ "ppc", "g3beige" },   { "ppc64", "pseries" },      { "riscv32", "spike" },
 		{ "riscv64", "spike" }, { "rx", "gdbsim-r5f562n7" }, { "s390x", "s390-ccw-virtio" },
-		{ "sh4", "none" },      { "sh4eb", "none" },         { "sparc", "SS-5" },
-		{ "sparc64", "sun4u" }, { "xtensa", "sim" },         { "tricore", "tricore_testboard" },
-		{ "xtensaeb", "sim" },
+		{ "sparc", "SS-5" },    { "sparc64", "sun4u" },      { "tricore", "tricore_testboard" },
+		{ "xtensa", "sim" },    { "xtensaeb", "sim" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(targets); i++) {
 		g_autofree char *json = g_strdup_printf("{'System':{'Architecture':'%s'}}", targets[i][0]);
