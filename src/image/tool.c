@@ -111,13 +111,22 @@ static char *name_files(const UtmImageTool *tool, const char *text)
 	return g_string_free(named, FALSE);
 }
 
+/* Without the program's name, and without the file's, which the error has in a field of its own. */
+static const char *strip(const UtmImageTool *tool, const char *complaint)
+{
+	g_autofree char *file = g_strdup_printf("Could not open '%s': ", tool->paths[0]);
+	const char *words = g_str_has_prefix(complaint, "qemu-img: ") ? complaint + strlen("qemu-img: ") : complaint;
+
+	return g_str_has_prefix(words, file) ? words + strlen(file) : words;
+}
+
 static UtmError *error_of(const UtmImageTool *tool, const char *complaint)
 {
-	const char *words = g_str_has_prefix(complaint, "qemu-img: ") ? complaint + strlen("qemu-img: ") : complaint;
+	const char *words = strip(tool, complaint);
 	int code = UTM_ERROR_PROCESS_EXITED, errno_value = 0;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(reasons) && code == UTM_ERROR_PROCESS_EXITED; i++)
-		if (strstr(words, reasons[i].phrase)) {
+		if (strstr(complaint, reasons[i].phrase)) {
 			code = reasons[i].code;
 			errno_value = reasons[i].errno_value;
 		}
