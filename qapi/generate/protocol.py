@@ -133,6 +133,18 @@ def is_late(protocol, union, branch, value):
     return position(branch.since) > first or bool(branch.until and branch.until != value.until)
 
 
+def flat_names(thing):
+    """Names that an object's braces may hold: its own and those of its branches."""
+    names = {member.name for member in thing.members}
+    return names.union(*(flat_names(branch.type.of) for branch in thing.branches))
+
+
+def shares_keys(union):
+    """Whether a key is the union's and a branch's, because it moved from one to the other; here or in a branch."""
+    own = {member.name for member in union.members}
+    return any(own & flat_names(branch.type.of) or shares_keys(branch.type.of) for branch in union.branches)
+
+
 def snake_of(names, command):
     """The stem of the functions of a command's arguments, under the command's name."""
     return f"{names.lower}{command.c_name}_args"
@@ -513,12 +525,12 @@ class Tables:
         until = releases.index(thing.until) if thing.until else RELEASES_MAX
         return f"UTM_SCHEMA_SPAN({releases.index(thing.since)}, {until})"
 
-    def row(self, name, kind, first, count, named, size, tag=NONE, first_branch=0, branch_count=0):
+    def row(self, name, kind, first, count, named, size, tag=NONE, first_branch=0, branch_count=0, shared=False):
         by_name = len(self.sorted)
         self.sorted += [index for index, _ in sorted(named, key=lambda entry: entry[1])]
         return (f"\t{{ .name = {self.strings.add(name)}, .kind = {kind}, .first = {first}, .count = {count}, "
                 f".by_name = {by_name}, .named_count = {len(named)},\n\t  .size = {size}, .tag = {tag}, "
-                f".first_branch = {first_branch}, .branch_count = {branch_count} }},")
+                f".first_branch = {first_branch}, .branch_count = {branch_count}, .shares_keys = {int(shared)} }},")
 
     def enum(self, enum):
         first = len(self.values)
@@ -542,7 +554,7 @@ class Tables:
             self.branches.append(self.branch(c_type, thing, branch))
         tag = members.index(thing.union.tag) if thing.union else NONE
         return self.row(thing.name, "UTM_SCHEMA_STRUCT", first, len(members), named, f"sizeof({c_type})", tag,
-                        first_branch, len(thing.branches))
+                        first_branch, len(thing.branches), shares_keys(thing))
 
     def kind_of(self, type_):
         if type_.kind == "enum":

@@ -13,12 +13,13 @@ typedef struct UtmArgvRuntime {
 	int agent_fd;
 	const int *serial_fds; /* one per serial port in terminal mode; nullable */
 	gsize serial_fd_count;
+	int tpm_fd; /* a connection to swtpm that QEMU inherits; -1: it connects to the path that UTM uses */
 	/* Directory of the sockets, and QEMU's working directory. NULL: bare file names. */
 	const char *runtime_dir;
 	bool disposable;
 } UtmArgvRuntime;
 
-#define UTM_ARGV_RUNTIME_INIT { .qmp_fd = -1, .agent_fd = -1 }
+#define UTM_ARGV_RUNTIME_INIT { .qmp_fd = -1, .agent_fd = -1, .tpm_fd = -1 }
 
 /* Fixed names below runtime_dir. */
 #define UTM_SOCKET_QMP "qmp.sock"

@@ -101,7 +101,10 @@ static void add_tpm(UtmArgvBuilder *b)
 		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "machine %s has no TPM", b->target);
 		return;
 	}
-	utm__add(b, "-chardev", "socket,id=chrtpm0,path=%s.swtpm", utm__quote(b, b->uuid));
+	if (b->runtime->tpm_fd >= 0)
+		utm__add(b, "-chardev", "socket,id=chrtpm0,fd=%d", b->runtime->tpm_fd);
+	else
+		utm__add(b, "-chardev", "socket,id=chrtpm0,path=%s.swtpm", utm__quote(b, b->uuid));
 	utm__add(b, "-tpmdev", "emulator,id=tpm0,chardev=chrtpm0");
 	utm__add(b, "-device", "%s,tpmdev=tpm0", device);
 }

@@ -43,12 +43,15 @@ void utm__context_invoke(UtmContext *context, UtmIoFunc fn, void *data)
 	UtmWork *work = g_new(UtmWork, 1);
 	*work = (UtmWork){ .fn = fn, .data = data };
 	pthread_mutex_lock(&context->inbox_lock);
-	bool wake = context->inbox_first == NULL;
+	GMainContext *asleep = context->inbox_first ? NULL : g_main_context_ref(context->main);
 	*context->inbox_end = work;
 	context->inbox_end = &work->next;
-	if (wake)
-		g_main_context_wakeup(context->main);
 	pthread_mutex_unlock(&context->inbox_lock);
+	/* Without the lock, which the I/O thread wants as soon as it wakes; and that may free the context. */
+	if (asleep) {
+		g_main_context_wakeup(asleep);
+		g_main_context_unref(asleep);
+	}
 }
 
 typedef struct Call {

@@ -63,26 +63,28 @@ static void call_wakeup(UtmContext *context)
 	pthread_mutex_unlock(&context->wakeup_lock);
 }
 
-/* With the queue's lock. True: the caller calls the wakeup callback once it has unlocked. */
+/* With the queue's lock. True: the caller wakes the application once it has unlocked. */
 static bool signal_locked(UtmContext *context)
 {
-	if (context->signalled)
-		return false;
+	bool wake = !context->signalled;
 	context->signalled = true;
-	/* The pipe is empty, so one byte always fits. */
+	return wake;
+}
+
+/* Without the lock, which whoever wakes wants next. */
+static void wake_application(UtmContext *context)
+{
+	/* The pipe is nearly empty, so one byte always fits. */
 	ssize_t written = write(context->pipe_fds[1], "", 1);
 	(void)written;
-	return true;
+	call_wakeup(context);
 }
 
 void utm__context_post(UtmContext *context, UtmQueueEvent *event)
 {
-	pthread_mutex_lock(&context->queue_lock);
-	if (event->queued) {
-		pthread_mutex_unlock(&context->queue_lock);
+	if (__atomic_exchange_n(&event->queued, true, __ATOMIC_ACQ_REL))
 		return;
-	}
-	event->queued = true;
+	pthread_mutex_lock(&context->queue_lock);
 	event->next = NULL;
 	if (event->object)
 		utm__object_hold(event->object);
@@ -92,29 +94,28 @@ void utm__context_post(UtmContext *context, UtmQueueEvent *event)
 	bool wake = signal_locked(context);
 	pthread_mutex_unlock(&context->queue_lock);
 	if (wake)
-		call_wakeup(context);
+		wake_application(context);
 }
 
 /* ---------------------------------------------------------------- out */
 
-static UtmQueueEvent *pop(UtmContext *context)
+/* With the queue's lock: the first events, out of the queue; at most `max`. */
+static UtmQueueEvent *take_locked(UtmContext *context, guint max)
 {
-	pthread_mutex_lock(&context->queue_lock);
-	UtmQueueEvent *event = context->first;
-	if (event) {
-		context->first = event->next;
-		if (!context->first)
-			context->end = &context->first;
-		context->count--;
-		event->queued = false;
-	}
-	pthread_mutex_unlock(&context->queue_lock);
-	return event;
+	UtmQueueEvent *first = NULL, **end = &first;
+	for (*end = context->first; *end && max > 0; max--, context->count--)
+		end = &(*end)->next;
+	context->first = *end;
+	if (!context->first)
+		context->end = &context->first;
+	*end = NULL;
+	return first;
 }
 
 static void deliver(UtmQueueEvent *event, bool discard)
 {
 	UtmObject *object = event->object;
+	__atomic_store_n(&event->queued, false, __ATOMIC_RELEASE);
 	bool alive = !discard && (!object || utm__object_try_ref(object));
 	if (alive && event->run)
 		event->run(event);
@@ -127,29 +128,40 @@ static void deliver(UtmQueueEvent *event, bool discard)
 		utm__object_release(object);
 }
 
+/* Returns how many there were. */
+static int deliver_all(UtmQueueEvent *events, bool discard)
+{
+	int count = 0;
+	for (UtmQueueEvent *next; events; events = next, count++) {
+		next = events->next;
+		deliver(events, discard);
+	}
+	return count;
+}
+
 void utm__queue_discard(UtmContext *context)
 {
-	for (UtmQueueEvent *event = pop(context); event; event = pop(context))
-		deliver(event, true);
+	pthread_mutex_lock(&context->queue_lock);
+	UtmQueueEvent *events = take_locked(context, G_MAXUINT);
+	pthread_mutex_unlock(&context->queue_lock);
+	deliver_all(events, true);
 }
 
 /* Empties the pipe before looking at the queue, so that a later event signals anew and no wakeup is lost. */
-static guint enter_dispatch(UtmContext *context, int max_events, int *ret_failed)
+static int enter_dispatch(UtmContext *context, int max_events, UtmQueueEvent **ret_events)
 {
-	char byte[8];
+	char bytes[8];
 	pthread_mutex_lock(&context->queue_lock);
-	if (context->dispatching) {
-		pthread_mutex_unlock(&context->queue_lock);
-		*ret_failed = UTM_ERROR_INVALID_STATE;
-		return 0;
+	int failed = context->dispatching ? UTM_ERROR_INVALID_STATE : 0;
+	if (!failed) {
+		context->dispatching = true;
+		while (read(context->pipe_fds[0], bytes, sizeof bytes) == sizeof bytes)
+			;
+		context->signalled = false;
+		*ret_events = take_locked(context, max_events > 0 ? (guint)max_events : G_MAXUINT);
 	}
-	context->dispatching = true;
-	while (read(context->pipe_fds[0], byte, sizeof byte) > 0)
-		;
-	context->signalled = false;
-	guint count = context->count;
 	pthread_mutex_unlock(&context->queue_lock);
-	return max_events > 0 ? MIN(count, (guint)max_events) : count;
+	return failed;
 }
 
 static void leave_dispatch(UtmContext *context)
@@ -159,7 +171,7 @@ static void leave_dispatch(UtmContext *context)
 	bool wake = context->first && signal_locked(context);
 	pthread_mutex_unlock(&context->queue_lock);
 	if (wake)
-		call_wakeup(context);
+		wake_application(context);
 }
 
 int utm_context_dispatch(UtmContext *context, int max_events)
@@ -168,16 +180,15 @@ int utm_context_dispatch(UtmContext *context, int max_events)
 		return UTM_ERROR_INVALID_ARGUMENT;
 	if (in_wakeup)
 		return UTM_ERROR_WRONG_THREAD;
-	int failed = 0;
-	guint count = enter_dispatch(context, max_events, &failed);
+	UtmQueueEvent *events = NULL;
+	int failed = enter_dispatch(context, max_events, &events);
 	if (failed)
 		return failed;
 	utm_context_ref(context); /* a callback may drop the application's last reference */
-	for (guint i = 0; i < count; i++)
-		deliver(pop(context), false);
+	int count = deliver_all(events, false);
 	leave_dispatch(context);
 	utm_context_unref(context);
-	return (int)count;
+	return count;
 }
 
 static int remaining_ms(gint64 deadline_us)

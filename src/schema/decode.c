@@ -405,6 +405,25 @@ static int decode_unknown(Decoder *d, const Step *at, const UtmToken *token, Utm
 	return 0;
 }
 
+/*
+ * Keys of a union that are for its branch, which is known when all have been met. More, or longer ones, are rare; then
+ * the text is read once more.
+ */
+#define LATER_MAX 16
+
+typedef struct LaterKey {
+	UtmSourceMark value;
+	guint length;
+	char name[32];
+} LaterKey;
+
+typedef struct Later {
+	UtmSourceMark begin, end; /* of the first pass */
+	guint count;
+	bool over; /* there were more, or the branches have keys of the union */
+	LaterKey keys[LATER_MAX];
+} Later;
+
 /* What one pass over an object has met. */
 typedef struct Pass {
 	bool old_names;
@@ -414,7 +433,12 @@ typedef struct Pass {
 	bool met_unknown;
 	bool late; /* something waits until all keys have been read */
 	guint known;
+	guint filled; /* bits in `seen` */
+	guint likely; /* which of the members the next key may be */
 	const Flat *above;
+	const Later *from;   /* the keys, instead of those between the braces */
+	Later *later;        /* of a union in its first pass */
+	UtmSourceMark value; /* where that of the key begins, with `later` */
 	guint8 seen[UTM_SCHEMA_MEMBERS_MAX / 8 + 1];
 	guint8 misfit[UTM_SCHEMA_MEMBERS_MAX / 8 + 1]; /* of a wrong type, which may not matter */
 } Pass;
@@ -481,6 +505,7 @@ static int settle_conditional(Decoder *d, const Step *at, Pass *pass, UtmSchemaH
 		if (!utm__schema_holds(d->schema, condition, object)) {
 			utm__schema_clear(d->schema, member, object);
 			pass->seen[i / 8] &= (guint8)~(1u << i % 8);
+			pass->filled--;
 		} else if (pass->misfit[i / 8] >> i % 8 & 1) {
 			const char *name = utm__schema_string(d->schema, member->name);
 			Step step = { .above = at, .name = name, .length = strlen(name) };
@@ -544,21 +569,48 @@ static bool is_known_above(const Decoder *d, const Step *at, const Flat *above)
 	return false;
 }
 
+static void put_off(Pass *pass, const Step *at)
+{
+	Later *later = pass->later;
+	if (later->over || later->count == LATER_MAX || at->length > sizeof later->keys[0].name) {
+		later->over = true;
+		return;
+	}
+	LaterKey *key = &later->keys[later->count++];
+	key->value = pass->value;
+	key->length = (guint)at->length;
+	memcpy(key->name, at->name, at->length);
+}
+
 static int decode_foreign_key(Decoder *d, const Step *at, Pass *pass, const UtmToken *token, UtmSchemaHeader *object,
                               UtmError **error)
 {
-	if (is_known_above(d, at, pass->above))
+	if (!pass->from && is_known_above(d, at, pass->above))
 		return pass_over(d, at, token, error);
 	pass->met_unknown = true;
-	return pass->is_union && !pass->extras_only ? pass_over(d, at, token, error)
-	                                            : decode_unknown(d, at, token, object, error);
+	if (!pass->is_union || pass->extras_only)
+		return decode_unknown(d, at, token, object, error);
+	put_off(pass, at);
+	return pass_over(d, at, token, error);
+}
+
+/* Keys mostly stand in the order of the members, or follow in the same one. */
+static const UtmSchemaMember *find_member(const Decoder *d, const Step *at, const UtmSchemaType *row, const Pass *pass)
+{
+	if (pass->likely < row->count && row->named_count == row->count) {
+		const UtmSchemaMember *member = utm__schema_member(d->schema, row, pass->likely);
+		const char *name = utm__schema_string(d->schema, member->name);
+		if (*name == *at->name && strncmp(name, at->name, at->length) == 0 && !name[at->length])
+			return member;
+	}
+	return utm__schema_find_member(d->schema, row, at->name, at->length);
 }
 
 static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, UtmSchemaHeader *object,
                       UtmError **error)
 {
 	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
-	const UtmSchemaMember *member = utm__schema_find_member(d->schema, row, at->name, at->length);
+	const UtmSchemaMember *member = find_member(d, at, row, pass);
 	if (pass->extras_only && member)
 		return pass_over(d, at, token, error);
 	if (pass->old_names && member && member->old_name)
@@ -568,6 +620,7 @@ static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, U
 	if (!member)
 		return decode_foreign_key(d, at, pass, token, object, error);
 	guint index = (guint)(member - utm__schema_member(d->schema, row, 0));
+	pass->likely = index + 1;
 	if (was_seen(pass, index))
 		return malformed(d, at, error, "stands twice");
 	pass->known++;
@@ -576,6 +629,7 @@ static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, U
 	if ((d->flags & UTM_SCHEMA_LAX) && !takes(member, true, token))
 		return decode_unknown(d, at, token, object, error);
 	pass->seen[index / 8] |= (guint8)(1u << index % 8);
+	pass->filled++;
 	if (member->fact_count && is_put_off(d->schema, member, index, token, pass, object))
 		return skip(d, at, token, error);
 	if (d->flags & UTM_SCHEMA_LAX)
@@ -584,8 +638,33 @@ static int decode_key(Decoder *d, const Step *at, Pass *pass, UtmToken *token, U
 	                         : decode_member(d, at, member, token, object, error);
 }
 
+/* Where the reading stood, with the count of values as it is now but for those that are read once more. */
+static void go_to(Decoder *d, UtmSourceMark mark, guint again)
+{
+	mark.count = d->source->mark(d->source).count - again;
+	d->source->rewind(d->source, mark);
+}
+
+static int decode_later_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
+{
+	int result = 0;
+	for (guint i = 0; i < pass->from->count && result == 0; i++) {
+		const LaterKey *key = &pass->from->keys[i];
+		UtmToken token;
+		Step step = { .above = at, .name = key->name, .length = key->length };
+		pass->value = key->value;
+		go_to(d, key->value, 1);
+		result = next(d, &step, &token, error);
+		if (result == 0)
+			result = decode_key(d, &step, pass, &token, object, error);
+	}
+	return result;
+}
+
 static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
+	if (pass->from)
+		return decode_later_members(d, at, pass, object, error);
 	for (;;) {
 		UtmToken token;
 		int result = next(d, at, &token, error);
@@ -596,6 +675,8 @@ static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeade
 		g_autofree char *large = token.length < sizeof small ? NULL : g_strndup(token.text, token.length);
 		char *name = large ? large : memcpy(small, token.text, token.length);
 		Step step = { .above = at, .name = name, .length = token.length };
+		if (pass->later)
+			pass->value = d->source->mark(d->source);
 		if ((result = next(d, &step, &token, error)) < 0)
 			return result;
 		if ((result = decode_key(d, &step, pass, &token, object, error)) < 0)
@@ -633,6 +714,8 @@ static bool is_form_of_earlier(const UtmSchema *schema, const UtmSchemaType *row
 static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
 	const UtmSchemaType *row = &d->schema->types[utm__schema_type_of(object)];
+	if (pass->filled == row->count)
+		return 0;
 	for (guint i = 0; i < row->count; i++) {
 		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
 		if (was_seen(pass, i) || (i > 0 && is_form_of_earlier(d->schema, row, i)))
@@ -679,24 +762,47 @@ static int decode_old_names(Decoder *d, const Step *at, UtmSourceMark mark, cons
 
 static int decode_flat(Decoder *d, const Step *at, guint type, Pass *pass, void **ret_object, UtmError **error);
 
+/* A union's keys for another pass: those that were put off, or all from the opening brace. */
+static void read_again(Decoder *d, const Later *later, Pass *pass)
+{
+	pass->from = later->over ? NULL : later;
+	d->source->rewind(d->source, later->over ? later->begin : later->end);
+}
+
 /* Keys of a union that nobody knows: with a branch they became its extras, without one they become the union's. */
-static int decode_union_extras(Decoder *d, const Step *at, UtmSourceMark mark, Pass *pass, UtmSchemaHeader *object,
-                               UtmError **error)
+static int decode_union_extras(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
 	if (!pass->met_unknown)
 		return 0;
 	pass->extras_only = true;
-	d->source->rewind(d->source, mark);
+	read_again(d, pass->later, pass);
 	return decode_pass(d, at, pass, object, error);
 }
 
+/* What was put off is checked all the same when nobody has read all of it. */
+static int skip_again(Decoder *d, const Step *at, const Later *later, UtmError **error)
+{
+	Pass all = { 0 };
+	read_again(d, later, &all);
+	if (!all.from)
+		return d->source->skip(d->source, error);
+	int result = 0;
+	for (guint i = 0; i < later->count && result == 0; i++) {
+		UtmToken token;
+		go_to(d, later->keys[i].value, 1);
+		result = next(d, at, &token, error);
+		if (result == 0)
+			result = skip(d, at, &token, error);
+	}
+	return result;
+}
+
 /*
- * The tag may stand anywhere among the keys, and a branch be a union itself, so a union is read in passes over the same
- * text: its own keys first, then those of the branch that the tag chose. Of a branch that has several forms each that
- * the keys fit is filled, as with members.
+ * The tag may stand anywhere among the keys, and a branch be a union itself. So a union's own keys are read first, then
+ * those that were put off, by the branch that the tag chose. Of a branch that has several forms each that the keys fit is
+ * filled, as with members.
  */
-static int decode_branches(Decoder *d, const Step *at, UtmSourceMark mark, Pass *pass, UtmSchemaHeader *object,
-                           UtmError **error)
+static int decode_branches(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
 {
 	Flat flat = { .above = pass->above, .type = utm__schema_type_of(object) };
 	const UtmSchemaBranch *branch = NULL;
@@ -706,30 +812,48 @@ static int decode_branches(Decoder *d, const Step *at, UtmSourceMark mark, Pass 
 		Pass form = { .above = &flat, .may_lack = branch->late };
 		void **place = utm__schema_at(object, branch->offset);
 		g_clear_pointer(&problem, utm_error_unref);
-		d->source->rewind(d->source, mark);
+		read_again(d, pass->later, &form);
 		decode_flat(d, at, branch->type, &form, place, &problem);
 		found |= *place != NULL;
 	}
 	if (!found)
 		return problem ? utm__fail_take(error, g_steal_pointer(&problem))
-		               : decode_union_extras(d, at, mark, pass, object, error);
-	if (!problem)
-		return 0;
-	d->source->rewind(d->source, mark);
-	return d->source->skip(d->source, error);
+		               : decode_union_extras(d, at, pass, object, error);
+	return problem ? skip_again(d, at, pass->later, error) : 0;
+}
+
+/* A union in the braces that are open, or among the keys that were put off. */
+static int decode_union(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
+{
+	Later later; /* not all of it is made zero, for each union */
+	later.count = 0;
+	later.over = d->schema->types[utm__schema_type_of(object)].shares_keys;
+	later.begin = d->source->mark(d->source);
+	pass->is_union = true;
+	pass->later = &later;
+	int result = decode_pass(d, at, pass, object, error);
+	later.end = d->source->mark(d->source);
+	if (result == 0)
+		result = decode_branches(d, at, pass, object, error);
+	if (result == 0)
+		go_to(d, later.end, 0);
+	return result;
+}
+
+static int decode_plain(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader *object, UtmError **error)
+{
+	UtmSourceMark mark = d->source->mark(d->source);
+	int result = decode_pass(d, at, pass, object, error);
+	bool again = result < 0 && result == d->schema->malformed &&
+	             d->schema->types[utm__schema_type_of(object)].has_old_names;
+	return again ? decode_old_names(d, at, mark, pass, object, error) : result;
 }
 
 static int decode_flat(Decoder *d, const Step *at, guint type, Pass *pass, void **ret_object, UtmError **error)
 {
-	const UtmSchemaType *row = &d->schema->types[type];
-	UtmSourceMark mark = d->source->mark(d->source);
 	void *object = utm__schema_alloc(d->schema, type);
-	pass->is_union = row->branch_count > 0;
-	int result = decode_pass(d, at, pass, object, error);
-	if (result < 0 && result == d->schema->malformed && row->has_old_names)
-		result = decode_old_names(d, at, mark, pass, object, error);
-	if (result == 0 && pass->is_union)
-		result = decode_branches(d, at, mark, pass, object, error);
+	int result = d->schema->types[type].branch_count ? decode_union(d, at, pass, object, error)
+	                                                 : decode_plain(d, at, pass, object, error);
 	if (result < 0 || is_lacking(pass))
 		utm__schema_free(d->schema, object);
 	else

@@ -260,13 +260,35 @@ static const guint8 in_string[256] = {
 	[0 ... 0x1f] = STOP, ['"'] = DOUBLE_QUOTE, ['\\'] = STOP, ['\''] = SINGLE_QUOTE, [0x80 ... 0xff] = BEYOND_ASCII,
 };
 
+#define EVERY_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* The highest bit of each byte that is zero, and perhaps of bytes after one. */
+static inline guint64 zero_bytes(guint64 bytes)
+{
+	return (bytes - EVERY_BYTE(1)) & ~bytes & EVERY_BYTE(0x80);
+}
+
+/* How many of the next eight characters are plain ASCII: no quote, backslash or control character, nothing beyond. */
+static inline guint count_plain(const char *p, char quote)
+{
+	guint64 bytes;
+	memcpy(&bytes, p, sizeof bytes);
+	bytes = GUINT64_FROM_LE(bytes);
+	guint64 special = bytes | ((bytes - EVERY_BYTE(0x20)) & ~bytes) | zero_bytes(bytes ^ EVERY_BYTE((guint8)quote)) |
+	                  zero_bytes(bytes ^ EVERY_BYTE('\\'));
+	special &= EVERY_BYTE(0x80);
+	return special ? (guint)__builtin_ctzll(special) / 8 : 8;
+}
+
 /*
  * The first character from `p` on that ends a run of plain ones: the quote, a backslash or a control character. Most
  * text is ASCII, and need not be looked at once more.
  */
-static const char *plain_run(const char *p, const char *end, char quote, bool *ret_ascii)
+static inline const char *plain_run(const char *p, const char *end, char quote, bool *ret_ascii)
 {
 	guint8 stop = STOP | (quote == '"' ? DOUBLE_QUOTE : SINGLE_QUOTE), met = 0;
+	for (guint count = 8; count == 8 && end - p >= 8; p += count)
+		count = count_plain(p, quote);
 	for (; p < end && !(in_string[(guchar)*p] & stop); p++)
 		met |= in_string[(guchar)*p];
 	*ret_ascii = !(met & BEYOND_ASCII);
@@ -310,13 +332,11 @@ static bool string_with_escapes(UtmJsonReader *reader, char quote, const char *r
 	return true;
 }
 
-/* Reads the string at reader->at into text and length; the common case without escapes copies nothing. */
-static bool string(UtmJsonReader *reader)
+/* A string that is more than plain ASCII, or stands where the text ends. */
+static bool string_of_runs(UtmJsonReader *reader, char quote)
 {
-	char quote = *reader->at++;
 	const char *run;
 	gsize length;
-	reader->has_nul = false;
 	if (!read_run(reader, quote, &run, &length))
 		return false;
 	if (*reader->at != quote)
@@ -324,6 +344,22 @@ static bool string(UtmJsonReader *reader)
 	reader->at++;
 	reader->text = run;
 	reader->length = length;
+	return true;
+}
+
+/* Reads the string at reader->at into text and length; the common case without escapes copies nothing. */
+static bool string(UtmJsonReader *reader)
+{
+	char quote = *reader->at++;
+	const char *p = reader->at;
+	reader->has_nul = false;
+	for (guint count = 8; count == 8 && reader->end - p >= 8; p += count)
+		count = count_plain(p, quote);
+	if (p == reader->end || *p != quote)
+		return string_of_runs(reader, quote);
+	reader->text = reader->at;
+	reader->length = (gsize)(p - reader->at);
+	reader->at = p + 1;
 	return true;
 }
 
@@ -436,7 +472,8 @@ UtmJsonToken utm__json_peek(UtmJsonReader *reader)
 static const char *end_of_string(const char *p, const char *end)
 {
 	char quote = *p++;
-	while (p < end && *p != quote)
+	bool ascii;
+	while ((p = plain_run(p, end, quote, &ascii)) < end && *p != quote)
 		p += *p == '\\' ? 2 : 1;
 	return MIN(p, end - 1);
 }
@@ -450,17 +487,31 @@ bool utm__json_skip_rest(UtmJsonReader *reader)
 	return true;
 }
 
+/* What counts in a value that is only passed over. */
+enum { PASS_ON, PASS_OPEN, PASS_CLOSE, PASS_QUOTE };
+
+static const guint8 in_passing[256] = {
+	['{'] = PASS_OPEN, ['['] = PASS_OPEN, ['}'] = PASS_CLOSE, [']'] = PASS_CLOSE, ['"'] = PASS_QUOTE, ['\''] = PASS_QUOTE,
+};
+
 bool utm__json_pass_rest(UtmJsonReader *reader)
 {
 	const char *p = reader->at;
 	gsize depth = 1;
 	for (; p < reader->end && depth > 0; p++) {
-		if (*p == '{' || *p == '[')
+		switch (in_passing[(guchar)*p]) {
+		case PASS_OPEN:
 			depth++;
-		else if (*p == '}' || *p == ']')
+			break;
+		case PASS_CLOSE:
 			depth--;
-		else if (is_quote(reader, *p))
-			p = end_of_string(p, reader->end);
+			break;
+		case PASS_QUOTE:
+			p = is_quote(reader, *p) ? end_of_string(p, reader->end) : p;
+			break;
+		default:
+			break;
+		}
 	}
 	if (depth > 0)
 		return fail(reader, "the text ends early"), false;

@@ -132,6 +132,7 @@ typedef struct UtmSchemaType {
 	uint16_t doc;
 	uint8_t kind;
 	uint8_t has_old_names;
+	uint8_t shares_keys;  /* of a union: a branch has keys of the same name, and both read them */
 	uint16_t first;       /* member, or string offset of an enum's value 0 in `values` */
 	uint16_t count;       /* members or values */
 	uint16_t by_name;     /* first of `named_count` entries in `sorted`: positions in the order of names */

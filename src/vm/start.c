@@ -2,8 +2,8 @@
 /*
  * The start, step by step on the I/O thread:
  *
- *     images there? -> host facts -> UEFI variables -> sockets, argv, spawn -> monitor greets -> cont, query-status
- *                                                                       -> console begins to open -> caller is told
+ *     images there? -> host facts -> UEFI variables -> TPM -> sockets, argv, spawn -> monitor greets -> cont, query-status
+ *                                                                              -> console begins to open -> caller is told
  *
  * Sockets are bound here and inherited by QEMU as descriptors: there is no file to poll for and no race. QEMU always
  * starts with its CPUs stopped, so that nothing of the guest's first output is missed. The console begins to open just
@@ -22,13 +22,13 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-/* Descriptors in the child; serial ports follow. */
-#define CHILD_FD_QMP 3
-#define CHILD_FD_AGENT 4
-#define CHILD_FD_SERIAL 5
+/* The first descriptor that QEMU inherits besides the standard ones. */
+#define CHILD_FD_FIRST 3
 
 /* A monitor that hung up belongs to a QEMU that is ending: its exit status says more, so wait a moment for it. */
 #define LOST_GRACE_MS 2000
+/* A TPM ends with QEMU, and may be seen to before it. */
+#define TPM_GRACE_MS 500
 #define CONSOLE_TIMEOUT_MS 15000
 
 void utm__vm_start_fail(UtmVmRun *run, UtmError *error_taken)
@@ -218,6 +218,10 @@ static const UtmQmpClientFuncs qmp_funcs = { .ready = on_qmp_ready, .event = on_
 typedef struct Launch {
 	UtmProcessFd *fds;
 	gsize fd_count;
+	/* Their numbers in QEMU. */
+	int qmp_number;
+	int agent_number;
+	int tpm_number; /* -1 */
 	int *serial_numbers;
 } Launch;
 
@@ -230,12 +234,15 @@ static void launch_clear(Launch *launch)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, launch_clear)
 
-static int add_listener(Launch *launch, int fd_or_code)
+/* For QEMU, which gets them in a row; a negative code is passed on. */
+static int add_fd(Launch *launch, int fd_or_code, int *ret_number)
 {
-	if (fd_or_code >= 0)
-		launch->fds[launch->fd_count] = (UtmProcessFd){ fd_or_code, CHILD_FD_QMP + (int)launch->fd_count };
-	launch->fd_count += fd_or_code >= 0;
-	return MIN(fd_or_code, 0);
+	int number = CHILD_FD_FIRST + (int)launch->fd_count;
+	if (fd_or_code < 0)
+		return fd_or_code;
+	launch->fds[launch->fd_count++] = (UtmProcessFd){ fd_or_code, number };
+	*ret_number = number;
+	return 0;
 }
 
 static int take_fd(int *fd)
@@ -248,18 +255,20 @@ static int take_fd(int *fd)
 static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmError **error)
 {
 	UtmVm *vm = run->vm;
-	launch->fds = g_new0(UtmProcessFd, 3 + vm->serial_count);
+	int lock_number;
+	launch->fds = g_new0(UtmProcessFd, 4 + vm->serial_count);
 	launch->serial_numbers = g_new0(int, vm->serial_count + 1);
-	int failed = add_listener(launch, utm__listen_unix(run->dir, UTM_SOCKET_QMP, ret_qmp_path, error));
+	launch->tpm_number = -1;
+	int failed = add_fd(launch, utm__listen_unix(run->dir, UTM_SOCKET_QMP, ret_qmp_path, error), &launch->qmp_number);
 	if (!failed)
-		failed = add_listener(launch, utm__listen_unix(run->dir, UTM_SOCKET_AGENT, NULL, error));
-	for (guint i = 0; i < vm->serial_count && !failed; i++) {
-		launch->serial_numbers[i] = CHILD_FD_SERIAL + (int)i;
-		failed = add_listener(launch, utm__serial_listen(vm->serials[i], run->dir, error));
-	}
+		failed = add_fd(launch, utm__listen_unix(run->dir, UTM_SOCKET_AGENT, NULL, error), &launch->agent_number);
+	if (!failed && run->tpm)
+		failed = add_fd(launch, utm__tpm_take_socket(run->tpm), &launch->tpm_number);
+	for (guint i = 0; i < vm->serial_count && !failed; i++)
+		failed = add_fd(launch, utm__serial_listen(vm->serials[i], run->dir, error), &launch->serial_numbers[i]);
 	/* QEMU holds the bundle's lock, too, so that it lasts as long as QEMU, should this process be killed. */
 	if (!failed && run->bundle_lock >= 0)
-		add_listener(launch, take_fd(&run->bundle_lock));
+		add_fd(launch, take_fd(&run->bundle_lock), &lock_number);
 	return failed;
 }
 
@@ -267,8 +276,9 @@ static UtmArgv *build_argv(UtmVmRun *run, const Launch *launch, UtmError **error
 {
 	UtmVm *vm = run->vm;
 	UtmArgvRuntime runtime = UTM_ARGV_RUNTIME_INIT;
-	runtime.qmp_fd = CHILD_FD_QMP;
-	runtime.agent_fd = CHILD_FD_AGENT;
+	runtime.qmp_fd = launch->qmp_number;
+	runtime.agent_fd = launch->agent_number;
+	runtime.tpm_fd = launch->tpm_number;
 	runtime.serial_fds = launch->serial_numbers;
 	runtime.serial_fd_count = vm->serial_count;
 	runtime.runtime_dir = run->dir;
@@ -344,6 +354,72 @@ static void launch(UtmVmRun *run)
 		utm__vm_start_fail(run, error);
 }
 
+/* ---------------------------------------------------------------- the TPM */
+
+static void on_tpm_ready(UtmTpm *tpm, const UtmError *error, void *data)
+{
+	UtmVmRun *run = data;
+	if (error)
+		utm__vm_start_fail(run, utm_error_ref((UtmError *)error));
+	else if (run->phase == RUN_PREPARING)
+		launch(run);
+}
+
+static void on_tpm_line(const char *line, void *data)
+{
+	utm__vm_emit_text(((UtmVmRun *)data)->vm, UTM_VM_EVENT_LOG, line, NULL);
+}
+
+/* A guest that runs goes on without: it may not have looked at its TPM at all. */
+static void on_tpm_grace_over(void *data)
+{
+	UtmVmRun *run = data;
+	run->tpm_timer = 0;
+	if (run->process_ended || run->shutdown_seen || run->phase == RUN_ENDING)
+		return;
+	UtmError *error = utm__tpm_ended_error(run->tpm, run->phase == RUN_READY ? "before the machine" : "while starting");
+	if (run->phase < RUN_READY) {
+		utm__vm_start_fail(run, error);
+		return;
+	}
+	utm__log(run->vm->object.context, UTM_LOG_WARNING, "%s", utm_error_get_message(error));
+	g_autofree char *text = g_strdup_printf("the guest has no TPM any more: %s", utm_error_get_message(error));
+	utm__vm_emit_text(run->vm, UTM_VM_EVENT_WARNING, text, NULL);
+	utm_error_unref(error);
+}
+
+static void on_tpm_end(UtmTpm *tpm, void *data)
+{
+	UtmVmRun *run = data;
+	if (run->qemu && !run->process_ended)
+		run->tpm_timer = utm__io_add_timeout(run->vm->object.context, TPM_GRACE_MS, on_tpm_grace_over, run);
+	utm__vm_check_end(run);
+}
+
+/* The last thing before QEMU, which begins to talk to it at once. */
+static void prepare_tpm(UtmVmRun *run)
+{
+	if (!utm__config_get_qemu(run->vm->config)->qemu->tpm_device) {
+		launch(run);
+		return;
+	}
+	UtmError *error = NULL;
+	g_autofree char *program = utm__tpm_find_program(utm__host_get_facts(run->host)->qemu_path);
+	UtmTpmSpec spec = {
+		.program = program,
+		.bundle_path = utm_bundle_get_path(run->vm->bundle),
+		.disposable = run->options.flags & UTM_VM_START_DISPOSABLE,
+		.lock_fd = run->bundle_lock,
+		.on_ready = on_tpm_ready,
+		.on_line = on_tpm_line,
+		.on_end = on_tpm_end,
+		.data = run,
+	};
+	run->tpm = utm__tpm_start(run->vm->object.context, &spec, &error);
+	if (!run->tpm)
+		utm__vm_start_fail(run, error);
+}
+
 /* ---------------------------------------------------------------- UEFI variables */
 
 /*
@@ -383,7 +459,7 @@ static void on_vars_made(UtmProcess *process, const UtmProcessEnd *end, void *da
 	if (error)
 		utm__vm_start_fail(run, error);
 	else if (run->phase == RUN_PREPARING)
-		launch(run);
+		prepare_tpm(run);
 	else
 		utm__vm_check_end(run);
 }
@@ -434,7 +510,7 @@ static void prepare_firmware(UtmVmRun *run)
 	if (failed)
 		utm__vm_start_fail(run, error);
 	else if (!template_path)
-		launch(run);
+		prepare_tpm(run);
 }
 
 /* ---------------------------------------------------------------- the beginning */
@@ -491,11 +567,7 @@ void utm__vm_start_begin(UtmRequest *request)
 	if (has_console(vm))
 		utm__console_expect(vm->console);
 	UtmError *error = NULL;
-	if (utm__config_get_qemu(vm->config)->qemu->tpm_device)
-		utm__fail_take(&error, utm__error_set_key_path(utm__error_new(UTM_ERROR_NOT_SUPPORTED,
-		               "this version does not run machines with a TPM yet"), "QEMU.TPMDevice"));
-	if (!error)
-		run->bundle_held = utm__bundle_begin_run(vm->bundle, &run->bundle_lock, &error) == 0;
+	run->bundle_held = utm__bundle_begin_run(vm->bundle, &run->bundle_lock, &error) == 0;
 	if (error || utm__bundle_check_images(vm->bundle, vm->config, &error) < 0) {
 		utm__vm_start_fail(run, error);
 	} else if (run->options.host) {

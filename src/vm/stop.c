@@ -49,6 +49,9 @@ void utm__vm_kill(UtmVmRun *run)
 {
 	if (run->image_tool)
 		utm__process_kill(run->image_tool, SIGKILL);
+	/* Where QEMU is, it is asked after that has ended. */
+	if (run->tpm && !run->qemu)
+		utm__tpm_end(run->tpm);
 	if (run->qemu && utm__process_is_running(run->qemu)) {
 		run->killed_by_us = true;
 		utm__process_kill(run->qemu, SIGKILL);
@@ -195,11 +198,13 @@ static void release(UtmVmRun *run)
 	UtmVm *vm = run->vm;
 	utm__io_remove(vm->object.context, &run->end_timer);
 	utm__io_remove(vm->object.context, &run->lost_timer);
+	utm__io_remove(vm->object.context, &run->tpm_timer);
 	utm__console_shut(vm->console);
 	if (vm->qmp)
 		utm__qmp_detach(vm->qmp, NULL);
 	utm__qmp_client_free(run->client);
 	utm__process_free(run->qemu);
+	utm__tpm_free(run->tpm);
 	for (guint i = 0; i < vm->serial_count; i++)
 		utm__serial_end(vm->serials[i]);
 	utm__runtime_dir_remove(run->dir, &run->dir_lock);
@@ -259,11 +264,15 @@ static void on_drained(void *data)
 static bool work_is_left(const UtmVmRun *run)
 {
 	bool ends = run->phase == RUN_ENDING || run->process_ended;
-	return !ends || run->host_probe_pending || run->image_tool || (run->qemu && !run->process_ended);
+	return !ends || run->host_probe_pending || run->image_tool || (run->qemu && !run->process_ended) ||
+	       utm__tpm_is_running(run->tpm);
 }
 
 void utm__vm_check_end(UtmVmRun *run)
 {
+	/* It ends by itself when QEMU does, unless something is wrong with it. */
+	if (run->process_ended && utm__tpm_is_running(run->tpm))
+		utm__tpm_end(run->tpm);
 	if (run->ended || work_is_left(run))
 		return;
 	if (run->client && !run->client_closed) {

@@ -13,6 +13,7 @@
 #include "core/request.h"
 #include "process/process.h"
 #include "qmp/client.h"
+#include "vm/tpm.h"
 
 #include <utm/vm.h>
 
@@ -41,7 +42,7 @@ struct UtmVm {
 
 /* How far a run has come. */
 typedef enum RunPhase {
-	RUN_PREPARING, /* host facts, firmware */
+	RUN_PREPARING, /* host facts, firmware, TPM */
 	RUN_CONNECTING, /* QEMU was spawned, its monitor has not answered */
 	RUN_READY,     /* started: the application has been told */
 	RUN_ENDING     /* nothing is waited for but the end */
@@ -63,6 +64,8 @@ struct UtmVmRun {
 	UtmProcess *qemu;
 	bool host_probe_pending;
 	UtmProcess *image_tool;  /* makes the UEFI variable store */
+	UtmTpm *tpm;
+	guint tpm_timer;         /* it ended before QEMU did */
 	UtmQmpClient *client;
 	bool client_closed;
 	UtmProcessEnd end;

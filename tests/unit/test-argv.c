@@ -69,7 +69,7 @@ static void test_descriptors(void)
 {
 	static const int serials[] = { 10, 11 };
 	UtmArgvRuntime runtime = {
-		.qmp_fd = 3, .agent_fd = 4, .serial_fds = serials, .serial_fd_count = 2, .runtime_dir = "/run/x"
+		.qmp_fd = 3, .agent_fd = 4, .tpm_fd = -1, .serial_fds = serials, .serial_fd_count = 2, .runtime_dir = "/run/x"
 	};
 	g_autoptr(UtmArgv) argv = build(&runtime);
 

@@ -736,6 +736,30 @@ static void test_brackets(void)
 		}
 }
 
+/* Few keys wait for the tag in a place of their own, many or long ones are read from the text once more: all the same. */
+static void test_keys_before_the_tag(void)
+{
+	for (int unknown = 0; unknown < 40; unknown++) {
+		g_autoptr(GString) keys = g_string_new("'filename': 'f', 'aio': 'native'");
+		for (int i = 0; i < unknown; i++)
+			g_string_append_printf(keys, ", 'x%0*d': [%d, {'y': 'z'}]", i == 30 ? 40 : 2, i, i);
+		g_autofree char *last = g_strdup_printf("{%s, 'driver': 'file', 'node-name': 'n'}", keys->str);
+		g_autofree char *first = g_strdup_printf("{'node-name': 'n', 'driver': 'file', %s}", keys->str);
+		UtmQmpBlockdevOptions *a = read_value(UTM_QMP_TYPE_BLOCKDEV_OPTIONS, last);
+		UtmQmpBlockdevOptions *b = read_value(UTM_QMP_TYPE_BLOCKDEV_OPTIONS, first);
+		g_assert_true(utm_struct_equal(a, b));
+		g_assert_cmpstr(a->node_name, ==, "n");
+		g_assert_cmpstr(a->u.file->filename, ==, "f");
+		g_assert_cmpint(a->u.file->aio, ==, UTM_QMP_BLOCKDEV_AIO_OPTIONS_NATIVE);
+		char *json = NULL;
+		g_assert_cmpint(utm_struct_to_json(a, &json, NULL), ==, 0);
+		g_assert_cmpint(strstr(json, "[7,{\"y\":\"z\"}]") != NULL, ==, unknown > 7);
+		utm_free(json);
+		utm_struct_free(a);
+		utm_struct_free(b);
+	}
+}
+
 /* What a byte of text becomes may be hundreds: the number of values is bounded, and not reached by reading twice. */
 static void test_count(void)
 {
@@ -822,6 +846,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/protocol/cases/depth-of-structs", test_depth_of_structs);
 	g_test_add_func("/protocol/cases/depth-of-anything", test_depth_of_anything);
 	g_test_add_func("/protocol/cases/brackets", test_brackets);
+	g_test_add_func("/protocol/cases/keys-before-the-tag", test_keys_before_the_tag);
 	g_test_add_func("/protocol/cases/count", test_count);
 	g_test_add_func("/protocol/cases/lists", test_lists);
 	return g_test_run();
