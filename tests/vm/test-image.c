@@ -727,7 +727,8 @@ static void end_machine(Machine *machine)
 static void test_in_use(Fixture *f, gconstpointer data)
 {
 	static const char *const formats[] = { "qcow2", "raw" };
-	if (!g_find_program_in_path("qemu-system-x86_64")) {
+	g_autofree char *qemu = g_find_program_in_path("qemu-system-x86_64");
+	if (!qemu) {
 		g_test_skip("no qemu-system-x86_64");
 		return;
 	}
@@ -1009,6 +1010,33 @@ static void test_package_is_busy(Fixture *f, gconstpointer data)
 	utm_bundle_unref(bundle);
 }
 
+/* A VMDK of several files never reaches QEMU: they could be any of the host's. */
+static void test_package_with_parts(Fixture *f, gconstpointer data)
+{
+	UtmBundle *bundle = new_bundle(f, UTM_BACKEND_QEMU), *again = NULL;
+	UtmConfig *config = utm_config_copy(utm_bundle_get_config(bundle));
+	UtmVm *vm = NULL;
+	g_autofree char *flat = path_of(f, "flat.vmdk");
+	char *name = NULL;
+	put_file(f->place, "flat.vmdk", "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"
+	                                "createType=\"monolithicFlat\"\nRW 2048 FLAT \"/etc/passwd\" 0\n");
+	g_autofree char *qemu = g_find_program_in_path("qemu-system-aarch64");
+	if (!qemu)
+		g_test_skip("no qemu-system-aarch64");
+	GOOD(utm_bundle_import(bundle, flat, NULL, &name, &error));
+	GOOD(utm_config_insert(config, "Drive", -1, "{'ImageType':'Disk','ImageName':'flat.vmdk'}", &error));
+	GOOD(utm_bundle_save_config(bundle, config, &error));
+	utm_config_unref(config);
+	GOOD(utm_bundle_open(f->context, utm_bundle_get_path(bundle), &again, &error));
+	GOOD(utm_vm_new(again, &vm, &error));
+	if (qemu)
+		BAD(utm_vm_start(vm, NULL, &error), UTM_ERROR_BUNDLE_PATH_ESCAPE);
+	utm_vm_unref(vm);
+	utm_free(name);
+	utm_bundle_unref(again);
+	utm_bundle_unref(bundle);
+}
+
 /* --- without the program --- */
 
 static void test_no_tool(void)
@@ -1137,6 +1165,7 @@ int main(int argc, char **argv)
 		{ "package/add-disk-apple", test_add_disk_apple },
 		{ "package/images", test_package_images },
 		{ "package/is-busy", test_package_is_busy },
+		{ "package/with-parts", test_package_with_parts },
 	};
 	self = "/proc/self/exe";
 	int status = argc > 1 ? be_called(argc, argv) : -1;
