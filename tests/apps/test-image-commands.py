@@ -18,7 +18,7 @@ import time
 
 from tap import Skip, check, run_all, same
 
-UTMCTL, = sys.argv[1:]
+UTMCTL = pathlib.Path(sys.argv[1]).resolve()
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="utmctl-image-"))
 MIB = 1 << 20
 
