@@ -250,7 +250,6 @@ UtmImageTool *utm__image_tool_run(UtmContext *context, const UtmImageToolSpec *s
 	g_autofree char *program = utm__image_tool_find(context, error);
 	int pipe_fds[2];
 
-	g_return_val_if_fail(spec->file_count <= UTM_IMAGE_TOOL_FILES_MAX, NULL);
 	if (!program)
 		return NULL;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {

@@ -9,12 +9,16 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sched.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utm/utm.h>
@@ -79,7 +83,8 @@ static char *path_of(const Fixture *f, const char *name)
 static void run(const char *const *argv)
 {
 	int status = -1;
-	g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, NULL));
+	g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL,
+	                           NULL, &status, NULL));
 	g_assert_cmpint(status, ==, 0);
 }
 
@@ -401,7 +406,12 @@ static void test_leads_out(Fixture *f, gconstpointer data)
 	                             "createType=\"monolithicFlat\"\nRW 2048 FLAT \"/etc/passwd\" 0\n");
 	RUN("qemu-img", "create", "-q", "-f", "vmdk", parent, "1M");
 	RUN("qemu-img", "create", "-q", "-f", "vmdk", "-b", parent, "-F", "vmdk", child);
-	const char *const all[] = { over, linked, split, flat, child };
+	/* An image without a word about the format of what is below it, which QEMU would guess. */
+	g_autofree char *guess = g_build_filename(place, "guess.qcow2", NULL);
+	guint8 head[1024] = { 'Q', 'F', 'I', 0xfb, 0, 0, 0, 3, [14] = 2, [19] = 9, [21] = 0, [23] = 16, [103] = 104 };
+	memcpy(head + 512, "flat.vmdk", 9);
+	g_assert_true(g_file_set_contents(guess, (const char *)head, sizeof head, NULL));
+	const char *const all[] = { over, linked, split, flat, child, guess };
 	for (gsize i = 0; i < G_N_ELEMENTS(all); i++) {
 		BAD(utm_image_convert(f->context, all[i], out, NULL, &error), UTM_ERROR_BUNDLE_PATH_ESCAPE);
 		BAD(utm_image_convert(f->context, all[i], NULL, NULL, &error), UTM_ERROR_BUNDLE_PATH_ESCAPE);
@@ -687,6 +697,15 @@ static void test_unknown_end(Fixture *f, gconstpointer data)
 	RUN("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path);
 	g_assert_cmpint(end_of(start_self((const char *const[]){ "ignore-children", path, NULL })), ==, 0);
 	g_assert_cmpuint(size_of(f, path), ==, 2 * MIB);
+}
+
+/* File systems that do not know files without names, as seen through a filter of system calls. */
+static void test_named_drafts(Fixture *f, gconstpointer data)
+{
+	g_autofree char *path = put_slow_image(f, "a.qcow2");
+	g_assert_cmpint(end_of(start_self((const char *const[]){ "named-drafts", path, NULL })), ==, 0);
+	g_assert_cmpuint(size_of(f, path), ==, SLOW_BYTES);
+	g_assert_cmpuint(count_entries(f->place), ==, 2);
 }
 
 /* --- in use --- */
@@ -1117,8 +1136,45 @@ static int be_full(const char *place, const char *raw)
 	return failed || strcmp(before, after) != 0 || count_entries(place) != 2;
 }
 
+static void forbid_unnamed_files(void)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { G_N_ELEMENTS(steps), steps };
+	g_assert_cmpint(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
+	g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
+	g_assert_cmpint(open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), <, 0);
+}
+
+static int use_named_drafts(const char *path)
+{
+	Fixture f = { .place = g_path_get_dirname(path) };
+	UtmImageConvertOptions slow = slow_options();
+	g_autofree char *created = path_of(&f, "b.qcow2"), *before = sum_of(path);
+	forbid_unnamed_files();
+	f.context = utm_context_new(NULL, NULL);
+	GOOD(utm_image_create(f.context, created, MIB, NULL, &error));
+	BAD(utm_image_create(f.context, created, MIB, NULL, &error), UTM_ERROR_BUNDLE_EXISTS);
+	slow.timeout_ms = 150;
+	BAD(utm_image_convert(f.context, path, NULL, &slow, &error), UTM_ERROR_TIMEOUT);
+	g_autofree char *after = sum_of(path);
+	g_assert_cmpstr(before, ==, after);
+	GOOD(utm_image_convert(f.context, path, NULL, NULL, &error));
+	utm_context_unref(f.context);
+	g_free(f.place);
+	return 0;
+}
+
 static int be_called(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "named-drafts"))
+		return use_named_drafts(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "compact"))
 		return compact(argv[2], 0, 0);
 	if (argc == 3 && !strcmp(argv[1], "limit"))
@@ -1157,6 +1213,7 @@ int main(int argc, char **argv)
 		{ "stop/killed-program", test_killed_program },
 		{ "stop/no-room", test_no_room },
 		{ "stop/unknown-end", test_unknown_end },
+		{ "named-drafts", test_named_drafts },
 		{ "in-use/by-a-machine", test_in_use },
 		{ "in-use/kept-from-others", test_kept_from_others },
 		{ "async", test_async },
