@@ -463,11 +463,6 @@ bool utm__schema_made(const void *object, guint schema_number)
 	return header && header->magic == magic_of(object) && header->type >> 16 == schema_number;
 }
 
-guint utm__schema_type_of(const void *object)
-{
-	return ((const UtmSchemaHeader *)object)->type & 0xffff;
-}
-
 static const UtmSchemaType *type_of(const UtmSchema *schema, const void *object)
 {
 	g_assert(utm__schema_made(object, schema->number) && utm__schema_type_of(object) < schema->type_count);

@@ -723,8 +723,10 @@ static void stop(Try *t)
 		problem(t, "it ended: %s", utm_end_reason_get_text(utm_vm_get_end_reason(t->vm)));
 }
 
+/* One line a machine. */
 static void tell(const Try *t)
 {
+	g_strdelimit(t->problems->str, "\r\n", ' ');
 	g_autofree char *target = t->config ? get_text(t, "System.Target") : g_strdup(t->row->target);
 	const char *result = t->problems->len ? "FAILED" : t->skipped ? "skipped" : "ok";
 	g_string_append_printf(table, "# | %-12s %-21s %-7s %s", t->row->architecture, target, result,
