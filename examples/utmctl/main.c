@@ -25,6 +25,7 @@ static const Command *const commands[] = {
 	&hardware_command,
 	&bundle_list_command, &bundle_size_command, &bundle_view_command, &bundle_prune_command, &bundle_clone_command,
 	&bundle_rename_command,
+	&bundle_reset_uefi_command,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

@@ -27,6 +27,7 @@ void utm__image_head_read(int fd, UtmImageHead *ret_head)
 	*ret_head = (UtmImageHead){ .qcow2 = length >= 72 && memcmp(bytes, magic, sizeof magic) == 0 };
 	if (!ret_head->qcow2)
 		return;
+	ret_head->virtual_size = utm__read_big_endian(bytes + 24, 8);
 	guint64 offset = utm__read_big_endian(bytes + 8, 8);
 	if (offset)
 		ret_head->backing = read_backing_name(fd, offset, (guint32)utm__read_big_endian(bytes + 16, 4));

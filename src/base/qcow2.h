@@ -9,6 +9,7 @@ typedef struct UtmImageHead {
 	bool qcow2;
 	char *backing;      /* file below it; "/" when its name cannot be read; NULL: stands alone */
 	bool external_data; /* its data lie in another file */
+	guint64 virtual_size; /* what a guest sees of it, bytes; 0 when it is no qcow2 */
 } UtmImageHead;
 
 /* Reads at the beginning, whatever the descriptor's position. An image that cannot be read is no qcow2. */

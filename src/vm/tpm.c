@@ -191,9 +191,16 @@ static void on_process_end(UtmProcess *process, const UtmProcessEnd *end, void *
 	tpm->spec.on_end(tpm, tpm->spec.data);
 }
 
+/* That it made a new file, which it says itself, is not why it ended. */
+static const char *last_words(const char *tail)
+{
+	const char *words = utm__last_line(tail);
+	return words && !strstr(words, "as new linear NVRAM store") ? words : NULL;
+}
+
 UtmError *utm__tpm_ended_error(const UtmTpm *tpm, const char *when)
 {
-	const char *words = utm__last_line(tpm->stderr_tail);
+	const char *words = last_words(tpm->stderr_tail);
 	int status = tpm->end.signal ? 128 + tpm->end.signal : tpm->end.exit_status;
 	g_autofree char *how = tpm->end.signal ? g_strdup_printf("signal %d", tpm->end.signal)
 	                       : status < 0    ? g_strdup("how is not known")
@@ -204,13 +211,15 @@ UtmError *utm__tpm_ended_error(const UtmTpm *tpm, const char *when)
 	return utm__error_set_exit(error, status, tpm->stderr_tail);
 }
 
-static int tell_missing(UtmError *problem_taken, UtmError **error)
+static int fail_spawn(UtmError *problem_taken, UtmError **error)
 {
-	if (utm_error_get_code(problem_taken) == UTM_ERROR_NOT_FOUND) {
-		utm__error_set_key_path(problem_taken, "QEMU.TPMDevice");
-		utm__error_set_remedy(problem_taken, "Install the package swtpm, or set QEMU.TPMDevice to false.");
-	}
-	return utm__fail_take(error, problem_taken);
+	if (utm_error_get_code(problem_taken) != UTM_ERROR_NOT_FOUND)
+		return utm__fail_take(error, problem_taken);
+	utm_error_unref(problem_taken);
+	UtmError *missing = utm__error_new(UTM_ERROR_NOT_FOUND, "the program swtpm, which emulates the TPM, was not found");
+	utm__error_set_key_path(missing, "QEMU.TPMDevice");
+	utm__error_set_remedy(missing, "Install the package swtpm, or set QEMU.TPMDevice to false.");
+	return utm__fail_take(error, missing);
 }
 
 static int spawn(UtmTpm *tpm, const UtmTpmSpec *spec, int control_fd, int state_fd, UtmError **error)
@@ -230,7 +239,7 @@ static int spawn(UtmTpm *tpm, const UtmTpmSpec *spec, int control_fd, int state_
 	};
 	UtmError *problem = NULL;
 	tpm->process = utm__process_spawn(tpm->context, &process, &problem);
-	return tpm->process ? 0 : tell_missing(problem, error);
+	return tpm->process ? 0 : fail_spawn(problem, error);
 }
 
 static int start(UtmTpm *tpm, const UtmTpmSpec *spec, UtmError **error)
