@@ -17,8 +17,9 @@ results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 started=$(date +%s)
 
-test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-system-arm
-	qemu-guest-agent ovmf qemu-efi-aarch64"
+test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-guest-agent
+	qemu-system-arm qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-sparc ovmf qemu-efi-aarch64 qemu-efi-arm
+	grub-rescue-pc memtest86+ debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
 # No GLib slices or caches, so that every block is seen by itself; and no library's own log handler is fatal.
 export G_SLICE=always-malloc
 
@@ -57,7 +58,10 @@ suite() {
 stage_plain() {
 	step "gcc: build and test"
 	build gcc-build build-gcc || return 0
-	suite gcc build-gcc
+	suite gcc build-gcc --no-suite machines --no-suite guests
+	step "real machines and guests"
+	suite real build-gcc --suite machines --suite guests
+	sed -n 's/^# | //p' build-gcc/meson-logs/real.txt || true
 }
 
 stage_clang() {
@@ -70,7 +74,8 @@ stage_asan() {
 	step "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
 	build asan-build build-asan -Db_sanitize=address,undefined -Db_lundef=false || return 0
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-	suite asan build-asan --no-suite install --no-suite abi --no-suite crash --timeout-multiplier 4
+	suite asan build-asan --no-suite install --no-suite abi --no-suite crash --no-suite machines --no-suite guests \
+		--timeout-multiplier 4
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 

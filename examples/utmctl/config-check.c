@@ -76,6 +76,21 @@ static int find_host(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_hos
 	return utm_host_probe(ctx, config, ret_host, &error) < 0 ? (report(NULL, error), EXIT_FINDINGS) : EXIT_OK;
 }
 
+/* Nothing for a QEMU that is not installed: that is what the host is reported for. */
+static UtmHardware *find_hardware(UtmContext *ctx, const UtmConfig *config)
+{
+	UtmHardware *hardware = NULL;
+	char *architecture = NULL;
+
+	if (!on_this_host || utm_config_get_backend(config) != UTM_BACKEND_QEMU)
+		return NULL;
+	if (utm_config_get_string(config, "System.Architecture", &architecture, NULL) == 0 &&
+	    utm_hardware_query(ctx, architecture, UTM_HARDWARE_INSTALLED_ONLY, &hardware, NULL) < 0)
+		hardware = NULL;
+	utm_free(architecture);
+	return hardware;
+}
+
 /* The bundle is NULL for a configuration alone. */
 static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const UtmConfig *config)
 {
@@ -85,10 +100,14 @@ static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const Utm
 	UtmHost *host = NULL;
 	int host_status = find_host(ctx, config, &host);
 
+	UtmHardware *hardware = find_hardware(ctx, config);
+
 	options.host = host;
+	options.hardware = hardware;
 	int code = bundle ? utm_bundle_check(bundle, &options, &findings, &error)
 	                  : utm_config_check(config, &options, &findings, &error);
 	utm_host_unref(host);
+	utm_hardware_unref(hardware);
 	if (code < 0)
 		return unreadable(path, error);
 	int status = print_findings(path, findings);
@@ -164,7 +183,7 @@ const Command config_check_command = {
 	.summary = "tell everything that is wrong, and what to do about it",
 	.notes = "An error: the machine cannot start, or UTM refuses the file. A warning: it starts, but not as it is "
 	         "written. The\n"
-			 "rest is to be known. With --host, what this host lacks is told too.\n"
+			 "rest is to be known. With --host, what this host and its QEMU lack is told too.\n"
 			 "\n"
 			 "Exit codes: 0 without errors and warnings, 1 with some, 2 when it cannot be read.\n",
 	.options = options,

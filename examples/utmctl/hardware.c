@@ -32,10 +32,12 @@ static void print_json_item(const UtmHardwareItem *item)
 	print_member("bus", item->bus);
 	print_member("cpu", item->cpu);
 	print_member("description", item->description);
+	print_member("since", item->since);
 	if (item->max_cpus)
 		printf(", \"maxCpus\": %" PRIu32, item->max_cpus);
-	printf("%s%s%s}", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? ", \"default\": true" : "",
+	printf("%s%s%s%s}", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? ", \"default\": true" : "",
 	       item->flags & UTM_HARDWARE_ITEM_DEPRECATED ? ", \"deprecated\": true" : "",
+	       item->flags & UTM_HARDWARE_ITEM_GONE ? ", \"gone\": true" : "",
 	       item->flags & UTM_HARDWARE_ITEM_ON_BOARD ? ", \"onBoard\": true" : "");
 }
 
@@ -80,7 +82,9 @@ static void print_text(const UtmHardware *hardware)
 			print_part("= ", item->alias);
 			print_part("", item->description);
 			print_part("on ", item->bus);
-			printf("%s%s\n", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? "  (default)" : "",
+			print_part("since QEMU ", item->since);
+			printf("%s%s%s\n", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? "  (default)" : "",
+			       item->flags & UTM_HARDWARE_ITEM_GONE ? "  (gone in newer QEMUs)" : "",
 			       item->flags & UTM_HARDWARE_ITEM_DEPRECATED ? "  (deprecated)" : "");
 		}
 	}

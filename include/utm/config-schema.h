@@ -122,7 +122,7 @@ typedef struct UtmConfigKey {
 	/** Of a boolean: what reading gives without the key is whether this condition holds. (nullable) */
 	const char *default_if;
 	/**
-	 * What a new object has, as JSON; `{}` is a section with what new ones have. (nullable) the key is absent, each object
+	 * What a new object has, as JSON; `{}` is a section with what new ones have, `[{}]` an array of one. (nullable) the key is absent, each object
 	 * gets another one (@a is_generated), or the value depends on others (@a default_if)
 	 */
 	const char *new_json;

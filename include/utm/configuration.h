@@ -140,7 +140,8 @@ typedef enum UtmConfigNewFlags {
 	/**
 	 * What UTM gives even where the machine cannot start with it: cards for boards without a bus for them (or1k-sim, spike,
 	 * sim, mcf5208evb and none; eTSEC in a g3beige or pseries, sb16 in a g3beige or B160L, e1000e in an s390x), 512 MiB for a
-	 * SPARCstation that takes 256, and for a LoongArch board that needs more than 1024, and machine types of QEMU 10.0.
+	 * SPARCstation that takes 256, and for a LoongArch board that needs more than 1024, and machine types of QEMU 10.0. A
+	 * machine of the Apple back end has no operating system then.
 	 */
 	UTM_CONFIG_NEW_UTM_EXACT = 1 << 0
 } UtmConfigNewFlags;
@@ -170,8 +171,9 @@ typedef struct UtmConfigNewOptions {
 
 /**
  * Makes the configuration of a new machine, with the devices that UTM gives one of that architecture and machine type:
- * a display or else a serial port, a network card, a sound card, USB, firmware, sharing. It has no drives; each call
- * gives other identifiers and hardware addresses.
+ * a display or else a serial port, a network card, a sound card, USB, firmware, sharing. A machine of the Apple back end is
+ * one for Linux: UEFI, a platform, a network card and a serial port; Apple's framework gives the platform its identity. It
+ * has no drives; each call gives other identifiers and hardware addresses.
  *
  * Machine types differ between releases of QEMU, so that one which is not known here is taken as one without
  * specialities; utm_config_check() and QEMU have the last word.

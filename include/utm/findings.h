@@ -25,6 +25,7 @@
 #include <utm/argv.h>
 #include <utm/bundle.h>
 #include <utm/finding-codes.h>
+#include <utm/hardware.h>
 
 UTM_BEGIN_DECLS
 
@@ -65,11 +66,17 @@ typedef struct UtmConfigCheckOptions {
 	size_t size;
 	/** The host that the machine is to run on. (nullable) hosts in general */
 	const UtmHost *host;
+	/**
+	 * What the QEMU has that is to run the machine, of utm_hardware_query() for its architecture. A name that it lacks is
+	 * then an error. Not used for machines of the Apple back end. (nullable) the list that the library brings, by which it
+	 * is a warning
+	 */
+	const UtmHardware *hardware;
 } UtmConfigCheckOptions;
 /** Initial value of #UtmConfigCheckOptions. */
 #define UTM_CONFIG_CHECK_OPTIONS_INIT                                                                                \
 	{                                                                                                            \
-		sizeof(UtmConfigCheckOptions), NULL                                                                  \
+		sizeof(UtmConfigCheckOptions), NULL, NULL                                                            \
 	}
 
 /**
@@ -77,7 +84,8 @@ typedef struct UtmConfigCheckOptions {
  *
  * @param[in]  options       (nullable) defaults
  * @param[out] ret_findings  (transfer full) perhaps empty; release with utm_findings_free()
- * @return 0, whatever was found; #UTM_ERROR_INVALID_ARGUMENT, #UTM_ERROR_STRUCT_SIZE
+ * @return 0, whatever was found; #UTM_ERROR_STRUCT_SIZE; #UTM_ERROR_INVALID_ARGUMENT also for hardware of another
+ *         architecture
  * @thread any; does not block
  */
 UTM_API UTM_MUST_CHECK int utm_config_check(const UtmConfig *config, const UtmConfigCheckOptions *options,

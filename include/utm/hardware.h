@@ -40,7 +40,9 @@ typedef enum UtmHardwareItemFlags {
 	/** QEMU means to drop it. */
 	UTM_HARDWARE_ITEM_DEPRECATED = 1 << 1,
 	/** It is part of a board: only machines that have it can use it. */
-	UTM_HARDWARE_ITEM_ON_BOARD = 1 << 2
+	UTM_HARDWARE_ITEM_ON_BOARD = 1 << 2,
+	/** In the list that the library brings: machine types and processors that newer releases of QEMU have no more. */
+	UTM_HARDWARE_ITEM_GONE = 1 << 3
 } UtmHardwareItemFlags;
 
 /** One item of a list. Strings are valid as long as the hardware. */
@@ -61,6 +63,8 @@ typedef struct UtmHardwareItem {
 	uint32_t flags;
 	/** The most processors that a machine type can have; 0: not known. */
 	uint32_t max_cpus;
+	/** In the list that the library brings: the release of QEMU that is known to have it, where older ones do not. (nullable) */
+	const char *since;
 } UtmHardwareItem;
 
 /** How to find out. */

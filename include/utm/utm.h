@@ -19,6 +19,7 @@
 #include <utm/firmware.h>
 #include <utm/guest.h>
 #include <utm/hardware.h>
+#include <utm/image.h>
 #include <utm/macros.h>
 #include <utm/qmp.h>
 #include <utm/struct.h>

@@ -54,7 +54,7 @@ def new_of(member):
     if any(fact.what.startswith("generate-") for fact in member.facts):
         return ""
     if member.is_array:
-        return "" if member.optional else "[]"
+        return "[{}]" if fact else "" if member.optional else "[]"
     if isinstance(member.type, Struct):
         return "{}" if fact or not member.optional else ""
     if fact:

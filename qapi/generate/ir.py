@@ -18,7 +18,7 @@ type a member may say:
   'from-bool'    { 'true': VALUE, 'false': VALUE }: of an enum, what a boolean in its place means;
                  'or': VALUE, 'if': CONDITION in it come first
   'new'          the value in a new object; without it, the default; without that, false, 0, '' or the first enum value.
-                 true for an optional section: a new object has one
+                 true for an optional section or an array of sections: a new object has one
   'generate'     'uuid', 'mac' or 'mac-lower': a new object gets a fresh one
   'constraint'   'uuid': must be one, and is kept in upper case
   'min', 'max'   range of an integer, for edits; files are read beyond it, as UTM reads them
@@ -311,7 +311,7 @@ def fill_facts(struct):
         if "default" in facts:
             add_default(struct, member, facts["default"], place)
         if "new" in facts:
-            is_section = isinstance(member.type, Struct) and not member.is_array and facts["new"] is True
+            is_section = isinstance(member.type, Struct) and facts["new"] is True
             member.facts.append(Fact("new", 1 if is_section else value_of(member, facts["new"], place)))
         if "generate" in facts:
             add_generator(member, facts["generate"], place)

@@ -2,6 +2,8 @@
 /* What guest and client talk over besides the screen: guest agent, SPICE agent, WebDAV, a shared directory. */
 #include "argv/groups.h"
 
+#include <string.h>
+
 static bool has_dynamic_resolution(const UtmArgvBuilder *b)
 {
 	for (gsize i = 0; i < b->config->display_count; i++) {
@@ -13,7 +15,10 @@ static bool has_dynamic_resolution(const UtmArgvBuilder *b)
 
 static void add_guest_agent(UtmArgvBuilder *b)
 {
-	utm__add(b, "-device", "virtio-serial");
+	/* An alias, which QEMU 7.2 does not have for this one. */
+	bool named = !b->macos && !strcmp(b->architecture->name, "or1k");
+
+	utm__add(b, "-device", named ? "virtio-serial-pci" : "virtio-serial");
 	utm__add(b, "-device", "virtserialport,chardev=org.qemu.guest_agent,name=org.qemu.guest_agent.0");
 	if (b->macos)
 		utm__add(b, "-chardev", "spiceport,name=org.qemu.guest_agent.0,id=org.qemu.guest_agent");

@@ -32,6 +32,11 @@ static const Since devices[] = {
 /* Devices of UTM's QEMU that no release of the stock one has. */
 static const char *const foreign_devices[] = { "apple-gfx-pci", "screamer", "virtio-ramfb", "virtio-ramfb-gl", NULL };
 
+bool utm__device_is_foreign(const char *name)
+{
+	return g_strv_contains(foreign_devices, name);
+}
+
 static guint parse_version(const char *text)
 {
 	char *end = NULL;
@@ -88,7 +93,7 @@ bool utm__has_device(UtmArgvBuilder *b, const char *name)
 		return value;
 	if (b->facts->devices_count)
 		return lists(b->facts->devices, b->facts->devices_count, name);
-	if (g_strv_contains(foreign_devices, name))
+	if (utm__device_is_foreign(name))
 		return false;
 	return is_since(b, devices, G_N_ELEMENTS(devices), name);
 }

@@ -149,8 +149,9 @@ static bool has_one_ide_unit(const UtmArgvBuilder *b)
 {
 	/* UTM misspells the last one, so that it never matches there. */
 	static const char *const boards[] = { "microvm", "cubieboard", "highbank", "midway", "xlnx-zcu102", NULL };
+	bool forgotten = !b->macos && !strcmp(b->target, "sbsa-ref");
 
-	return b->pc || (g_strv_contains(boards, b->target) && !(b->macos && strchr(b->target, '-')));
+	return b->pc || forgotten || (g_strv_contains(boards, b->target) && !(b->macos && strchr(b->target, '-')));
 }
 
 /*
@@ -203,6 +204,8 @@ static const char *choose_scsi_controller(const UtmArgvBuilder *b)
 		return "lsi53c895a,id=scsi0";
 	if (b->machine->traits & UTM_MACHINE_CCW)
 		return "virtio-scsi-ccw,id=scsi0";
+	if (b->machine->traits & UTM_MACHINE_MMIO && !(b->machine->traits & UTM_MACHINE_PCI))
+		return "virtio-scsi-device,id=scsi0";
 	/* The only bus of that machine with a free slot. */
 	return !strcmp(architecture, "sparc64") ? "lsi53c895a,id=scsi0,bus=pciB" : "lsi53c895a,id=scsi0";
 }

@@ -40,6 +40,8 @@ void utm__add_control_socket(UtmArgvBuilder *b, const char *id, int fd, const ch
 bool utm__has_capability(UtmArgvBuilder *b, const char *name);
 /* Whether it has a device model. Names that no table knows are believed. Always true for UTM's own QEMU. */
 bool utm__has_device(UtmArgvBuilder *b, const char *name);
+/* Whether only UTM's own QEMU has it. */
+bool utm__device_is_foreign(const char *name);
 
 /*
  * The name of a virtio device ("blk" to "virtio-blk-pci") on this machine, NULL when it has no place for one.

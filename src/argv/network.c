@@ -14,12 +14,13 @@
 
 /* --- the card --- */
 
-/* The other bus of a sun4u has no free slot. */
+/* The other bus of a sun4u or sun4v has no free slot. */
 static const char *free_bus(const UtmArgvBuilder *b)
 {
-	bool sun4u = !strcmp(b->architecture->name, "sparc64") && utm__machine_is_family(b->config->system->target, "sun4u");
+	const char *target = b->config->system->target;
+	bool is_sun = utm__machine_is_family(target, "sun4u") || utm__machine_is_family(target, "sun4v");
 
-	return sun4u && !b->macos ? ",bus=pciB" : "";
+	return is_sun && !strcmp(b->architecture->name, "sparc64") && !b->macos ? ",bus=pciB" : "";
 }
 
 static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *hardware)

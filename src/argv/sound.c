@@ -60,6 +60,8 @@ static void add_card(UtmArgvBuilder *b, guint index, const char *hardware)
 
 	utm__builder_at(b, "Sound[%u].Hardware", index);
 	device = utm__name(b, hardware, "device");
+	if (!b->macos && !strcmp(device, "asc") && !utm__has_capability(b, "machine-audiodev"))
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "this QEMU has no asc; the machine has no sound");
 	if (g_strv_contains(on_board, device))
 		return;
 	if (!utm__has_device(b, device)) {

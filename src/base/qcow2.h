@@ -6,9 +6,12 @@
 #include <stdbool.h>
 
 typedef struct UtmImageHead {
+	const char *look; /* format that the first bytes are typical of; static; NULL: none that is known */
 	bool qcow2;
-	char *backing;      /* file below it; "/" when its name cannot be read; NULL: stands alone */
-	bool external_data; /* its data lie in another file */
+	char *backing;        /* file below it; "/" when its name cannot be read; NULL: stands alone */
+	char *backing_format; /* as the image names it; nullable */
+	bool external_data;   /* its data lie in another file */
+	bool is_part;         /* taken as VMDK, it has an ancestor, or its data lie in other files */
 	guint64 virtual_size; /* what a guest sees of it, bytes; 0 when it is no qcow2 */
 } UtmImageHead;
 

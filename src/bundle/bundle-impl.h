@@ -28,6 +28,7 @@ struct UtmBundle {
 	guint holders;    /* of the lock */
 	guint public_locks;
 	guint runs;
+	guint alone; /* those at work on an image: nothing may run meanwhile */
 	guint imports; /* under way: what looks left behind may be theirs */
 	bool unsure; /* the file system does not know locks */
 };
@@ -42,6 +43,9 @@ int utm__bundle_hold(UtmBundle *bundle, UtmError **error);
 void utm__bundle_let_go(UtmBundle *bundle);
 /* As utm__bundle_hold(), for what must not happen while a machine runs; `what` names it. */
 int utm__bundle_hold_idle(UtmBundle *bundle, const char *what, UtmError **error);
+/* The same for long work on an image: no machine starts until it lets go, which any thread may do. */
+int utm__bundle_hold_alone(UtmBundle *bundle, const char *what, UtmError **error);
+void utm__bundle_let_go_alone(UtmBundle *bundle);
 static inline void utm__bundle_held_cleanup(UtmBundle **bundle)
 {
 	if (*bundle)
@@ -106,5 +110,7 @@ int utm__import(UtmCopy *copy, int data, const char *data_path, const char *sour
 int utm__import_bytes(int data, const char *data_path, const char *name, const void *bytes, gsize size,
                       GHashTable *names_in_use, char **ret_name, UtmError **error);
 int utm__check_import(const UtmBundleImportOptions *options, const char *source, UtmError **error);
+/* A file is on its way into `Data` (+1), or has arrived (-1). */
+void utm__bundle_count_import(UtmBundle *bundle, int change);
 /* The directory `Data`, made when it is not there. */
 int utm__make_data(int root, const char *root_path, int *ret_fd, char **ret_path, UtmError **error);

@@ -232,7 +232,7 @@ int utm__check_import(const UtmBundleImportOptions *options, const char *source,
 	return 0;
 }
 
-static void count_import(UtmBundle *bundle, int change)
+void utm__bundle_count_import(UtmBundle *bundle, int change)
 {
 	pthread_mutex_lock(&bundle->lock);
 	bundle->imports += (guint)change;
@@ -274,8 +274,8 @@ int utm_bundle_import(UtmBundle *bundle, const char *source, const UtmBundleImpo
 	if (result < 0)
 		return result;
 	utm_autoheld held = bundle;
-	count_import(bundle, 1);
+	utm__bundle_count_import(bundle, 1);
 	result = import_held(bundle, source, &checked, ret_name, error);
-	count_import(bundle, -1);
+	utm__bundle_count_import(bundle, -1);
 	return result;
 }

@@ -136,7 +136,39 @@ int utm__bundle_hold_idle(UtmBundle *bundle, const char *what, UtmError **error)
 	return fail_running(bundle, UTM_ERROR_INVALID_STATE, what, error);
 }
 
+int utm__bundle_hold_alone(UtmBundle *bundle, const char *what, UtmError **error)
+{
+	int result = utm__bundle_hold(bundle, error);
+	if (result < 0)
+		return result;
+	pthread_mutex_lock(&bundle->lock);
+	bool runs = bundle->runs > 0;
+	bundle->alone += !runs;
+	pthread_mutex_unlock(&bundle->lock);
+	if (!runs)
+		return 0;
+	utm__bundle_let_go(bundle);
+	return fail_running(bundle, UTM_ERROR_INVALID_STATE, what, error);
+}
+
+void utm__bundle_let_go_alone(UtmBundle *bundle)
+{
+	pthread_mutex_lock(&bundle->lock);
+	bundle->alone--;
+	pthread_mutex_unlock(&bundle->lock);
+	utm__bundle_let_go(bundle);
+}
+
 /* --- machines --- */
+
+static int fail_begin(UtmBundle *bundle, bool works, UtmError **error)
+{
+	if (!works)
+		return fail_running(bundle, UTM_ERROR_BUNDLE_LOCKED, "cannot start", error);
+	UtmError *made = utm__error_new(UTM_ERROR_BUNDLE_LOCKED, "cannot start: one of its images is being worked on");
+	utm__error_set_remedy(made, "Wait for that, or cancel it.");
+	return utm__fail_take(error, utm__error_set_file(made, utm_bundle_get_path(bundle)));
+}
 
 static int check_layout(UtmBundle *bundle, UtmError **error)
 {
@@ -157,13 +189,14 @@ int utm__bundle_begin_run(UtmBundle *bundle, int *ret_lock_fd, UtmError **error)
 	if (result < 0)
 		return result;
 	pthread_mutex_lock(&bundle->lock);
-	bool first = bundle->runs == 0;
+	bool works = bundle->alone > 0;
+	bool first = bundle->runs == 0 && !works;
 	bundle->runs += first;
 	int fd = first && !bundle->unsure ? fcntl(bundle->lock_fd, F_DUPFD_CLOEXEC, 3) : -1;
 	pthread_mutex_unlock(&bundle->lock);
 	if (!first) {
 		utm__bundle_let_go(bundle);
-		return fail_running(bundle, UTM_ERROR_BUNDLE_LOCKED, "cannot start", error);
+		return fail_begin(bundle, works, error);
 	}
 	result = check_layout(bundle, error);
 	if (result == 0) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "config/config-private.h"
+#include "host/hardware.h"
 #include "host/host-private.h"
 #include "host/machines.h"
 
@@ -38,7 +39,8 @@ typedef struct UtmCheck {
 	/* For QEMU. */
 	const UtmArgvArchitecture *architecture; /* nullable */
 	const UtmArgvMachine *machine;
-	bool machine_known; /* it stands in the table, so what it lacks is known too */
+	bool machine_known;    /* it stands in the table, so what it lacks is known too */
+	UtmHardware *hardware; /* what there is for it: the one that was named, or the list that the library brings (nullable) */
 
 	char key_path[4096]; /* what is being looked at; empty: nothing in particular */
 	const char *file;    /* (nullable) */
@@ -59,6 +61,8 @@ void utm__find_with_remedy(UtmCheck *check, UtmFindingCode code, const char *rem
 	G_GNUC_PRINTF(4, 5);
 /* Whether an error has been found at the current key. */
 bool utm__has_error_here(const UtmCheck *check);
+/* Whether this has been found at the current key. */
+bool utm__was_found_here(const UtmCheck *check, UtmFindingCode code);
 
 /* --- drives.c --- */
 
@@ -81,4 +85,5 @@ void utm__check_network(UtmCheck *check);      /* network.c */
 void utm__check_serial(UtmCheck *check);       /* serial.c */
 void utm__check_arguments(UtmCheck *check);    /* arguments.c: those that the user typed */
 void utm__check_command_line(UtmCheck *check); /* command-line.c: what the builder says */
+void utm__check_hardware(UtmCheck *check);     /* hardware.c: names that a list of QEMU's judges */
 void utm__check_apple(UtmCheck *check);        /* apple.c */

@@ -9,11 +9,13 @@
 
 #include "base/sized-struct.h"
 
+#include <string.h>
+
 typedef void (*Rule)(UtmCheck *check);
 
 static const Rule qemu_rules[] = {
 	utm__check_identity, utm__check_machine,   utm__check_drives,       utm__check_devices, utm__check_network,
-	utm__check_serial,   utm__check_arguments, utm__check_command_line, utm__check_schema,
+	utm__check_serial,   utm__check_arguments, utm__check_command_line, utm__check_hardware, utm__check_schema,
 };
 
 static const Rule apple_rules[] = { utm__check_identity, utm__check_drives, utm__check_apple, utm__check_schema };
@@ -36,10 +38,20 @@ static int choose_host(const UtmHost *named, UtmHost **ret_host, UtmError **erro
 	return 0;
 }
 
+/* What was asked of a QEMU for other machines judges nothing here. */
+static int choose_hardware(UtmCheck *check, const UtmHardware *named, UtmError **error)
+{
+	const char *architecture = check->architecture ? check->architecture->name : "";
+	if (named && strcmp(utm_hardware_get_architecture(named), architecture))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the hardware is that of %s, the machine is %s",
+		                 utm_hardware_get_architecture(named), architecture);
+	check->hardware = named ? utm_hardware_ref((UtmHardware *)named) : utm__hardware_from_snapshot(architecture);
+	return 0;
+}
+
 void utm__check_run(UtmCheck *check)
 {
 	if (check->qemu) {
-		describe_machine(check);
 		for (gsize i = 0; i < G_N_ELEMENTS(qemu_rules); i++)
 			qemu_rules[i](check);
 		return;
@@ -66,7 +78,10 @@ int utm__check_begin(UtmCheck *check, const UtmConfig *config, const UtmConfigCh
 		.bundle_path = "",
 		.findings = utm__findings_new(),
 	};
-	return 0;
+	if (!check->qemu)
+		return 0;
+	describe_machine(check);
+	return choose_hardware(check, taken.hardware, error);
 }
 
 UtmFindings *utm__check_end(UtmCheck *check)
@@ -78,6 +93,7 @@ UtmFindings *utm__check_end(UtmCheck *check)
 void utm__check_clear(UtmCheck *check)
 {
 	utm_host_unref((UtmHost *)check->host);
+	utm_hardware_unref(check->hardware);
 	utm_findings_free(check->findings);
 }
 

@@ -180,8 +180,18 @@ void utm__find_with_remedy(UtmCheck *check, UtmFindingCode code, const char *rem
 	va_end(args);
 }
 
+static bool is_remembered(const UtmCheck *check, const char *what)
+{
+	g_autofree char *mark = g_strdup_printf("%s %s ", what, check->key_path);
+	return g_hash_table_contains(check->findings->known, mark);
+}
+
 bool utm__has_error_here(const UtmCheck *check)
 {
-	g_autofree char *mark = g_strdup_printf("error %s ", check->key_path);
-	return g_hash_table_contains(check->findings->known, mark);
+	return is_remembered(check, "error");
+}
+
+bool utm__was_found_here(const UtmCheck *check, UtmFindingCode code)
+{
+	return is_remembered(check, utm_finding_code_get_name(code));
 }

@@ -6,36 +6,6 @@
 
 #include <string.h>
 
-/* --- names that only a list of the installed QEMU can judge --- */
-
-typedef enum Knowledge {
-	CANNOT_TELL,
-	IS_KNOWN,
-	IS_UNKNOWN,
-} Knowledge;
-
-/* One place for whoever has such lists. A machine that the tables describe is known; nobody knows the others. */
-static Knowledge knows_target(const UtmCheck *check, const char *target)
-{
-	return check->machine_known && *target ? IS_KNOWN : CANNOT_TELL;
-}
-
-static Knowledge knows_cpu(const UtmCheck *check, const char *cpu)
-{
-	return check->architecture && !strcmp(cpu, "default") ? IS_KNOWN : CANNOT_TELL;
-}
-
-static void check_names(UtmCheck *check)
-{
-	const UtmConfigSystem *system = check->qemu->system;
-	utm__check_at(check, "System.Target");
-	if (knows_target(check, system->target) == IS_UNKNOWN)
-		utm__find(check, UTM_FINDING_TARGET_UNKNOWN, "QEMU has no machine \"%s\" that is known", system->target);
-	utm__check_at(check, "System.CPU");
-	if (knows_cpu(check, system->cpu) == IS_UNKNOWN)
-		utm__find(check, UTM_FINDING_CPU_UNKNOWN, "QEMU has no processor \"%s\" that is known", system->cpu);
-}
-
 /* --- processors --- */
 
 /* The table has 255 where that is enough for anybody; but for PCs, QEMU takes some more. */
@@ -174,7 +144,6 @@ static void check_tpm(UtmCheck *check)
 
 void utm__check_machine(UtmCheck *check)
 {
-	check_names(check);
 	check_cpu_count(check);
 	check_cpu_flags(check);
 	check_memory(check);

@@ -9,6 +9,9 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmConfig, utm_config_unref)
 
+/* Where UEFI keeps its variables: the same name in Data everywhere. */
+#define UTM_CONFIG_EFI_VARS "efi_vars.fd"
+
 /* The root of a configuration of the QEMU back end; valid until the configuration changes. NULL for other back ends. */
 const UtmConfigQemu *utm__config_get_qemu(const UtmConfig *config);
 /* The same of the Apple back end. */

@@ -66,70 +66,95 @@ enum {
 	NO_USB = 1u << 3,
 	WEBDAV = 1u << 4,     /* and the clipboard */
 	VIRTFS = 1u << 5,
-	BUS_VIRTIO = 1u << 6, /* disks are virtio, CDs are USB */
-	BUS_SCSI = 1u << 7,
-	CD_SCSI = 1u << 8,
 };
 
-/* The first that matches counts. Devices that are NULL are those of the architecture. */
+/* The first that matches counts. Devices that are NULL are those of the architecture, and drives IDE. */
 typedef struct Rule {
 	const char *architectures; /* names between blanks; NULL: all */
 	const char *pattern;       /* of the machine type, with * and ? */
 	const char *display;
 	const char *network;
 	const char *sound;
+	const char *disk; /* how disks are attached */
+	const char *cd;   /* and CDs */
 	guint32 traits;
 	int64_t memory_mib; /* 0: as everywhere */
 } Rule;
 
 #define PC (FIRMWARE | USB3 | WEBDAV)
+#define VIRT "virtio-ramfb", "virtio-net-pci", "intel-hda", "VirtIO", "USB"
 
 static const Rule rules[] = {
-	{ " i386 ", "pc*", "cirrus-vga", "ne2k_isa", "sb16", PC | FIXED_SIZE, 0 },
-	{ NULL, "pc*", "cirrus-vga", "rtl8139", "sb16", PC | FIXED_SIZE, 0 },
-	{ NULL, "q35*", "virtio-vga", "e1000", "intel-hda", PC, 0 },
-	{ NULL, "isapc", "isa-vga", "ne2k_isa", "sb16", FIXED_SIZE | NO_USB, 0 },
-	{ " arm aarch64 ", "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", PC | BUS_VIRTIO, 0 },
-	{ " arm aarch64 ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", PC | BUS_VIRTIO, 0 },
-	{ NULL, "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", FIRMWARE | BUS_VIRTIO, 0 },
-	{ NULL, "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", FIRMWARE | BUS_VIRTIO, 0 },
-	{ " ppc ppc64 ", "mac99", NULL, "sungem", "screamer", VIRTFS, 0 },
-	{ " m68k ", "q800", "nubus-macfb", "dp8393x", "asc", VIRTFS | BUS_SCSI, 0 },
-	{ NULL, "pseries*", NULL, NULL, "AC97", BUS_VIRTIO, 0 },
-	{ " m68k sparc sparc64 ", "*", NULL, NULL, NULL, BUS_SCSI, 0 },
-	{ NULL, "*", NULL, NULL, NULL, 0, 0 },
+	{ " i386 ", "pc*", "cirrus-vga", "ne2k_isa", "sb16", NULL, NULL, PC | FIXED_SIZE, 0 },
+	{ NULL, "pc*", "cirrus-vga", "rtl8139", "sb16", NULL, NULL, PC | FIXED_SIZE, 0 },
+	{ NULL, "q35*", "virtio-vga", "e1000", "intel-hda", NULL, NULL, PC, 0 },
+	{ NULL, "isapc", "isa-vga", "ne2k_isa", "sb16", NULL, NULL, FIXED_SIZE | NO_USB, 0 },
+	{ " arm aarch64 ", "virt", VIRT, PC, 0 },
+	{ " arm aarch64 ", "virt-*", VIRT, PC, 0 },
+	{ " m68k ", "virt", "virtio-ramfb", "virtio-net-pci", "intel-hda", "VirtIO", "SCSI", FIRMWARE, 0 },
+	{ " m68k ", "virt-*", "virtio-ramfb", "virtio-net-pci", "intel-hda", "VirtIO", "SCSI", FIRMWARE, 0 },
+	{ NULL, "virt", VIRT, FIRMWARE, 0 },
+	{ NULL, "virt-*", VIRT, FIRMWARE, 0 },
+	{ " ppc ppc64 ", "mac99", NULL, "sungem", "screamer", NULL, NULL, VIRTFS, 0 },
+	{ " m68k ", "q800", "nubus-macfb", "dp8393x", "asc", "SCSI", "SCSI", VIRTFS, 0 },
+	{ NULL, "pseries*", NULL, NULL, "AC97", "VirtIO", "USB", 0, 0 },
+	{ " m68k sparc sparc64 ", "*", NULL, NULL, NULL, "SCSI", "SCSI", 0, 0 },
+	{ NULL, "*", NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };
 
 #define NONE ""
+#define BARE NONE, NONE, NONE /* nothing can be plugged in */
 
 /*
- * What QEMU 7.2 and 10.0 refuse, and what they take. The first that matches counts. NULL and 0: it stays; traits are added.
+ * What QEMU 7.2 and 10.0 refuse, and what they take: a test starts each of these machines. The first that matches counts.
+ * NULL and 0: it stays; traits are added.
  */
 static const Rule mendings[] = {
-	/* Nothing can be plugged into these. */
-	{ NULL, "none", NONE, NONE, NONE, 0, 0 },
-	{ " m68k ", "mcf5208evb", NONE, NONE, NONE, 0, 0 },
-	{ " or1k ", "or1k-sim", NONE, NONE, NONE, 0, 0 },
-	{ " riscv32 riscv64 xtensa xtensaeb ", "virt*", NULL, NULL, NULL, 0, 0 },
-	{ " riscv32 riscv64 xtensa xtensaeb ", "*", NONE, NONE, NONE, 0, 0 },
+	{ NULL, "none", BARE, NULL, NULL, NO_USB, 0 },
+	{ NULL, "microvm", BARE, "VirtIO", "SCSI", NO_USB, 0 },
+	/* Boards have as much memory as the real ones, or no more than these could. */
+	{ " arm aarch64 ", "virt*", NULL, NULL, NULL, NULL, NULL, 0, 0 },
+	{ " arm aarch64 ", "sbsa-ref", NULL, NULL, NULL, NULL, NULL, 0, 0 },
+	{ " arm aarch64 ", "raspi0", BARE, "USB", "USB", 0, 512 },
+	{ " arm aarch64 ", "raspi?ap", BARE, "USB", "USB", 0, 512 },
+	{ " arm aarch64 ", "raspi4b", BARE, "USB", "USB", 0, 2048 },
+	{ " arm aarch64 ", "raspi*", BARE, "USB", "USB", 0, 1024 },
+	{ " arm aarch64 ", "vexpress-*", BARE, "VirtIO", "SCSI", NO_USB, 0 },
+	{ " arm aarch64 ", "versatile?b", NULL, NULL, NULL, "SCSI", "SCSI", 0, 256 },
+	{ " arm aarch64 ", "realview-eb*", NULL, NULL, NULL, "SCSI", "SCSI", 0, 256 },
+	{ " arm aarch64 ", "highbank", BARE, NULL, NULL, NO_USB, 0 },
+	{ " arm aarch64 ", "midway", BARE, NULL, NULL, NO_USB, 0 },
+	{ " arm aarch64 ", "*", BARE, NULL, NULL, 0, 0 },
+	{ " or1k riscv32 riscv64 xtensa xtensaeb ", "virt*", NULL, NULL, NULL, NULL, NULL, 0, 0 },
+	{ " riscv64 ", "microchip-icicle-kit", BARE, "SD", NULL, NO_USB, 2048 },
+	{ " riscv32 riscv64 ", "sifive_u", BARE, "SD", NULL, NO_USB, 0 },
+	{ " or1k riscv32 riscv64 xtensa xtensaeb ", "*", BARE, NULL, NULL, NO_USB, 0 },
+	{ " avr microblaze microblazeel rx tricore ", "*", BARE, NULL, NULL, NO_USB, 0 },
+	{ " m68k ", "mcf5208evb", BARE, NULL, NULL, 0, 0 },
 	/* Devices are on the virtio bus itself, and there is no USB. */
-	{ " m68k ", "virt*", "virtio-gpu-device", "virtio-net-device", NONE, CD_SCSI, 0 },
+	{ " m68k ", "virt*", "virtio-gpu-device", "virtio-net-device", NONE, NULL, NULL, 0, 0 },
 	/* The ISA bus has no DMA, and there is no IDE. */
-	{ " hppa ", "*", NULL, NULL, "ES1370", BUS_SCSI, 0 },
+	{ " hppa ", "*", NULL, NULL, "ES1370", "SCSI", "SCSI", 0, 0 },
 	/* With 1 GiB or less some do not start. */
-	{ " loongarch64 ", "*", NULL, NULL, NULL, 0, 2048 },
+	{ " loongarch64 ", "*", NULL, NULL, NULL, NULL, NULL, 0, 2048 },
+	{ " mips64el ", "fuloong2e", NULL, NULL, NULL, NULL, NULL, 0, 256 },
+	{ " mips64el ", "loongson3-virt", NULL, NULL, "ES1370", "VirtIO", "USB", 0, 0 },
 	/* eTSEC is for boards of Freescale, and few have ISA. */
-	{ " ppc ppc64 ", "mac99", NULL, NULL, NULL, 0, 0 },
-	{ " ppc ppc64 ", "ppce500", NULL, NULL, "ES1370", 0, 0 },
-	{ " ppc ppc64 ", "mpc8544ds", NULL, NULL, "ES1370", 0, 0 },
-	{ " ppc ppc64 ", "pseries*", NULL, "virtio-net-pci", NULL, 0, 0 },
-	{ " ppc ppc64 ", "*", NULL, "sungem", "ES1370", 0, 0 },
+	{ " ppc ppc64 ", "mac99", NULL, NULL, NULL, NULL, NULL, 0, 0 },
+	{ " ppc ppc64 ", "ppce500", NULL, NULL, "ES1370", "VirtIO", "SCSI", 0, 0 },
+	{ " ppc ppc64 ", "mpc8544ds", NULL, NULL, "ES1370", "VirtIO", "SCSI", 0, 0 },
+	{ " ppc ppc64 ", "pseries*", NULL, "virtio-net-pci", NULL, NULL, NULL, 0, 0 },
+	{ " ppc64 ", "powernv*", BARE, NULL, NULL, NO_USB, 2048 },
+	{ " ppc ppc64 ", "40p", NULL, "sungem", "ES1370", "SCSI", "SCSI", 0, 128 },
+	{ " ppc ppc64 ", "sam460ex", NULL, "sungem", "ES1370", "SCSI", "SCSI", 0, 0 },
+	{ " ppc ppc64 ", "*", NULL, "sungem", "ES1370", NULL, NULL, 0, 0 },
 	/* Other cards are not built in; drives are neither on IDE nor on USB. */
-	{ " s390x ", "*", NULL, "virtio-net-ccw", NULL, BUS_VIRTIO | CD_SCSI, 0 },
+	{ " s390x ", "*", NULL, "virtio-net-ccw", NULL, "VirtIO", "SCSI", 0, 0 },
+	{ " sh4 sh4eb ", "*", NULL, NULL, "ES1370", NULL, NULL, 0, 0 },
 	/* The ISA bus has no DMA, and sound cards would need to be told their bus. */
-	{ " sparc64 ", "*", NULL, NULL, NONE, 0, 0 },
+	{ " sparc64 ", "*", NULL, NULL, NONE, NULL, NULL, 0, 0 },
 	/* More does not start. */
-	{ " sparc ", "*", NULL, NULL, NULL, 0, 256 },
+	{ " sparc ", "*", NULL, NULL, NULL, NULL, NULL, 0, 256 },
 };
 
 static const Defaults *find_defaults(const char *architecture)
@@ -161,6 +186,8 @@ static void mend(Rule *rule, const char *architecture, const char *target)
 	rule->display = mend_device(rule->display, mendings[i].display);
 	rule->network = mend_device(rule->network, mendings[i].network);
 	rule->sound = mend_device(rule->sound, mendings[i].sound);
+	rule->disk = mendings[i].disk ? mendings[i].disk : rule->disk;
+	rule->cd = mendings[i].cd ? mendings[i].cd : rule->cd;
 	rule->traits |= mendings[i].traits;
 	rule->memory_mib = mendings[i].memory_mib;
 }
@@ -180,11 +207,22 @@ static Rule find_rule(const Defaults *usual, const char *target, bool is_exact)
 	return found;
 }
 
-/* Without the version of UTM's QEMU, which another may not have, unless it is asked for. */
+/*
+ * Unless UTM's own is asked for: without the version of its QEMU, which another may not have; and for the machine that has
+ * not even a processor, one that has.
+ */
 static char *dup_target(const Defaults *usual, bool is_exact)
 {
 	const char *version = is_exact ? NULL : g_strrstr(usual->target, "-10.0");
+	if (!is_exact && strcmp(usual->target, "none") == 0)
+		return g_strdup("r2d");
 	return version ? g_strndup(usual->target, (gsize)(version - usual->target)) : g_strdup(usual->target);
+}
+
+char *utm__config_dup_default_target(const char *architecture, bool is_exact)
+{
+	const Defaults *usual = find_defaults(architecture);
+	return usual ? dup_target(usual, is_exact) : NULL;
 }
 
 /* --- what was asked for --- */
@@ -258,13 +296,24 @@ static void set_bool(Edit *edit, const char *key_path, bool value)
 		edit->result = utm_config_set_bool(edit->config, key_path, value, edit->error);
 }
 
+static void set_text(Edit *edit, const char *key_path, const char *text)
+{
+	if (edit->result == 0)
+		edit->result = utm_config_set_text(edit->config, key_path, text, edit->error);
+}
+
+static void insert(Edit *edit, const char *array, const char *json)
+{
+	if (edit->result == 0)
+		edit->result = utm_config_insert(edit->config, array, -1, json, edit->error);
+}
+
 /* A new element that differs from others in its hardware; none without. */
 static void add_device(Edit *edit, const char *array, const char *hardware)
 {
-	if (edit->result < 0 || !hardware)
-		return;
-	g_autofree char *json = g_strdup_printf("{\"Hardware\":\"%s\"}", hardware);
-	edit->result = utm_config_insert(edit->config, array, -1, json, edit->error);
+	g_autofree char *json = hardware ? g_strdup_printf("{\"Hardware\":\"%s\"}", hardware) : NULL;
+	if (json)
+		insert(edit, array, json);
 }
 
 /* What the schema says of the architecture. */
@@ -282,8 +331,8 @@ static void add_devices(Edit *edit, const Rule *rule)
 	if (rule->display)
 		set_bool(edit, "Display[0].DynamicResolution",
 		         has_key(edit, "Display[0].DynamicResolution") && !(rule->traits & FIXED_SIZE));
-	else if (edit->result == 0)
-		edit->result = utm_config_insert(edit->config, "Serial", -1, "{}", edit->error);
+	else
+		insert(edit, "Serial", "{}");
 	if (rule->network)
 		set_string(edit, "Network[0].Mode", "Shared");
 }
@@ -324,11 +373,23 @@ static void fill_qemu(Edit *edit, const UtmConfigNewOptions *options)
 	add_devices(edit, &rule);
 }
 
+/*
+ * UTM leaves open what boots, and its framework refuses that. Scripts get Linux from it, which is all that needs no Mac: UEFI,
+ * a platform, whose identity the framework makes up, and a serial port instead of a screen.
+ */
 static void fill_apple(Edit *edit, const UtmConfigNewOptions *options)
 {
 	set_string(edit, "System.Architecture", options->architecture);
+	if (options->flags & UTM_CONFIG_NEW_UTM_EXACT)
+		return;
+	set_string(edit, "System.Boot.OperatingSystem", "Linux");
+	set_bool(edit, "System.Boot.UEFIBoot", true);
+	set_string(edit, "System.Boot.EfiVariableStoragePath", UTM_CONFIG_EFI_VARS);
+	set_text(edit, "System.GenericPlatform", "{}");
+	insert(edit, "Serial", "{\"Mode\":\"Ptty\"}");
+	/* A pseudo terminal looks like nothing, and files do not get it. */
 	if (edit->result == 0)
-		edit->result = utm_config_insert(edit->config, "Network", -1, "{}", edit->error);
+		edit->result = utm_config_remove(edit->config, "Serial[0].Terminal", edit->error);
 }
 
 int utm_config_new_default(const UtmConfigNewOptions *options, UtmConfig **ret_config, UtmError **error)
@@ -370,9 +431,8 @@ const char *utm_config_get_default_interface(const UtmConfig *config, const char
 	bool is_cd = image_type && strcmp(image_type, "CD") == 0;
 	if (!find_rule_of(utm__config_get_qemu(config), &rule))
 		return NULL;
-	if ((rule.traits & BUS_SCSI && !(rule.traits & BUS_VIRTIO)) || (is_cd && (rule.traits & CD_SCSI)))
-		return "SCSI";
-	return !(rule.traits & BUS_VIRTIO) ? "IDE" : is_cd ? "USB" : "VirtIO";
+	const char *name = is_cd ? rule.cd : rule.disk;
+	return name ? name : "IDE";
 }
 
 /* Where nothing suits, what the schema put there stays. */

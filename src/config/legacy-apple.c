@@ -129,6 +129,7 @@ static void migrate_drives(UtmMigration *migration, const UtmLegacyApple *old, U
 
 static void migrate_networks(UtmMigration *migration, const UtmLegacyApple *old, UtmConfigApple *apple)
 {
+	utm__migration_clear(apple, "Network");
 	for (size_t i = 0; i < old->network_devices_count; i++) {
 		const UtmLegacyAppleNetwork *device = old->network_devices[i];
 		UtmConfigAppleNetwork *network = utm__migration_append(apple, "Network");

@@ -4,11 +4,11 @@
  * have given it, and then everything gets its place in version 4. The first step leaves a section alone that is not
  * there; the second takes it for an empty one.
  */
+#include "config/defaults.h"
 #include "config/migrate.h"
 
 #include <string.h>
-
-#define EFI_VARS "efi_vars.fd"
+#include <utm/hardware.h>
 
 static void set_text(char **place, const char *text)
 {
@@ -39,44 +39,42 @@ static bool has_prefix(const char *text, const char *prefix)
 	return text && g_str_has_prefix(text, prefix);
 }
 
-/* --- machine types --- */
+/* --- machine types and processors --- */
 
 /*
- * The machine type of a file that names none. `gone` is what UTM 3 put there when QEMU has lost that machine since, so
- * that the migration exchanges it for the other.
+ * The machine type of a file that names none: as of a new machine, but that UTM 3 had one other, and one architecture less.
+ * That of the SuperH is not listed any more; what takes its place in UTM has not even a processor.
  */
-static const struct {
-	const char *architecture, *target, *gone;
-} default_targets[] = {
-	{ "alpha", "clipper", NULL },
-	{ "arm", "virt", NULL },
-	{ "aarch64", "virt", NULL },
-	{ "avr", "mega", NULL },
-	{ "hppa", "B160L", "hppa" },
-	{ "i386", "q35", NULL },
-	{ "m68k", "mcf5208evb", NULL },
-	{ "microblaze", "petalogix-s3adsp1800", NULL },
-	{ "microblazeel", "petalogix-s3adsp1800", NULL },
-	{ "mips", "malta", NULL },
-	{ "mipsel", "malta", NULL },
-	{ "mips64", "malta", NULL },
-	{ "mips64el", "malta", NULL },
-	{ "or1k", "or1k-sim", NULL },
-	{ "ppc", "g3beige", NULL },
-	{ "ppc64", "pseries", NULL },
-	{ "riscv32", "spike", NULL },
-	{ "riscv64", "spike", NULL },
-	{ "rx", "gdbsim-r5f562n7", NULL },
-	{ "s390x", "s390-ccw-virtio", NULL },
-	{ "sh4", "none", "shix" },
-	{ "sh4eb", "none", "shix" },
-	{ "sparc", "SS-5", NULL },
-	{ "sparc64", "sun4u", NULL },
-	{ "tricore", "tricore_testboard", NULL },
-	{ "x86_64", "q35", NULL },
-	{ "xtensa", "sim", NULL },
-	{ "xtensaeb", "sim", NULL },
-};
+static char *dup_missing_target(const char *architecture, bool is_exact)
+{
+	if (g_strcmp0(architecture, "riscv64") == 0)
+		return g_strdup("spike");
+	if (is_exact && architecture && g_str_has_prefix(architecture, "sh4"))
+		return g_strdup("none");
+	if (!architecture || strcmp(architecture, "loongarch64") == 0)
+		return NULL;
+	return utm__config_dup_default_target(architecture, false);
+}
+
+/* Whether UTM's list has a name. NULL: a machine of no architecture has none. */
+static const char *find_listed(const UtmHardware *hardware, UtmHardwareKind kind, const char *name)
+{
+	const UtmHardwareItem *item = utm_hardware_find(hardware, kind, name);
+	return item && !(item->flags & UTM_HARDWARE_ITEM_GONE) ? name : NULL;
+}
+
+/* QEMU once wrote the names of PowerPC's processors in capitals, and still takes them so. */
+static const char *find_in_any_case(const UtmHardware *hardware, const char *cpu)
+{
+	if (!g_str_has_prefix(utm_hardware_get_architecture(hardware), "ppc"))
+		return NULL;
+	for (size_t i = 0; i < utm_hardware_get_count(hardware, UTM_HARDWARE_CPU); i++) {
+		const char *name = utm_hardware_get(hardware, UTM_HARDWARE_CPU, i)->name;
+		if (g_ascii_strcasecmp(name, cpu) == 0)
+			return name;
+	}
+	return NULL;
+}
 
 /* --- step one: what is missing --- */
 
@@ -137,11 +135,10 @@ static void normalise_networking(UtmLegacyNetworking *networking)
 
 static void normalise_system(const UtmMigration *migration, UtmLegacySystem *system)
 {
-	for (gsize i = 0; is_empty(system->target) && i < G_N_ELEMENTS(default_targets); i++)
-		if (g_strcmp0(system->architecture, default_targets[i].architecture) == 0)
-			set_text(&system->target, default_targets[i].target);
-	if (is_empty(system->target))
-		set_text(&system->target, NULL);
+	if (is_empty(system->target)) {
+		g_free(system->target);
+		system->target = dup_missing_target(system->architecture, migration->exact);
+	}
 	set_if_empty(&system->cpu, "default");
 	const char *target = system->target;
 	bool is_virt = has_prefix(target, "virt"), is_pc = has_prefix(target, "pc") || has_prefix(target, "q35");
@@ -212,7 +209,6 @@ static void normalise(UtmMigration *migration, UtmLegacyQemu *old)
 
 static const UtmMigrationCopy root_copies[] = {
 	{ "Info.Notes", "Information.Notes" },
-	{ "System.CPU", "System.CPU" },
 	{ "System.CPUCount", "System.CPUCount" },
 	{ "System.Memory", "System.MemorySize" },
 	{ "System.JITCacheSize", "System.JITCacheSize" },
@@ -289,30 +285,49 @@ static void migrate_information(UtmMigration *migration, const UtmLegacyQemu *ol
 	information->icon_custom = info && info->icon && info->icon_custom;
 }
 
-/* UTM 3 started at least the machines of PCs, so their types are known without asking a QEMU. */
-static bool is_pc_target(const char *target)
+static void note_replaced(UtmMigration *migration, const char *key_path, const char *what, const char *old, const char *new)
 {
-	return g_str_has_prefix(target, "pc") || g_str_has_prefix(target, "q35") || strcmp(target, "isapc") == 0 ||
-	       strcmp(target, "microvm") == 0 || strcmp(target, "none") == 0;
+	utm__migration_note(migration, UTM_CONFIG_NOTE_CHANGED, key_path,
+	                    "\"%.80s\" is no %s of this architecture any more; %s stands in its place", old, what, new);
 }
 
-/* Type to be, when the one in the file cannot stay. */
-static const char *replaced_target(const char *architecture, const char *target, bool is_known, bool exact)
+/* A machine type that UTM does not list would make it refuse the file. */
+static void migrate_target(UtmMigration *migration, const UtmHardware *list, const char *target, UtmConfigSystem *system)
 {
-	if (!target)
-		return exact || strcmp(architecture, "loongarch64") != 0 ? NULL : "virt";
-	if (!is_known)
-		return is_pc_target(target) ? NULL : "q35";
-	for (gsize i = 0; i < G_N_ELEMENTS(default_targets); i++)
-		if (strcmp(default_targets[i].architecture, architecture) == 0 &&
-		    g_strcmp0(default_targets[i].gone, target) == 0)
-			return default_targets[i].target;
-	return NULL;
+	const char *architecture = utm_hardware_get_architecture(list);
+	bool is_listed = target && find_listed(list, UTM_HARDWARE_MACHINE, target);
+	if (is_listed)
+		set_text(&system->target, target);
+	/* Without one it stays that of the x86_64, which no LoongArch has. */
+	if (is_listed || (!target && (migration->exact || strcmp(architecture, "loongarch64") != 0)))
+		return;
+	g_free(system->target);
+	system->target = utm__config_dup_default_target(architecture, migration->exact);
+	if (target)
+		note_replaced(migration, "System.Target", "machine", target, system->target);
+}
+
+static void migrate_cpu(UtmMigration *migration, const UtmHardware *list, const char *cpu, UtmConfigSystem *system)
+{
+	const char *architecture = utm_hardware_get_architecture(list), *kept = NULL;
+	if (is_empty(cpu))
+		return;
+	/* UTM lists it where it runs on Apple processors only; QEMU has it wherever it virtualises. */
+	if (strcmp(cpu, "host") == 0)
+		kept = !migration->exact || strcmp(architecture, "aarch64") == 0 ? cpu : NULL;
+	else
+		kept = find_listed(list, UTM_HARDWARE_CPU, cpu);
+	if (!kept && !migration->exact)
+		kept = find_in_any_case(list, cpu);
+	set_text(&system->cpu, kept ? kept : "default");
+	if (!kept)
+		note_replaced(migration, "System.CPU", "processor", cpu, "default");
 }
 
 static void migrate_machine(UtmMigration *migration, const UtmLegacySystem *old, UtmConfigSystem *system)
 {
-	const char *name = old->architecture, *target = old->target;
+	const char *name = old->architecture;
+	UtmHardware *list = NULL;
 	int32_t architecture =
 		name ? utm__schema_enum_from_text(&utm__config_schema, UTM_CONFIG_SCHEMA_ARCHITECTURE, name, strlen(name)) : -1;
 	if (architecture >= 0)
@@ -320,13 +335,12 @@ static void migrate_machine(UtmMigration *migration, const UtmLegacySystem *old,
 	else if (name)
 		utm__migration_note(migration, UTM_CONFIG_NOTE_CHANGED, "System.Architecture",
 		                    "\"%.80s\" no longer exists; x86_64 stands in its place", name);
-	const char *replaced = replaced_target(name ? name : "", target, architecture >= 0, migration->exact);
-	if (target && replaced)
-		utm__migration_note(migration, UTM_CONFIG_NOTE_CHANGED, "System.Target",
-		                    "\"%.80s\" is no machine of this architecture any more; %s stands in its place", target,
-		                    replaced);
-	if (replaced || target)
-		set_text(&system->target, replaced ? replaced : target);
+	/* Each architecture is in the list that the library brings; a test asks for all. */
+	if (utm_hardware_query(NULL, utm__config_architecture_get_text(system->architecture), 0, &list, NULL) < 0)
+		return;
+	migrate_target(migration, list, old->target, system);
+	migrate_cpu(migration, list, old->cpu, system);
+	utm_hardware_unref(list);
 }
 
 /* Room is that of what is added to; lists of strings come from a file of bounded size. */
@@ -429,7 +443,7 @@ static void migrate_drive(UtmMigration *migration, const UtmLegacyDrive *old, si
 static void migrate_drives(UtmMigration *migration, const UtmLegacyQemu *old, UtmConfigQemu *qemu)
 {
 	for (size_t i = 0; i < old->drives_count; i++) {
-		if (g_strcmp0(old->drives[i]->image_path, EFI_VARS) != 0) {
+		if (g_strcmp0(old->drives[i]->image_path, UTM_CONFIG_EFI_VARS) != 0) {
 			migrate_drive(migration, old->drives[i], i, utm__migration_append(qemu, "Drive"));
 			continue;
 		}

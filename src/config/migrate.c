@@ -134,6 +134,12 @@ void utm__migration_copy(const UtmMigrationCopy *copies, gsize count, const void
 	}
 }
 
+void utm__migration_clear(void *object, const char *key)
+{
+	const UtmSchemaType *row = &NEW->types[utm__schema_type_of(object)];
+	utm__schema_clear(NEW, utm__schema_find_member(NEW, row, key, strlen(key)), object);
+}
+
 void *utm__migration_append(void *object, const char *key)
 {
 	const UtmSchemaType *row = &NEW->types[utm__schema_type_of(object)];

@@ -44,6 +44,8 @@ typedef struct UtmMigrationCopy {
 void utm__migration_copy(const UtmMigrationCopy *copies, gsize count, const void *from, void *to);
 /* The value whose text in lower case, less a prefix, is `word`; -1 when there is none. */
 int32_t utm__migration_find_word(guint enum_type, const char *prefix, const char *word);
+/* Removes what new objects have in the array with this key. */
+void utm__migration_clear(void *object, const char *key);
 /* Adds a new object to the end of the array with this key. */
 void *utm__migration_append(void *object, const char *key);
 

@@ -3,7 +3,7 @@
 
 struct UtmRequest {
 	gint refs;
-	UtmObject *object;
+	UtmObject *object; /* nullable */
 	UtmContext *context;
 	const char *what;
 	gint64 timeout_ms;
@@ -30,17 +30,23 @@ struct UtmRequest {
 	UtmCancelWatch *watch;
 };
 
-UtmRequest *utm__request_new(UtmObject *object, const char *what, gint64 timeout_ms, UtmCancel *cancel)
+UtmRequest *utm__request_new_in(UtmContext *context, const char *what, gint64 timeout_ms, UtmCancel *cancel)
 {
 	UtmRequest *request = g_new0(UtmRequest, 1);
 	request->refs = 1;
-	request->object = object;
-	request->context = object->context;
+	request->context = context;
 	request->what = what;
 	request->timeout_ms = timeout_ms;
 	request->cancel = utm_cancel_ref(cancel);
 	pthread_mutex_init(&request->lock, NULL);
 	pthread_cond_init(&request->ended, NULL);
+	return request;
+}
+
+UtmRequest *utm__request_new(UtmObject *object, const char *what, gint64 timeout_ms, UtmCancel *cancel)
+{
+	UtmRequest *request = utm__request_new_in(object->context, what, timeout_ms, cancel);
+	request->object = object;
 	utm__object_hold(object);
 	return request;
 }
@@ -89,6 +95,11 @@ void *utm__request_get_input(UtmRequest *request)
 UtmObject *utm__request_get_object(UtmRequest *request)
 {
 	return request->object;
+}
+
+UtmContext *utm__request_get_context(UtmRequest *request)
+{
+	return request->context;
 }
 
 const char *utm__request_get_what(UtmRequest *request)

@@ -26,6 +26,8 @@ typedef void (*UtmRequestDeliverFunc)(UtmRequest *request, UtmCallback *callback
 
 /* timeout_ms -1: no deadline. `what` names the call in messages, such as "starting the machine"; static text. */
 UtmRequest *utm__request_new(UtmObject *object, const char *what, gint64 timeout_ms, UtmCancel *cancel);
+/* A call that belongs to the context alone: its completion arrives as long as that lives. It has no object. */
+UtmRequest *utm__request_new_in(UtmContext *context, const char *what, gint64 timeout_ms, UtmCancel *cancel);
 /* What an application gives as a time: -1 or more. `name` is the field's. */
 int utm__check_timeout(gint64 timeout_ms, const char *name, UtmError **error);
 UtmRequest *utm__request_ref(UtmRequest *request);
@@ -34,7 +36,8 @@ void utm__request_unref(UtmRequest *request);
 /* Input of the call, owned by the request. */
 void utm__request_set_input(UtmRequest *request, void *input, GDestroyNotify free_input);
 void *utm__request_get_input(UtmRequest *request);
-UtmObject *utm__request_get_object(UtmRequest *request);
+UtmObject *utm__request_get_object(UtmRequest *request); /* nullable */
+UtmContext *utm__request_get_context(UtmRequest *request);
 const char *utm__request_get_what(UtmRequest *request);
 
 void utm__request_set_abort(UtmRequest *request, UtmRequestAbortFunc abort);

@@ -54,25 +54,31 @@ GHashTable *utm__hardware_name_cpus(const UtmValue *definitions, const UtmValue 
 	return names;
 }
 
+/* One type may have several names, as G4 and 7400 in PowerPC. */
+static bool take_definitions(UtmHardware *hardware, const UtmValue *definitions)
+{
+	for (size_t i = 0; i < utm_value_get_count(definitions); i++) {
+		const UtmValue *cpu = utm_value_get_item(definitions, i);
+		bool old = utm_value_get_bool(utm_value_get_member(cpu, "deprecated"));
+		UtmHardwareItem item = { .name = text_of(cpu, "name"), .flags = old ? UTM_HARDWARE_ITEM_DEPRECATED : 0 };
+
+		if (!utm__hardware_add(hardware, UTM_HARDWARE_CPU, &item))
+			return false;
+	}
+	return true;
+}
+
 bool utm__hardware_take_cpus(UtmHardware *hardware, const UtmValue *definitions, GHashTable *cpu_names)
 {
-	g_autoptr(GHashTable) old = g_hash_table_new(g_str_hash, g_str_equal);
 	GHashTableIter iter;
 	void *name;
 
-	for (size_t i = 0; i < utm_value_get_count(definitions); i++) {
-		const UtmValue *cpu = utm_value_get_item(definitions, i);
-
-		if (text_of(cpu, "name") && utm_value_get_bool(utm_value_get_member(cpu, "deprecated")))
-			g_hash_table_add(old, (char *)text_of(cpu, "name"));
-	}
+	if (definitions)
+		return take_definitions(hardware, definitions);
 	g_hash_table_iter_init(&iter, cpu_names);
-	while (g_hash_table_iter_next(&iter, NULL, &name)) {
-		guint32 flags = g_hash_table_contains(old, name) ? UTM_HARDWARE_ITEM_DEPRECATED : 0;
-
-		if (!utm__hardware_add(hardware, UTM_HARDWARE_CPU, &(UtmHardwareItem){ .name = name, .flags = flags }))
+	while (g_hash_table_iter_next(&iter, NULL, &name))
+		if (!utm__hardware_add(hardware, UTM_HARDWARE_CPU, &(UtmHardwareItem){ .name = name }))
 			return false;
-	}
 	return true;
 }
 

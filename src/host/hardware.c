@@ -18,6 +18,7 @@ struct UtmHardware {
 	gint refs;
 	char *architecture, *path, *version;
 	GStringChunk *texts;
+	char *ledger; /* nullable; items of the ledger point into it */
 	GArray *lists[UTM_HARDWARE_KINDS]; /* of UtmHardwareItem */
 };
 
@@ -50,6 +51,16 @@ static const char *keep(UtmHardware *hardware, const char *text)
 	return g_string_chunk_insert_const(hardware->texts, text);
 }
 
+/* The strings live as long as the hardware. */
+static bool append(UtmHardware *hardware, UtmHardwareKind kind, const UtmHardwareItem *item)
+{
+	if (hardware->lists[kind]->len == UTM_HARDWARE_ITEMS_MAX)
+		return false;
+	if (item->name)
+		g_array_append_vals(hardware->lists[kind], item, 1);
+	return true;
+}
+
 bool utm__hardware_add(UtmHardware *hardware, UtmHardwareKind kind, const UtmHardwareItem *item)
 {
 	UtmHardwareItem kept = { .size = sizeof(kept),
@@ -59,13 +70,10 @@ bool utm__hardware_add(UtmHardware *hardware, UtmHardwareKind kind, const UtmHar
 		                     .bus = keep(hardware, item->bus),
 		                     .cpu = keep(hardware, item->cpu),
 		                     .flags = item->flags,
-		                     .max_cpus = item->max_cpus };
+		                     .max_cpus = item->max_cpus,
+		                     .since = keep(hardware, item->since) };
 
-	if (hardware->lists[kind]->len == UTM_HARDWARE_ITEMS_MAX)
-		return false;
-	if (kept.name)
-		g_array_append_val(hardware->lists[kind], kept);
-	return true;
+	return append(hardware, kind, &kept);
 }
 
 /* Parts of boards that UTM lists beside the devices, for the argument builder knows what to do about them. */
@@ -95,6 +103,17 @@ static int compare_items(const void *a, const void *b)
 	return strcmp(((const UtmHardwareItem *)a)->name, ((const UtmHardwareItem *)b)->name);
 }
 
+/* The ledger is in order, and it is read for each check of a configuration. */
+static bool is_sorted(const GArray *list)
+{
+	const UtmHardwareItem *items = (const UtmHardwareItem *)(const void *)list->data;
+
+	for (guint i = 1; i < list->len; i++)
+		if (compare_items(&items[i - 1], &items[i]) > 0)
+			return false;
+	return true;
+}
+
 void utm__hardware_seal(UtmHardware *hardware)
 {
 	UtmHardwareItem default_cpu = { .size = sizeof(default_cpu),
@@ -103,7 +122,8 @@ void utm__hardware_seal(UtmHardware *hardware)
 
 	add_on_board(hardware);
 	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
-		g_array_sort(hardware->lists[i], compare_items);
+		if (!is_sorted(hardware->lists[i]))
+			g_array_sort(hardware->lists[i], compare_items);
 	g_array_prepend_val(hardware->lists[UTM_HARDWARE_CPU], default_cpu);
 }
 
@@ -119,37 +139,42 @@ static void take_word(UtmHardwareItem *item, const char *word)
 		item->flags |= UTM_HARDWARE_ITEM_DEFAULT;
 	else if (!strcmp(word, "deprecated"))
 		item->flags |= UTM_HARDWARE_ITEM_DEPRECATED;
+	else if (g_str_has_prefix(word, "gone="))
+		item->flags |= UTM_HARDWARE_ITEM_GONE;
 	else if (g_str_has_prefix(word, "alias="))
 		item->alias = value + 1;
 	else if (g_str_has_prefix(word, "bus="))
 		item->bus = value + 1;
 	else if (g_str_has_prefix(word, "cpu="))
 		item->cpu = value + 1;
+	else if (g_str_has_prefix(word, "since="))
+		item->since = value + 1;
 	else if (g_str_has_prefix(word, "cpus="))
 		item->max_cpus = (uint32_t)g_ascii_strtoull(value + 1, NULL, 10);
 }
 
-static void take_item(UtmHardware *hardware, UtmHardwareKind kind, const char *line)
+static void take_item(UtmHardware *hardware, UtmHardwareKind kind, char *line)
 {
-	g_auto(GStrv) words = g_strsplit(line, " ", -1);
-	UtmHardwareItem item = { .name = words[0] };
+	UtmHardwareItem item = { .size = sizeof(item), .name = strsep(&line, " ") };
 
-	for (char **word = words + 1; *word; word++)
-		take_word(&item, *word);
-	(void)utm__hardware_add(hardware, kind, &item);
+	while (line)
+		take_word(&item, strsep(&line, " "));
+	(void)append(hardware, kind, &item);
 }
 
-static void take_section(UtmHardware *hardware, char **lines)
+static void take_section(UtmHardware *hardware, char *rest)
 {
 	UtmHardwareKind kind = UTM_HARDWARE_MACHINE;
 
-	for (; *lines; lines++) {
-		if (**lines == ' ') {
-			take_item(hardware, kind, *lines + 1);
+	while (rest) {
+		char *line = strsep(&rest, "\n");
+
+		if (*line == ' ') {
+			take_item(hardware, kind, line + 1);
 			continue;
 		}
 		for (guint i = 0; i < UTM_HARDWARE_KINDS; i++)
-			if (!strcmp(*lines, kind_words[i]))
+			if (!strcmp(line, kind_words[i]))
 				kind = i;
 	}
 }
@@ -163,11 +188,11 @@ UtmHardware *utm__hardware_from_snapshot(const char *architecture)
 	if (!start)
 		return NULL;
 	start += strlen(head);
-	g_autofree char *text = end ? g_strndup(start, (gsize)(end - start)) : g_strdup(start);
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	UtmHardware *hardware = utm__hardware_new(architecture, NULL);
-	utm__hardware_set_version(hardware, lines[0]);
-	take_section(hardware, lines + 1);
+	hardware->ledger = end ? g_strndup(start, (gsize)(end - start)) : g_strdup(start);
+	char *rest = hardware->ledger;
+	utm__hardware_set_version(hardware, strsep(&rest, "\n"));
+	take_section(hardware, rest);
 	utm__hardware_seal(hardware);
 	return hardware;
 }
@@ -271,6 +296,7 @@ void utm_hardware_unref(UtmHardware *hardware)
 	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
 		g_array_unref(hardware->lists[i]);
 	g_string_chunk_free(hardware->texts);
+	g_free(hardware->ledger);
 	g_free(hardware->architecture);
 	g_free(hardware->path);
 	g_free(hardware->version);

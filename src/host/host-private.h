@@ -2,6 +2,7 @@
 /* Host facts as the command line builder and the machine use them. */
 #pragma once
 
+#include "base/image-format.h"
 #include "config/config-private.h"
 #include "core/context-private.h"
 #include "host-types.h" /* generated from qapi/host.schema */
@@ -27,8 +28,6 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 
 /* --- image.c --- */
 
-/* The format of an image in QEMU's words, by its file name; NULL when the name does not tell. */
-const char *utm__image_format_from_name(const char *path);
 /*
  * Adds what only the files of one bundle tell: the format of efi_vars.fd, and of images whose names do not say it.
  * Reads a few bytes of each. The guest writes these files, and the bundle may come from a stranger: images that

@@ -5,7 +5,7 @@
  * QEMU is told the format of every image. Guessing it, as QEMU does by itself, lets a guest turn its raw disk into an
  * image that refers to any file of the host.
  */
-#include "base/qcow2.h"
+#include "base/image-chain.h"
 #include "base/util.h"
 #include "host/host-private.h"
 #include "host/machines.h"
@@ -15,31 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Overlays upon overlays: more than anybody makes, few enough to stay quick. */
-enum {
-	CHAIN_MAX = 16
-};
-
-static const struct {
-	const char *extension;
-	const char *format;
-} extensions[] = {
-	{ ".qcow2", "qcow2" }, { ".img", "raw" },   { ".raw", "raw" },   { ".iso", "raw" },
-	{ ".fd", "raw" },      { ".bin", "raw" },   { ".cdr", "raw" },   { ".rom", "raw" },
-	{ ".dsk", "raw" },     { ".vhdx", "vhdx" }, { ".vmdk", "vmdk" }, { ".vdi", "vdi" },
-};
-
-const char *utm__image_format_from_name(const char *path)
-{
-	const char *dot = strrchr(path, '.');
-
-	for (gsize i = 0; dot && i < G_N_ELEMENTS(extensions); i++) {
-		if (!g_ascii_strcasecmp(dot, extensions[i].extension))
-			return extensions[i].format;
-	}
-	return NULL;
-}
 
 /* --- first bytes --- */
 
@@ -68,33 +43,20 @@ static int refuse(const char *file, const char *key_path, const char *what, UtmE
 	return utm__fail_take(error, utm__error_set_file(utm__error_set_key_path(escape, key_path), file));
 }
 
-static bool is_plain_name(const char *name)
+/* Every file that the image is based on lies beside it. What cannot be opened is complained of where the machine starts. */
+static int check_chain(const char *data_dir, const char *name, const char *key_path, const char **format, UtmError **error)
 {
-	return *name && !strpbrk(name, "/:") && strcmp(name, ".") && strcmp(name, "..");
-}
+	g_auto(UtmImageChain) chain = { 0 };
+	g_autoptr(UtmError) problem = NULL;
+	utm_autofd data = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int code = data < 0 ? 0 : utm__image_chain_open(data, data_dir, name, *format, 0, &chain, &problem);
 
-/* Follows the backing files: each must lie beside the image. */
-static int check_chain(const char *data_dir, const char *path, const char *key_path, UtmImageHead *head, UtmError **error)
-{
-	g_autofree char *file = g_strdup(path);
-	int code = 0;
-
-	for (int depth = 0; !code && head->qcow2; depth++) {
-		g_autofree char *backing = g_steal_pointer(&head->backing);
-
-		if (head->external_data)
-			code = refuse(file, key_path, "a data file", error);
-		else if (backing && (depth >= CHAIN_MAX || !is_plain_name(backing)))
-			code = refuse(file, key_path, "a backing file", error);
-		if (code || !backing)
-			break;
-		g_free(file);
-		file = g_build_filename(data_dir, backing, NULL);
-		if (!read_head(file, O_NOFOLLOW, head, NULL))
-			code = refuse(file, key_path, "a backing file", error);
-	}
-	g_clear_pointer(&head->backing, g_free);
-	return code;
+	if (code == 0 && chain.count)
+		*format = chain.links[0].format;
+	if (code != UTM_ERROR_BUNDLE_PATH_ESCAPE)
+		return 0;
+	utm__error_set_key_path(problem, key_path);
+	return utm__fail_take(error, g_steal_pointer(&problem));
 }
 
 static UtmHostMedium *get_medium(UtmHostFacts *facts, const char *identifier)
@@ -122,22 +84,17 @@ static int inspect_drive(UtmHostFacts *facts, const UtmConfigDrive *drive, gsize
 {
 	const char *named_format = drive->image_name ? utm__image_format_from_name(drive->image_name) : NULL;
 	g_autofree char *key_path = g_strdup_printf("Drive[%zu].ImageName", index);
-	g_autofree char *path = NULL;
-	UtmImageHead head;
+	const char *format = named_format;
 
 	if (!is_disk(drive) || !g_strcmp0(named_format, "raw"))
 		return 0;
-	path = g_build_filename(data_dir, drive->image_name, NULL);
-	/* That the image exists, and where its name leads, is checked where the machine is started. */
-	if (!read_head(path, 0, &head, NULL))
-		return 0;
-	if (!named_format) {
-		UtmHostMedium *medium = get_medium(facts, drive->identifier);
-
-		if (!medium->format)
-			medium->format = g_strdup(head.qcow2 ? "qcow2" : "raw");
-	}
-	return check_chain(data_dir, path, key_path, &head, error);
+	int code = check_chain(data_dir, drive->image_name, key_path, &format, error);
+	if (named_format || !format)
+		return code;
+	UtmHostMedium *medium = get_medium(facts, drive->identifier);
+	if (!medium->format)
+		medium->format = g_strdup(format);
+	return code;
 }
 
 /* The sizes of flash chips: such a file is raw whatever the guest has written to its beginning. */

@@ -65,27 +65,58 @@ static const char *guess_package(const char *architecture)
 	return packages[i].package;
 }
 
-char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **error)
+/* (transfer full) or NULL, and then where it was looked for. */
+static char *find_program(UtmContext *context, const char *name, char **ret_searched)
 {
 	const char *path_variable = g_getenv("PATH");
 	g_auto(GStrv) path_dirs = g_strsplit(path_variable ? path_variable : "/usr/local/bin:/usr/bin:/bin", ":", -1);
-	g_autofree char *name = g_strdup_printf("qemu-system-%s", architecture);
 	g_autoptr(GPtrArray) searched = g_ptr_array_new();
 	char *found = find_in(utm__context_get_qemu_dirs(context), name, searched);
 
 	if (!found)
 		found = find_in((const char *const *)path_dirs, name, searched);
+	g_ptr_array_add(searched, NULL);
+	*ret_searched = found ? NULL : g_strjoinv(", ", (char **)searched->pdata);
+	return found;
+}
+
+char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **error)
+{
+	g_autofree char *name = g_strdup_printf("qemu-system-%s", architecture);
+	g_autofree char *dirs = NULL;
+	char *found = find_program(context, name, &dirs);
+
 	if (found)
 		return found;
-
-	g_ptr_array_add(searched, NULL);
-	g_autofree char *dirs = g_strjoinv(", ", (char **)searched->pdata);
 	g_autofree char *remedy = g_strdup_printf(
 		"Install the package %s, or name QEMU's directory in the context's options.", guess_package(architecture));
 	UtmError *missing = utm__error_new(UTM_ERROR_QEMU_NOT_FOUND, "no program of this name in %s", dirs);
 	utm__error_set_key_path(missing, "System.Architecture");
 	utm__fail_take(error, utm__error_set_remedy(utm__error_set_file(missing, name), remedy));
 	return NULL;
+}
+
+char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *package, UtmError **error)
+{
+	g_autofree char *dirs = NULL;
+	char *found = find_program(context, name, &dirs);
+
+	if (found)
+		return found;
+	g_autofree char *remedy = g_strdup_printf(
+		"Install the package %s, or name QEMU's directory in the context's options.", package);
+	UtmError *missing = utm__error_new(UTM_ERROR_NOT_FOUND, "no program of this name in %s", dirs);
+	utm__fail_take(error, utm__error_set_remedy(utm__error_set_file(missing, name), remedy));
+	return NULL;
+}
+
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
+	g_autofree char *beside = g_build_filename(dir, name, NULL);
+
+	return qemu_path && is_program(beside) ? g_steal_pointer(&beside) : utm__qemu_find_tool(context, name, package, error);
 }
 
 /* --- what is known already --- */

@@ -292,7 +292,7 @@ static int decode_array(Decoder *d, const Step *at, const UtmSchemaMember *membe
 	gsize size = utm__schema_element_size(member), room = ROOM_FIRST;
 	void **array = utm__schema_at(object, member->offset);
 	size_t *count = utm__schema_at(object, member->flag_offset);
-	*array = g_malloc0_n(room, size);
+	*array = g_malloc_n(room, size);
 	for (;;) {
 		UtmToken token;
 		Step element = { .above = at, .index = *count };
@@ -406,15 +406,15 @@ static int decode_unknown(Decoder *d, const Step *at, const UtmToken *token, Utm
 }
 
 /*
- * Keys of a union that are for its branch, which is known when all have been met. More, or longer ones, are rare; then
- * the text is read once more.
+ * Keys of a union that are for its branch, which is known when all have been met. More, or some that do not last, are rare;
+ * then the text is read once more.
  */
 #define LATER_MAX 16
 
 typedef struct LaterKey {
 	UtmSourceMark value;
-	guint length;
-	char name[32];
+	const char *name;
+	gsize length;
 } LaterKey;
 
 typedef struct Later {
@@ -439,6 +439,7 @@ typedef struct Pass {
 	const Later *from;   /* the keys, instead of those between the braces */
 	Later *later;        /* of a union in its first pass */
 	UtmSourceMark value; /* where that of the key begins, with `later` */
+	bool key_lasts;
 	guint8 seen[UTM_SCHEMA_MEMBERS_MAX / 8 + 1];
 	guint8 misfit[UTM_SCHEMA_MEMBERS_MAX / 8 + 1]; /* of a wrong type, which may not matter */
 } Pass;
@@ -572,14 +573,9 @@ static bool is_known_above(const Decoder *d, const Step *at, const Flat *above)
 static void put_off(Pass *pass, const Step *at)
 {
 	Later *later = pass->later;
-	if (later->over || later->count == LATER_MAX || at->length > sizeof later->keys[0].name) {
-		later->over = true;
-		return;
-	}
-	LaterKey *key = &later->keys[later->count++];
-	key->value = pass->value;
-	key->length = (guint)at->length;
-	memcpy(key->name, at->name, at->length);
+	later->over |= later->count == LATER_MAX || !pass->key_lasts;
+	if (!later->over)
+		later->keys[later->count++] = (LaterKey){ .value = pass->value, .name = at->name, .length = at->length };
 }
 
 static int decode_foreign_key(Decoder *d, const Step *at, Pass *pass, const UtmToken *token, UtmSchemaHeader *object,
@@ -653,6 +649,7 @@ static int decode_later_members(Decoder *d, const Step *at, Pass *pass, UtmSchem
 		UtmToken token;
 		Step step = { .above = at, .name = key->name, .length = key->length };
 		pass->value = key->value;
+		pass->key_lasts = true;
 		go_to(d, key->value, 1);
 		result = next(d, &step, &token, error);
 		if (result == 0)
@@ -670,11 +667,12 @@ static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeade
 		int result = next(d, at, &token, error);
 		if (result < 0 || token.kind == UTM_TOKEN_END_OBJECT)
 			return result;
-		/* The text is the source's and goes with the next token, but errors below still want it. */
+		/* The text is the source's and may go with the next token, but errors below still want it. */
 		char small[64];
-		g_autofree char *large = token.length < sizeof small ? NULL : g_strndup(token.text, token.length);
-		char *name = large ? large : memcpy(small, token.text, token.length);
+		g_autofree char *large = token.lasts || token.length < sizeof small ? NULL : g_strndup(token.text, token.length);
+		const char *name = token.lasts ? token.text : large ? large : memcpy(small, token.text, token.length);
 		Step step = { .above = at, .name = name, .length = token.length };
+		pass->key_lasts = token.lasts;
 		if (pass->later)
 			pass->value = d->source->mark(d->source);
 		if ((result = next(d, &step, &token, error)) < 0)
@@ -682,6 +680,13 @@ static int decode_members(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeade
 		if ((result = decode_key(d, &step, pass, &token, object, error)) < 0)
 			return result;
 	}
+}
+
+/* A new object has it as it is to be when it is missing. */
+static bool is_missing_as_made(const Decoder *d, const UtmSchemaMember *member)
+{
+	return (member->flags & UTM_SCHEMA_OPTIONAL) && !(member->flags & UTM_SCHEMA_OMIT) && !member->fact_count &&
+	       !(d->flags & UTM_SCHEMA_COMPLETE);
 }
 
 static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember *member, void *object,
@@ -718,7 +723,7 @@ static int fill_missing(Decoder *d, const Step *at, const Pass *pass, UtmSchemaH
 		return 0;
 	for (guint i = 0; i < row->count; i++) {
 		const UtmSchemaMember *member = utm__schema_member(d->schema, row, i);
-		if (was_seen(pass, i) || (i > 0 && is_form_of_earlier(d->schema, row, i)))
+		if (was_seen(pass, i) || is_missing_as_made(d, member) || (i > 0 && is_form_of_earlier(d->schema, row, i)))
 			continue;
 		guint16 spelling = pass->old_names && member->old_name ? member->old_name : member->name;
 		const char *name = utm__schema_string(d->schema, spelling);

@@ -353,12 +353,14 @@ bool utm__schema_holds(const UtmSchema *schema, const UtmSchemaFact *fact, const
 	return found == (condition->op == UTM_SCHEMA_IF_IN);
 }
 
-/* Sets a scalar that is absent to what a fact says. */
+/* Sets what is absent to what a fact says: of an array, that it has one element. */
 static void set_from_fact(const UtmSchema *schema, const UtmSchemaMember *member, void *object,
                           const UtmSchemaFact *fact)
 {
 	void *field = utm__schema_at(object, member->offset);
-	if (member->kind == UTM_SCHEMA_STRING)
+	if (member->flags & UTM_SCHEMA_ARRAY)
+		*(void **)utm__schema_insert_element(member, object, 0) = utm__schema_new(schema, member->type);
+	else if (member->kind == UTM_SCHEMA_STRING)
 		*(char **)field = g_strdup(utm__schema_string(schema, fact->value));
 	else if (member->kind == UTM_SCHEMA_STRUCT)
 		*(void **)field = utm__schema_new(schema, member->type);
@@ -420,8 +422,6 @@ void utm__schema_set_new(const UtmSchema *schema, const UtmSchemaMember *member,
 	const UtmSchemaFact *mac = utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_GENERATE_MAC);
 	bool optional = member->flags & UTM_SCHEMA_OPTIONAL;
 	utm__schema_clear(schema, member, object);
-	if (member->flags & UTM_SCHEMA_ARRAY)
-		return;
 	if (utm__schema_find_fact(schema, member, UTM_SCHEMA_FACT_GENERATE_UUID))
 		*(char **)field = generate_uuid();
 	else if (mac)
@@ -430,6 +430,8 @@ void utm__schema_set_new(const UtmSchema *schema, const UtmSchemaMember *member,
 		set_from_fact(schema, member, object, fact);
 	else if (optional)
 		utm__schema_set_default(schema, member, object);
+	else if (member->flags & UTM_SCHEMA_ARRAY)
+		return;
 	else if (member->kind == UTM_SCHEMA_STRUCT)
 		*(void **)field = utm__schema_new(schema, member->type);
 	else if (member->kind == UTM_SCHEMA_STRING)
@@ -459,11 +461,6 @@ bool utm__schema_made(const void *object, guint schema_number)
 {
 	const UtmSchemaHeader *header = object;
 	return header && header->magic == magic_of(object) && header->type >> 16 == schema_number;
-}
-
-guint utm__schema_type_of(const void *object)
-{
-	return ((const UtmSchemaHeader *)object)->type & 0xffff;
 }
 
 static const UtmSchemaType *type_of(const UtmSchema *schema, const void *object)

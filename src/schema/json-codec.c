@@ -47,6 +47,7 @@ static int source_next(UtmSource *base, UtmToken *ret_token, UtmError **error)
 	ret_token->kind = kinds[token];
 	ret_token->text = reader->text;
 	ret_token->length = reader->length;
+	ret_token->lasts = reader->text >= reader->start && reader->text < reader->end;
 	ret_token->boolean = reader->boolean;
 	if (token < UTM_JSON_STRING) {
 		ret_token->integer = reader->integer;

@@ -22,6 +22,15 @@ enum {
 	EXPECT_END,
 };
 
+static UtmJsonToken fail(UtmJsonReader *reader, const char *problem)
+{
+	if (!reader->problem) {
+		reader->problem = problem;
+		reader->problem_offset = (gsize)(reader->at - reader->start);
+	}
+	return reader->token = UTM_JSON_ERROR;
+}
+
 void utm__json_reader_init(UtmJsonReader *reader, const char *text, gsize size, const UtmJsonLimits *limits)
 {
 	memset(reader, 0, sizeof *reader);
@@ -36,6 +45,8 @@ void utm__json_reader_init(UtmJsonReader *reader, const char *text, gsize size, 
 	reader->start = reader->at = text;
 	reader->end = text + size;
 	reader->expect = EXPECT_VALUE;
+	if (size > reader->limits.size)
+		fail(reader, "the text is too long");
 }
 
 void utm__json_reader_clear(UtmJsonReader *reader)
@@ -43,15 +54,6 @@ void utm__json_reader_clear(UtmJsonReader *reader)
 	if (reader->scratch)
 		g_byte_array_unref(reader->scratch);
 	reader->scratch = NULL;
-}
-
-static UtmJsonToken fail(UtmJsonReader *reader, const char *problem)
-{
-	if (!reader->problem) {
-		reader->problem = problem;
-		reader->problem_offset = (gsize)(reader->at - reader->start);
-	}
-	return reader->token = UTM_JSON_ERROR;
 }
 
 static bool in_object(const UtmJsonReader *reader)
@@ -404,8 +406,6 @@ UtmJsonToken utm__json_next(UtmJsonReader *reader)
 {
 	if (reader->token == UTM_JSON_ERROR)
 		return UTM_JSON_ERROR;
-	if ((gsize)(reader->end - reader->start) > reader->limits.size)
-		return fail(reader, "the text is too long");
 	skip_space(reader);
 	if (reader->at == reader->end)
 		return reader->expect == EXPECT_END ? (reader->token = UTM_JSON_END) : fail(reader, "the text ends early");

@@ -253,7 +253,10 @@ void utm__schema_free(const UtmSchema *schema, void *object); /* accepts NULL */
 void *utm__schema_copy(const UtmSchema *schema, const void *object);
 /* Whether the engine made it, by the schema with this number. */
 bool utm__schema_made(const void *object, guint schema_number);
-guint utm__schema_type_of(const void *object);
+static inline guint utm__schema_type_of(const void *object)
+{
+	return ((const UtmSchemaHeader *)object)->type & 0xffff;
+}
 /* Unknown keys count. NULL equals NULL. */
 bool utm__schema_equal(const UtmSchema *schema, const void *a, const void *b);
 

@@ -29,10 +29,11 @@ typedef enum UtmTokenKind {
 typedef struct UtmToken {
 	UtmTokenKind kind;
 	bool boolean;
+	bool lasts; /* text is part of what is read, and valid as long as that */
 	gint64 integer;
 	guint64 uinteger;
 	double number;
-	const char *text; /* not terminated; valid until the next token */
+	const char *text; /* not terminated; valid until the next token, if it does not last */
 	gsize length;
 } UtmToken;
 

@@ -401,7 +401,8 @@ static void prepare_tpm(UtmVmRun *run)
 		return;
 	}
 	UtmError *error = NULL;
-	g_autofree char *program = utm__tpm_find_program(utm__host_get_facts(run->host)->qemu_path);
+	const char *qemu_path = utm__host_get_facts(run->host)->qemu_path;
+	g_autofree char *program = utm__tpm_find_program(run->vm->object.context, qemu_path, &error);
 	UtmTpmSpec spec = {
 		.program = program,
 		.bundle_path = utm_bundle_get_path(run->vm->bundle),
@@ -412,7 +413,8 @@ static void prepare_tpm(UtmVmRun *run)
 		.on_end = on_tpm_end,
 		.data = run,
 	};
-	run->tpm = utm__tpm_start(run->vm->object.context, &spec, &error);
+	if (program)
+		run->tpm = utm__tpm_start(run->vm->object.context, &spec, &error);
 	if (!run->tpm)
 		utm__vm_start_fail(run, error);
 }

@@ -12,6 +12,7 @@
 #include "bundle/bundle-private.h"
 #include "bundle/spot.h"
 #include "host/host-private.h"
+#include "host/qemu-program.h"
 #include "process/process.h"
 
 #include <errno.h>
@@ -136,21 +137,15 @@ static int open_store(UtmVarsJob *job, const char *bundle_path, UtmError **error
 	return job->store < 0 ? fail_unwritable(errno, job->path, error) : 0;
 }
 
-/* The one that belongs to the QEMU in use, or the one of PATH. */
-static char *find_qemu_img(const char *qemu_path)
-{
-	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
-	g_autofree char *beside = g_build_filename(dir, "qemu-img", NULL);
-	return qemu_path && g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer(&beside) : g_strdup("qemu-img");
-}
-
 static int spawn(UtmVarsJob *job, UtmContext *context, const UtmVarsSpec *spec, UtmError **error)
 {
 	bool qcow2 = false;
 	utm_autofd template = open_template(job, spec->template_path, &qcow2, error);
 	if (template < 0)
 		return template;
-	g_autofree char *program = find_qemu_img(spec->qemu_path);
+	g_autofree char *program = utm__qemu_find_tool_beside(context, spec->qemu_path, "qemu-img", "qemu-utils", error);
+	if (!program)
+		return UTM_ERROR_NOT_FOUND;
 	g_autofree char *from = g_strdup_printf("/dev/fd/%d", CHILD_FD_TEMPLATE);
 	g_autofree char *to = g_strdup_printf("/dev/fd/%d", CHILD_FD_STORE);
 	/* Its default for targets is not to flush them. */

@@ -120,7 +120,7 @@ static const Row rows[] = {
 	  .expected = "error cpu-count System.CPUCount\ninfo no-agent System.Target" },
 	{ .name = "cpus/unlisted-machine",
 	  .edits = MACHINE("aarch64", "new-board") "System.CPUCount=64",
-	  .expected = "info no-agent System.Target" },
+	  .expected = "warning target-unknown System.Target\ninfo no-agent System.Target" },
 	{ .name = "cpus/negative",
 	  .edits = "~<integer>2</integer>~<integer>-1</integer>",
 	  .expected = "error value System.CPUCount" },
@@ -149,6 +149,30 @@ static const Row rows[] = {
 	  .edits = MACHINE("aarch64", "virt") "QEMU.Hypervisor=true",
 	  .facts = "{}",
 	  .expected = "warning hypervisor-foreign QEMU.Hypervisor" },
+	{ .name = "target/unknown", .edits = "System.Target=q36", .expected = "warning target-unknown System.Target\ninfo no-agent System.Target" },
+	{ .name = "target/other-architecture",
+	  .edits = MACHINE("riscv64", "q35"),
+	  .expected = "warning target-unknown System.Target\ninfo no-agent System.Target" },
+	{ .name = "target/newer", .edits = MACHINE("aarch64", "raspi4b") "System.CPUCount=4", .expected = "info no-agent System.Target" },
+	{ .name = "target/version-to-come", .edits = "System.Target=pc-q35-12.1" },
+	{ .name = "cpu/unknown", .edits = "System.CPU=quantum", .expected = "warning cpu-unknown System.CPU" },
+	{ .name = "cpu/newer", .edits = "System.CPU=SapphireRapids" },
+	{ .name = "cpu/case", .edits = "System.CPU=QEMU64", .expected = "warning cpu-unknown System.CPU" },
+	{ .name = "cpu/any-case", .edits = MACHINE("ppc", "mac99") "System.CPUCount=1\nSystem.CPU=G4" },
+	{ .name = "cpu/flags/unknown",
+	  .edits = "System.CPU=max\nSystem.CPUFlagsAdd=[\"sse4_1\",\"flux\"]\nSystem.CPUFlagsRemove=[\"fluxer\",\"avx\"]",
+	  .expected = "warning cpu-flag-unknown System.CPUFlagsAdd[1]\nwarning cpu-flag-unknown System.CPUFlagsRemove[0]" },
+	{ .name = "cpu/flags/no-list",
+	  .edits = MACHINE("avr", "mega") "System.CPUCount=1\nSystem.CPU=avr5\nSystem.CPUFlagsAdd=[\"flux\"]" },
+	{ .name = "devices/unknown",
+	  .edits = "+Display={'Hardware':'abacus'}\n" "+Network={'Hardware':'string','MacAddress':'" MAC_ADDRESS "'}\n+Sound={'Hardware':'drum'}",
+	  .expected = "warning device-unknown Display[0].Hardware\nwarning device-unknown Network[0].Hardware\n"
+	              "warning device-unknown Sound[0].Hardware" },
+	{ .name = "devices/other-kind",
+	  .edits = "+Display={'Hardware':'e1000'}",
+	  .expected = "warning device-unknown Display[0].Hardware" },
+	{ .name = "devices/newer", .edits = "+Sound={'Hardware':'virtio-sound-pci'}" },
+	{ .name = "devices/on-board", .edits = "+Sound={'Hardware':'pcspk'}" },
 	{ .name = "tpm/no-uefi", .edits = "QEMU.TPMDevice=true", .expected = "warning tpm-without-uefi QEMU.TPMDevice" },
 	{ .name = "tpm/no-place",
 	  .edits = MACHINE("ppc", "mac99") "System.CPUCount=1\nQEMU.TPMDevice=true",
@@ -512,15 +536,21 @@ static bool has_error(const UtmFindings *findings)
 	return utm_findings_get_severity(findings) == UTM_FINDING_SEVERITY_ERROR;
 }
 
-static UtmFindings *check_config(const UtmConfig *config, const UtmHost *host)
+static UtmFindings *check_with(const UtmConfig *config, const UtmConfigCheckOptions *options)
 {
-	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
 	UtmFindings *findings = NULL;
 	UtmError *error = NULL;
 
-	options.host = host;
-	check(utm_config_check(config, &options, &findings, &error), error);
+	check(utm_config_check(config, options, &findings, &error), error);
 	return findings;
+}
+
+static UtmFindings *check_config(const UtmConfig *config, const UtmHost *host)
+{
+	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
+
+	options.host = host;
+	return check_with(config, &options);
 }
 
 /* What the builder refuses must be an error of the check, whoever the host is. */
@@ -546,6 +576,92 @@ static void test_row(gconstpointer data)
 
 	g_assert_cmpstr(found, ==, expected);
 	agree(config, host, findings);
+}
+
+/* --- names that a list of QEMU's judges --- */
+
+static bool is_about_names(uint32_t code)
+{
+	return code == UTM_FINDING_TARGET_UNKNOWN || code == UTM_FINDING_CPU_UNKNOWN || code == UTM_FINDING_DEVICE_UNKNOWN ||
+	       code == UTM_FINDING_CPU_FLAG_UNKNOWN || code == UTM_FINDING_QEMU_LACKS;
+}
+
+static void check_new_machine(const UtmConfigNewOptions *options)
+{
+	g_autoptr(UtmConfig) config = NULL;
+	UtmError *error = NULL;
+
+	check(utm_config_new_default(options, &config, &error), error);
+	g_autoptr(UtmFindings) findings = check_config(config, NULL);
+	for (size_t i = 0; i < utm_findings_get_count(findings); i++) {
+		const UtmFinding *finding = utm_findings_get(findings, i);
+		if (is_about_names(finding->code))
+			g_error("%s, %s: %s", options->architecture, options->target, finding->message);
+	}
+}
+
+/* What new machines have is known, with each machine type that is. */
+static void test_new_machines(void)
+{
+	UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
+	UtmConfigType architectures = UTM_CONFIG_TYPE_INIT;
+	UtmConfigKey key = UTM_CONFIG_KEY_INIT;
+	UtmError *error = NULL;
+	size_t tried = 0;
+
+	check(utm_config_schema_find_key(UTM_BACKEND_QEMU, "System.Architecture", &key, &error), error);
+	check(utm_config_schema_get_type(key.type, &architectures, &error), error);
+	for (size_t i = 0; i < architectures.count; i++) {
+		UtmConfigValue architecture = UTM_CONFIG_VALUE_INIT;
+		UtmHardware *hardware = NULL;
+		const UtmHardwareItem *machine;
+
+		check(utm_config_schema_get_value(key.type, i, &architecture, &error), error);
+		check(utm_hardware_query(NULL, architecture.text, 0, &hardware, &error), error);
+		options.architecture = architecture.text;
+		for (size_t j = 0; (machine = utm_hardware_get(hardware, UTM_HARDWARE_MACHINE, j)); j++) {
+			options.target = machine->name;
+			options.flags = 0;
+			check_new_machine(&options);
+			options.flags = UTM_CONFIG_NEW_UTM_EXACT;
+			check_new_machine(&options);
+			tried++;
+		}
+		utm_hardware_unref(hardware);
+	}
+	g_assert_cmpuint(tried, >, 500);
+}
+
+/* The QEMU that is here has the last word, and knows no versions to come. */
+static void test_asked(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	g_autoptr(UtmConfig) good = golden_config("base.plist", "System.CPU=max\n+Display={'Hardware':'VGA'}");
+	g_autoptr(UtmConfig) bad = golden_config("base.plist", "System.Target=pc-q35-99.1\nSystem.CPU=quantum\n"
+	                                                       "System.CPUFlagsAdd=['flux']\n+Sound={'Hardware':'drum'}");
+	g_autoptr(UtmConfig) arm = golden_config("base.plist", MACHINE("aarch64", "virt"));
+	g_autoptr(UtmConfig) apple = golden_config(APPLE, NULL);
+	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
+	UtmHardware *hardware = NULL;
+	UtmFindings *nothing = NULL;
+	int result = utm_hardware_query(context, "x86_64", UTM_HARDWARE_INSTALLED_ONLY, &hardware, NULL);
+
+	utm_context_unref(context);
+	if (result < 0) {
+		g_test_skip("qemu-system-x86_64 is not installed");
+		return;
+	}
+	options.hardware = hardware;
+	g_autoptr(UtmFindings) none = check_with(good, &options), all = check_with(bad, &options);
+	g_autoptr(UtmFindings) other = check_with(apple, &options);
+	g_assert_cmpint(utm_config_check(arm, &options, &nothing, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_autofree char *none_found = describe(none), *all_found = describe(all), *other_found = describe(other);
+	g_assert_cmpstr(none_found, ==, "");
+	g_assert_cmpstr(all_found, ==,
+	                "error qemu-lacks System.Target\nerror qemu-lacks System.CPU\nerror qemu-lacks System.CPUFlagsAdd[0]\n"
+	                "error qemu-lacks Sound[0].Hardware");
+	g_assert_cmpstr(other_found, ==, "");
+	utm_hardware_unref(hardware);
 }
 
 /* --- bounds --- */
@@ -661,6 +777,8 @@ int main(int argc, char **argv)
 		g_autofree char *path = g_strdup_printf("/findings/%s", rows[i].name);
 		g_test_add_data_func(path, &rows[i], test_row);
 	}
+	g_test_add_func("/findings-names/new-machines", test_new_machines);
+	g_test_add_func("/findings-names/asked", test_asked);
 	g_test_add_func("/findings-bounds/many", test_many);
 	g_test_add_func("/findings/long", test_long);
 	g_test_add_func("/findings/misuse", test_misuse);

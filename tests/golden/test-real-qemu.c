@@ -2,7 +2,8 @@
 /*
  * Real QEMUs accept the command lines: each machine is started paused (-S is always there) with the facts that the
  * probe finds on this host, answers on its monitor, and has the devices that the configuration asked for. The check of the
- * configuration finds no error in it; and where it does, though a command line is built, QEMU refuses that.
+ * configuration finds no error in it; and where it does, though a command line is built, QEMU refuses that. What the
+ * library makes of an architecture by itself is for tests/machines.
  */
 #include "support.h"
 #include "tree.h"
@@ -347,37 +348,6 @@ static void check_severity(const UtmConfig *config, const UtmHost *host, bool wa
 
 /* --- a test --- */
 
-/*
- * New machines are not in the tables above: their configuration is what the library gives the architecture, and
- * `edits` their machine type (nullable).
- */
-static const char new_machine[] = "new";
-
-static UtmConfig *make_config(const Machine *machine, const char *architecture)
-{
-	static const char *const with_firmware[] = { "x86_64", "aarch64", NULL };
-	static const char *const with_drives[] = { "alpha", "arm", "aarch64", "i386", "loongarch64", "mips", "mipsel", "mips64",
-		                                       "mips64el", "ppc", "ppc64", "riscv64", "s390x", "sparc", "sparc64", "x86_64",
-		                                       NULL };
-	UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
-	UtmError *error = NULL;
-	UtmConfig *config = NULL;
-
-	if (machine->config != new_machine)
-		return golden_config(machine->config ? machine->config : "base.plist", machine->edits);
-	options.architecture = architecture;
-	options.target = machine->edits;
-	check(utm_config_new_default(&options, &config, &error), error);
-	if (!g_strv_contains(with_firmware, architecture))
-		check(utm_config_set_bool(config, "QEMU.UEFIBoot", false, &error), error);
-	/* Attached as it fits the machine. */
-	if (g_strv_contains(with_drives, architecture)) {
-		check(utm_config_insert(config, "Drive", -1, "{'ImageType':'Disk','ImageName':'A.qcow2'}", &error), error);
-		check(utm_config_insert(config, "Drive", -1, "{'ImageType':'CD'}", &error), error);
-	}
-	return config;
-}
-
 static bool is_refused(const Machine *machine)
 {
 	return machine >= refused && machine < refused + G_N_ELEMENTS(refused);
@@ -390,7 +360,7 @@ static void test_machine(gconstpointer data)
 	g_autofree char *data_dir = g_build_filename(dir, "M, x.utm", "Data", NULL);
 	g_autofree char *bundle = g_path_get_dirname(data_dir);
 	g_auto(GStrv) words = g_strsplit(machine->name, "/", 2);
-	g_autoptr(UtmConfig) config = make_config(machine, words[0]);
+	g_autoptr(UtmConfig) config = golden_config(machine->config ? machine->config : "base.plist", machine->edits);
 	UtmContext *context = utm_context_new(NULL, NULL);
 	g_autoptr(UtmHost) host = NULL;
 	g_autoptr(UtmArgv) argv = NULL;
@@ -418,50 +388,8 @@ static void test_machine(gconstpointer data)
 	test_remove_tree(dir);
 }
 
-/* Default machine types that older QEMUs do not have, and what these have. */
-static const struct {
-	const char *architecture;
-	const char *target;
-} older[] = { { "hppa", "hppa" } };
-
-/* m68k and rx do not start without a kernel, and riscv32 has firmware only where somebody built it. */
-static const char *const not_bare[] = { "m68k", "rx", "riscv32", NULL };
-
-static const char *older_target(const char *architecture)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(older); i++)
-		if (strcmp(older[i].architecture, architecture) == 0)
-			return older[i].target;
-	return NULL;
-}
-
-/* Every architecture that the schema has. */
-static void add_new_machines(Machine *made, size_t room)
-{
-	UtmConfigKey key = UTM_CONFIG_KEY_INIT;
-	UtmConfigValue value = UTM_CONFIG_VALUE_INIT;
-	UtmConfigType type = UTM_CONFIG_TYPE_INIT;
-
-	check(utm_config_schema_find_key(UTM_BACKEND_QEMU, "System.Architecture", &key, NULL), NULL);
-	check(utm_config_schema_get_type(key.type, &type, NULL), NULL);
-	g_assert_cmpuint(type.count, <=, room);
-	for (size_t i = 0; i < type.count; i++) {
-		check(utm_config_schema_get_value(key.type, i, &value, NULL), NULL);
-		if (g_strv_contains(not_bare, value.text))
-			continue;
-		made[i] = (Machine){ .name = g_strdup_printf("%s/new", value.text),
-			                 .config = new_machine,
-			                 .edits = older_target(value.text),
-			                 .devices = "" };
-		g_autofree char *path = g_strdup_printf("/real/%s", made[i].name);
-		g_test_add_data_func(path, &made[i], test_machine);
-	}
-}
-
 int main(int argc, char **argv)
 {
-	static Machine made[64];
-
 	g_test_init(&argc, &argv, NULL);
 	g_autofree char *tool = g_find_program_in_path("qemu-img");
 	for (gsize i = 0; tool && i < G_N_ELEMENTS(machines); i++) {
@@ -474,7 +402,5 @@ int main(int argc, char **argv)
 
 		g_test_add_data_func(path, &refused[i], test_machine);
 	}
-	if (tool)
-		add_new_machines(made, G_N_ELEMENTS(made));
 	return g_test_run();
 }

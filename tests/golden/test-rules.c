@@ -83,6 +83,10 @@ static const Rule rules[] = {
 	{ .name = "drive/scsi/m68k-virt/macos", .edits = MACHINE("m68k", "virt-7.2") DISK("SCSI", "A", ""),
 	  .present = "-device scsi-hd,bus=scsi.0,channel=0,scsi-id=0,drive=driveA,bootindex=0", .absent = "virtio-scsi",
 	  .macos = true },
+	{ .name = "drive/scsi/microvm", .edits = MACHINE("x86_64", "microvm") DISK("SCSI", "A", ""),
+	  .present = "-device virtio-scsi-device,id=scsi0" },
+	{ .name = "drive/ide/sbsa", .edits = MACHINE("aarch64", "sbsa-ref") DISK("IDE", "A", "") DISK("IDE", "B", ""),
+	  .present = "-device ide-hd,bus=ide.1,drive=driveB,bootindex=1" },
 	{ .name = "drive/scsi/sun4u", .edits = MACHINE("sparc64", "sun4u") DISK("SCSI", "A", ""),
 	  .present = "-device lsi53c895a,id=scsi0,bus=pciB\n"
 	             "-device scsi-hd,bus=scsi0.0,channel=0,scsi-id=0,drive=driveA,bootindex=0" },
@@ -332,6 +336,7 @@ static const Rule rules[] = {
 	{ .name = "agent/none", .edits = MACHINE("aarch64", "raspi3b") "Sharing.ClipboardSharing=true",
 	  .absent = "virtio\nvdagent\nqga", .warning = "agents" },
 	{ .name = "agent/microvm", .edits = MACHINE("x86_64", "microvm"), .absent = "virtio-serial", .warning = "agents" },
+	{ .name = "agent/or1k", .edits = MACHINE("or1k", "virt"), .present = "-device virtio-serial-pci" },
 	{ .name = "agent/isapc", .edits = MACHINE("i386", "isapc"), .absent = "virtio-serial" },
 	{ .name = "share/comma", .edits = "Sharing.DirectoryShareMode=VirtFS", .facts = "{ 'SharedDirectory': '/a,b' }",
 	  .present = "-fsdev local,id=virtfs0,path=/a,,b,security_model=mapped-xattr\n"

@@ -5,23 +5,27 @@
 # libraries that this machine lacks for them, from another suite of the distribution, and unpacks them. Nothing is
 # installed: apt works on lists of its own and only reads which packages the machine has.
 #
-#     tests/qapi/unpack-qemu.sh DIRECTORY [SUITE]
+#     tests/qapi/unpack-qemu.sh [--all] DIRECTORY [SUITE]
 #
 # SUITE is this machine's suite of backports if not given. DIRECTORY is made, or brought up to date. In it
-#     bin/     qemu-system-x86_64, qemu-system-aarch64, qemu-storage-daemon, qemu-img, qemu-ga: scripts that run them
+#     bin/     qemu-system-x86_64, qemu-system-aarch64, with --all those of every architecture, qemu-storage-daemon,
+#              qemu-img, qemu-ga: scripts that run them
 #     root/    what the packages contain
 #     apt/     apt's lists and archives; may be removed
 set -eu
 
 programs="qemu-system-x86_64 qemu-system-aarch64 qemu-storage-daemon qemu-img qemu-ga"
 packages="qemu-system-x86 qemu-system-arm qemu-system-data qemu-system-modules-spice qemu-utils qemu-guest-agent"
+others="qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-riscv qemu-system-s390x qemu-system-sparc"
 
 fail() {
 	echo "$0: $*" >&2
 	exit 1
 }
 
-[ $# = 1 ] || [ $# = 2 ] || { sed -n '4,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+all=
+[ "${1:-}" != --all ] || { all=yes; shift; }
+[ $# = 1 ] || [ $# = 2 ] || { sed -n '4,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 command -v apt-get > /dev/null && command -v dpkg > /dev/null || fail "needs apt-get and dpkg"
 codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
 suite=${2:-$codename-backports}
@@ -55,6 +59,10 @@ export APT_CONFIG="$apt/apt.conf"
 apt-get -q update
 # What is there and new enough is used where it is; the rest is what apt would install.
 rm -f "$apt/archives"/*.deb
+# Releases cut their programs into packages in different ways.
+[ -z "$all" ] || for name in $others; do
+	! apt-cache show "$name" > /dev/null 2>&1 || packages="$packages $name"
+done
 # shellcheck disable=SC2086
 apt-get -q -y --download-only --reinstall -t "$suite" install $packages
 
@@ -84,6 +92,10 @@ qemu-system-*) exec "$program" -L "$root/usr/share/qemu" -L "$root/usr/share/sea
 esac
 END
 chmod +x "$directory/bin/run"
+[ -z "$all" ] || for program in "$directory/root/usr/bin"/qemu-system-*; do
+	name=$(basename "$program")
+	case " $programs " in *" $name "*) ;; *) programs="$programs $name" ;; esac
+done
 for name in $programs; do
 	ln -sf run "$directory/bin/$name"
 	"$directory/bin/$name" --version > "$apt/version" 2>&1 || fail "$name does not run: $(tail -n 1 "$apt/version")"

@@ -239,6 +239,17 @@ static void test_mended(void)
 	g_assert_cmpint(utm_config_new_default(&options, &loongarch, NULL), ==, 0);
 	g_assert_cmpint(utm_config_get_int(loongarch, "System.MemorySize", &size, NULL), ==, 0);
 	g_assert_cmpint(size, ==, 2048);
+	/* UTM's has no processor. */
+	g_autoptr(UtmConfig) sh4 = NULL, raspi = NULL;
+	options.architecture = "sh4";
+	g_assert_cmpint(utm_config_new_default(&options, &sh4, NULL), ==, 0);
+	assert_text(sh4, "System.Target", "r2d");
+	options.architecture = "aarch64";
+	options.target = "raspi3b";
+	g_assert_cmpint(utm_config_new_default(&options, &raspi, NULL), ==, 0);
+	g_assert_cmpint(utm_config_get_int(raspi, "System.MemorySize", &size, NULL), ==, 0);
+	g_assert_cmpint(size, ==, 1024);
+	g_assert_cmpstr(utm_config_get_default_interface(raspi, "Disk"), ==, "USB");
 }
 
 /* What a device that is added has when nothing is said of it. */
@@ -315,6 +326,45 @@ static void test_refused(void)
 	g_assert_cmpint(utm_config_new_default(NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 }
 
+/* One that boots, in UTM's words, and that a check has nothing to say of; and UTM's own, which does not say what boots. */
+static void test_apple(void)
+{
+	static const char *const architectures[] = { NULL, "aarch64", "x86_64" };
+	for (gsize i = 0; i < G_N_ELEMENTS(architectures); i++) {
+		UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
+		g_autoptr(UtmConfig) config = NULL, exact = NULL, again = NULL;
+		UtmFindings *findings = NULL;
+		char *text = NULL;
+		size_t size;
+		bool present = false;
+		options.backend = UTM_BACKEND_APPLE;
+		options.architecture = architectures[i];
+		g_assert_cmpint(utm_config_new_default(&options, &config, NULL), ==, 0);
+		assert_text(config, "System.Architecture", architectures[i] ? architectures[i] : "aarch64");
+		assert_text(config, "System.Boot.OperatingSystem", "Linux");
+		assert_bool(config, "System.Boot.UEFIBoot", true);
+		assert_text(config, "System.Boot.EfiVariableStoragePath", "efi_vars.fd");
+		assert_text(config, "Serial[0].Mode", "Ptty");
+		assert_count(config, "Network", 1);
+		assert_count(config, "Display", 0);
+		assert_bool(config, "Virtualization.Balloon", true);
+		g_assert_cmpint(utm_config_has(config, "System.GenericPlatform", &present, NULL), ==, 0);
+		g_assert_true(present);
+		g_assert_cmpint(utm_config_check(config, NULL, &findings, NULL), ==, 0);
+		g_assert_cmpuint(utm_findings_get_count(findings), ==, 0);
+		utm_findings_free(findings);
+		g_assert_cmpint(utm_config_to_plist(config, &text, &size, NULL), ==, 0);
+		g_assert_cmpint(utm_config_new_from_data(text, size, &again, NULL), ==, 0);
+		utm_free(text);
+		g_assert_true(utm_config_equal(config, again));
+		options.flags = UTM_CONFIG_NEW_UTM_EXACT;
+		g_assert_cmpint(utm_config_new_default(&options, &exact, NULL), ==, 0);
+		assert_text(exact, "System.Boot.OperatingSystem", "None");
+		assert_count(exact, "Network", 1);
+		assert_count(exact, "Serial", 0);
+	}
+}
+
 static void add(const char *kind, const Expected *expected, GTestDataFunc function)
 {
 	g_autofree char *path = g_strdup_printf("/new/%s/%s/%s", kind, expected->architecture, expected->target);
@@ -331,6 +381,7 @@ int main(int argc, char **argv)
 	}
 	g_test_add_func("/new/hypervisor", test_hypervisor);
 	g_test_add_func("/new/defaults", test_defaults);
+	g_test_add_func("/new/apple", test_apple);
 	g_test_add_func("/new/mended", test_mended);
 	g_test_add_func("/new/added", test_added);
 	g_test_add_func("/new/refused", test_refused);
