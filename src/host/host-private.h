@@ -34,7 +34,8 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
  * refer to files outside the bundle are refused with BUNDLE_PATH_ESCAPE.
  */
 int utm__host_inspect_bundle(UtmHost *host, const UtmConfig *config, const char *bundle_path, UtmError **error);
-/* The same for one drive of a configuration for QEMU. */
+/* The same for efi_vars.fd, which need not be there, alone; and for one drive of a configuration for QEMU. */
+int utm__host_inspect_vars(UtmHost *host, const char *bundle_path, UtmError **error);
 int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path, UtmError **error);
 
 /* --- firmware.c --- */

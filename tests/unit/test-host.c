@@ -354,13 +354,13 @@ static void test_inspect_vars(void)
 	put_file(&bundle, "efi_vars.fd", "", 0, 0);
 	expect_vars(&bundle, "raw");
 	put_qcow2(&bundle, "efi_vars.fd", "/etc/passwd", 0);
-	expect_escape(&bundle, NULL, NULL);
+	expect_escape(&bundle, NULL, "QEMU.UEFIBoot");
 	put_qcow2(&bundle, "efi_vars.fd", NULL, 4);
-	expect_escape(&bundle, NULL, NULL);
+	expect_escape(&bundle, NULL, "QEMU.UEFIBoot");
 	path = g_build_filename(bundle.data, "efi_vars.fd", NULL);
 	g_unlink(path);
 	g_assert_cmpint(symlink("/etc/passwd", path), ==, 0);
-	expect_escape(&bundle, NULL, NULL);
+	expect_escape(&bundle, NULL, "QEMU.UEFIBoot");
 	bundle_clear(&bundle);
 }
 
