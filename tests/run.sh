@@ -6,12 +6,12 @@
 # ThreadSanitizer and under valgrind. The last line is `N passed, N failed, N skipped`, over all test cases of all these.
 #
 #     tests/run.sh            everything
-#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz bench
+#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz coverage bench
 set -eu
 
 cd "$(dirname "$0")/.."
 . examples/demo/packages.sh
-stages=${*:-plain clang asan tsan valgrind fuzz bench}
+stages=${*:-plain clang asan tsan valgrind fuzz coverage bench}
 jobs=$(nproc)
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
@@ -137,6 +137,11 @@ run_fuzz_target() {
 		record "$name" failed
 	fi
 	rm -rf "$work"
+}
+
+stage_coverage() {
+	step "coverage of the command line's builder"
+	if python3 tests/coverage.py build-coverage; then record coverage passed; else record coverage failed; fi
 }
 
 stage_bench() {
