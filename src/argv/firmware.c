@@ -28,8 +28,10 @@ static void add_vars(UtmArgvBuilder *b)
 
 static void add_code(UtmArgvBuilder *b, const char *path)
 {
-	utm__add(b, "-drive", "if=pflash,format=raw,unit=0,file.filename=%s,file.locking=off,readonly=on",
-	         utm__quote(b, path));
+	const char *format = b->macos ? NULL : utm__image_format_from_name(path);
+
+	utm__add(b, "-drive", "if=pflash,format=%s,unit=0,file.filename=%s,file.locking=off,readonly=on",
+	         format ? format : "raw", utm__quote(b, path));
 }
 
 static void add_utm_flash(UtmArgvBuilder *b)

@@ -110,6 +110,15 @@ char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *pac
 	return NULL;
 }
 
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
+	g_autofree char *beside = g_build_filename(dir, name, NULL);
+
+	return qemu_path && is_program(beside) ? g_steal_pointer(&beside) : utm__qemu_find_tool(context, name, package, error);
+}
+
 /* --- what is known already --- */
 
 typedef struct Program {
@@ -311,7 +320,7 @@ void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersion
 
 		utm__fail_errno(&error, errno, path, "stat");
 		done(NULL, error, data);
-	} else if (program && !memcmp(&program->identity, &identity, sizeof(identity))) {
+	} else if (program && utm__qemu_is_same(&program->identity, &identity)) {
 		done(program->version, NULL, data);
 	} else {
 		ask(context, path, &identity, done, data);
