@@ -26,11 +26,6 @@ typedef struct Probe {
 	void *data;
 } Probe;
 
-static const char *const firmware_dirs[] = {
-	"/usr/share/OVMF",       "/usr/share/AAVMF",    "/usr/share/qemu-efi-riscv64", "/usr/share/qemu",
-	"/usr/local/share/qemu", "/usr/share/edk2/x64", "/usr/share/edk2/ovmf",        "/usr/share/edk2/aarch64"
-};
-
 static void replace(char **field, const char *text)
 {
 	char *copy = g_strdup(text);
@@ -40,23 +35,6 @@ static void replace(char **field, const char *text)
 }
 
 /* --- one fact each --- */
-
-static void find_firmware(Probe *probe, UtmHostFacts *facts)
-{
-	const char *const *own = utm__context_get_firmware_dirs(probe->context);
-	g_autofree char *bin = g_path_get_dirname(facts->qemu_path);
-	/* A QEMU that is not the distribution's brings its own, beside itself. */
-	g_autofree char *share = g_build_filename(bin, "..", "share", "qemu", NULL);
-	g_autoptr(GPtrArray) dirs = g_ptr_array_new();
-
-	for (; own && *own; own++)
-		g_ptr_array_add(dirs, (char *)*own);
-	for (gsize i = 0; i < G_N_ELEMENTS(firmware_dirs); i++)
-		g_ptr_array_add(dirs, (char *)firmware_dirs[i]);
-	g_ptr_array_add(dirs, share);
-	g_ptr_array_add(dirs, NULL);
-	utm__firmware_find(facts, probe->architecture, (const char *const *)dirs->pdata);
-}
 
 static int32_t get_acceleration(UtmContext *context)
 {
@@ -121,9 +99,10 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 	facts->qemu_path = program;
 	replace(&facts->architecture, utm__host_architecture());
 	facts->acceleration = get_acceleration(context);
+	facts->arguments = utm__host_arguments(context);
 	utm__cores_count(facts);
 	utm__memory_measure(facts);
-	find_firmware(probe, facts);
+	utm__firmware_find_all(facts, architecture, utm__context_get_firmware_dirs(context), facts->qemu_path);
 	utm__qemu_ask_version(context, facts->qemu_path, on_version, probe);
 }
 

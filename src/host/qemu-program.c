@@ -110,6 +110,15 @@ char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *pac
 	return NULL;
 }
 
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
+	g_autofree char *beside = g_build_filename(dir, name, NULL);
+
+	return qemu_path && is_program(beside) ? g_steal_pointer(&beside) : utm__qemu_find_tool(context, name, package, error);
+}
+
 /* --- what is known already --- */
 
 typedef struct Program {

@@ -11,6 +11,9 @@ char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **e
 
 /* A program that comes with QEMU, from the same directories; NOT_FOUND. `package` is Debian's name. (transfer full) */
 char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *package, UtmError **error);
+/* The same for a certain QEMU (nullable): one that lies beside it goes before the others. (transfer full) */
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error);
 
 /* `version` such as "7.2.22" is borrowed; NULL together with an error. */
 typedef void (*UtmQemuVersionDone)(const char *version, UtmError *error_taken, void *data);
