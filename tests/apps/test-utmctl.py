@@ -226,6 +226,9 @@ def edits_apple_machines():
     before = plistlib.loads((bundle / "config.plist").read_bytes())
     check("Virtualization.Keyboard = Mac" in utmctl("config", "show", bundle).stdout.splitlines(), "show")
     same(utmctl("config", "get", bundle, "System.Boot.OperatingSystem").stdout, "macOS\n", "get")
+    same(utmctl("config", "set", bundle, "System.MemorySize=2048", "--json").stdout, "2048\n", "set --json")
+    for command in (["show"], ["get", "System"], ["set", "System.CPU=max"], ["remove", "Drive[0]"]):
+        utmctl("config", command[0], WORK / "none.plist", *command[1:], "--json", status=2)
     same(utmctl("config", "show", bundle, "--plist").stdout.encode(), (bundle / "config.plist").read_bytes(), "bytes")
     utmctl("config", "set", bundle, "System.MemorySize", "4096")
     utmctl("config", "set", bundle, "Virtualization.Pointer", "Mouse")
@@ -438,7 +441,7 @@ def errors_have_two_lines():
         (["run", WORK], r"utmctl: .*: .* \(not-a-bundle\)\n {8}\S.*\n"),
     ]
     for arguments, pattern in cases:
-        done = utmctl(*arguments, status=1)
+        done = utmctl(*arguments, status=2 if arguments[1] == "show" else 1)
         check(re.fullmatch(pattern, done.stderr), f"{arguments}: {done.stderr!r}")
 
 
