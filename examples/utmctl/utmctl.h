@@ -14,7 +14,7 @@ enum {
 	EXIT_USAGE = 2,         /* it was not asked properly */
 	EXIT_UNREADABLE = 2,    /* of the same commands: there is no configuration to look at */
 	EXIT_GUEST = 3,         /* run: the machine ran, and ended badly */
-	EXIT_INTERRUPTED = 130, /* run: Ctrl-C; the guest was stopped */
+	EXIT_INTERRUPTED = 130, /* Ctrl-C; run: the guest was stopped */
 };
 
 /* An option of a command. Tables end with an empty one. */
@@ -51,6 +51,9 @@ extern const Command config_schema_command;
 extern const Command config_migrate_command;
 extern const Command config_normalize_command;
 extern const Command hardware_command;
+extern const Command image_info_command, image_create_command, image_resize_command, image_convert_command,
+	image_compact_command;
+extern const Command drive_list_command, drive_add_command, drive_resize_command, drive_compact_command;
 
 /* --- output.c --- */
 

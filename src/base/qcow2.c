@@ -22,7 +22,7 @@ static const struct {
 } looks[] = {
 	{ "qcow2", 0, 4, "QFI\xfb" },    { "vmdk", 0, 4, "KDMV" },           { "vmdk", 0, 4, "COWD" },
 	{ "vmdk", 0, 21, "# Disk DescriptorFile" }, { "vdi", 64, 4, "\x7f\x10\xda\xbe" }, { "vhdx", 0, 8, "vhdxfile" },
-	{ "vpc", 0, 8, "conectix" },
+	{ "vpc", 0, 8, "conectix" },     { "qed", 0, 4, "QED\0" },
 };
 
 static const char *find_look(const guint8 *bytes, gsize length)

@@ -20,6 +20,10 @@ UtmHost *utm__host_copy(const UtmHost *host);
 /* To write into, only while the host is nobody else's. */
 UtmHostFacts *utm__host_edit_facts(UtmHost *host);
 
+/* What the context's policy says of additional arguments, and the stricter of that and what facts say. */
+int32_t utm__host_arguments(UtmContext *context);
+int32_t utm__host_stricter_arguments(UtmContext *context, int32_t arguments);
+
 /* --- probe.c; on the I/O thread, `done` is called there too, possibly before this returns --- */
 
 /* The host is the receiver's alone: it may still be completed with utm__host_inspect_bundle(). */

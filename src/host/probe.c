@@ -99,6 +99,7 @@ void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHost
 	facts->qemu_path = program;
 	replace(&facts->architecture, utm__host_architecture());
 	facts->acceleration = get_acceleration(context);
+	facts->arguments = utm__host_arguments(context);
 	utm__cores_count(facts);
 	utm__memory_measure(facts);
 	utm__firmware_find_all(facts, architecture, utm__context_get_firmware_dirs(context), facts->qemu_path);

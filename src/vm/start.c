@@ -220,6 +220,8 @@ typedef struct Launch {
 	int agent_number;
 	int tpm_number; /* -1 */
 	int *serial_numbers;
+	int *network_numbers; /* -1: no tap was given */
+	gsize network_count;
 } Launch;
 
 static void launch_clear(Launch *launch)
@@ -228,6 +230,7 @@ static void launch_clear(Launch *launch)
 		utm__close_fd(&launch->fds[i].source);
 	g_free(launch->fds);
 	g_free(launch->serial_numbers);
+	g_free(launch->network_numbers);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, launch_clear)
 
@@ -249,11 +252,28 @@ static int take_fd(int *fd)
 	return taken;
 }
 
+static int add_taps(UtmVmRun *run, Launch *launch, UtmError **error)
+{
+	const UtmVmStartOptions *options = &run->options;
+	int failed = 0;
+	launch->network_count = utm__config_get_qemu(run->vm->config)->network_count;
+	launch->network_numbers = g_new(int, launch->network_count + 1);
+	for (gsize i = 0; i < launch->network_count; i++)
+		launch->network_numbers[i] = -1;
+	for (gsize i = 0; i < options->network_fd_count && !failed; i++) {
+		int fd = fcntl(options->network_fds[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return utm__fail_errno(error, errno, NULL, "cannot pass a tap on");
+		failed = add_fd(launch, fd, &launch->network_numbers[options->network_fds[i].index]);
+	}
+	return failed;
+}
+
 static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmError **error)
 {
 	UtmVm *vm = run->vm;
 	int lock_number;
-	launch->fds = g_new0(UtmProcessFd, 4 + vm->serial_count);
+	launch->fds = g_new0(UtmProcessFd, 4 + vm->serial_count + run->options.network_fd_count);
 	launch->serial_numbers = g_new0(int, vm->serial_count + 1);
 	launch->tpm_number = -1;
 	int failed = add_fd(launch, utm__listen_unix(run->dir, UTM_SOCKET_QMP, ret_qmp_path, error), &launch->qmp_number);
@@ -263,6 +283,8 @@ static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmE
 		failed = add_fd(launch, utm__tpm_take_socket(run->tpm), &launch->tpm_number);
 	for (guint i = 0; i < vm->serial_count && !failed; i++)
 		failed = add_fd(launch, utm__serial_listen(vm->serials[i], run->dir, error), &launch->serial_numbers[i]);
+	if (!failed)
+		failed = add_taps(run, launch, error);
 	/* QEMU holds the bundle's lock, too, so that it lasts as long as QEMU, should this process be killed. */
 	if (!failed && run->bundle_lock >= 0)
 		add_fd(launch, take_fd(&run->bundle_lock), &lock_number);
@@ -278,6 +300,8 @@ static UtmArgv *build_argv(UtmVmRun *run, const Launch *launch, UtmError **error
 	runtime.tpm_fd = launch->tpm_number;
 	runtime.serial_fds = launch->serial_numbers;
 	runtime.serial_fd_count = vm->serial_count;
+	runtime.network_fds = launch->network_numbers;
+	runtime.network_fd_count = launch->network_count;
 	runtime.runtime_dir = run->dir;
 	runtime.disposable = run->options.flags & UTM_VM_START_DISPOSABLE;
 	UtmArgv *argv = NULL;
@@ -465,12 +489,24 @@ static void prepare_firmware(UtmVmRun *run)
 
 /* ---------------------------------------------------------------- the beginning */
 
+/* Given facts cannot loosen what the context says; its user can. */
+static void apply_argument_policy(UtmVmRun *run)
+{
+	UtmHostFacts *facts = utm__host_edit_facts(run->host);
+	if (run->options.flags & UTM_VM_START_ALLOW_ARGUMENTS)
+		facts->arguments = UTM_HOST_ARGUMENTS_ALLOW;
+	else if (run->options.host)
+		facts->arguments = utm__host_stricter_arguments(run->vm->object.context, facts->arguments);
+}
+
 static void on_host(UtmHost *host_taken, UtmError *error_taken, void *data)
 {
 	UtmVmRun *run = data;
 	run->host_probe_pending = false;
 	run->host = host_taken;
 	UtmError *error = error_taken;
+	if (run->host)
+		apply_argument_policy(run);
 	if (!error && run->phase == RUN_PREPARING)
 		utm__host_inspect_bundle(run->host, run->vm->config, utm_bundle_get_path(run->vm->bundle), &error);
 	if (error)
