@@ -17,6 +17,8 @@
 #include "process/stderr-text.h"
 #include "vm/vm-private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 /* The first descriptor that QEMU inherits besides the standard ones. */
