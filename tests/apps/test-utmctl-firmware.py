@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """utmctl on machines with UEFI and a TPM, with the firmware and the swtpm that are installed."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -106,6 +107,17 @@ def is_alive(pid):
         return False
 
 
+def is_free(bundle):
+    directory = os.open(bundle, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(directory)
+
+
 def takes_the_tpm_along():
     """when utmctl itself is killed, neither QEMU nor swtpm stays"""
     need("qemu-system-x86_64", "qemu-img", "swtpm")
@@ -122,7 +134,9 @@ def takes_the_tpm_along():
     while any(is_alive(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     same([name for pid, name in children.items() if is_alive(pid)], [], "what still runs")
-    # And the package is free.
+    # And the package is free, when the last thread of each has gone, too.
+    while not is_free(bundle) and time.monotonic() < deadline:
+        time.sleep(0.1)
     run_briefly(bundle)
 
 
