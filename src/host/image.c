@@ -44,7 +44,8 @@ static int refuse(const char *file, const char *key_path, const char *what, UtmE
 }
 
 /* Every file that the image is based on lies beside it. What cannot be opened is complained of where the machine starts. */
-static int check_chain(const char *data_dir, const char *name, const char *key_path, const char **format, UtmError **error)
+static int check_chain(const char *data_dir, const char *name, const char *key_path, const char **format,
+                       UtmError **error)
 {
 	g_auto(UtmImageChain) chain = { 0 };
 	g_autoptr(UtmError) problem = NULL;
@@ -124,7 +125,8 @@ static int inspect_vars(UtmHostFacts *facts, const char *data_dir, UtmError **er
 	return refuse(path, NULL, "a file", error);
 }
 
-int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path, UtmError **error)
+int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path,
+                            UtmError **error)
 {
 	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
 	g_autofree char *data_dir = g_build_filename(bundle_path, "Data", NULL);
