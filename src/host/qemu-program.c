@@ -311,7 +311,7 @@ void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersion
 
 		utm__fail_errno(&error, errno, path, "stat");
 		done(NULL, error, data);
-	} else if (program && !memcmp(&program->identity, &identity, sizeof(identity))) {
+	} else if (program && utm__qemu_is_same(&program->identity, &identity)) {
 		done(program->version, NULL, data);
 	} else {
 		ask(context, path, &identity, done, data);

@@ -4,6 +4,8 @@
 
 #include "host/host-private.h"
 
+#include <string.h>
+
 /* The program's path, or QEMU_NOT_FOUND with the directories that were searched. (transfer full) */
 char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **error);
 
@@ -22,3 +24,7 @@ typedef struct UtmQemuIdentity {
 
 /* False, with errno, when there is no such file. */
 bool utm__qemu_identify(const char *path, UtmQemuIdentity *ret_identity);
+static inline bool utm__qemu_is_same(const UtmQemuIdentity *a, const UtmQemuIdentity *b)
+{
+	return !memcmp(a, b, sizeof *a);
+}

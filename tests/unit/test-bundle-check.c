@@ -2,7 +2,7 @@
 /* What the check of a package finds beside the values: files that are missing, shared, leading out, or nobody's. */
 #include "bundle/bundle-private.h"
 #include "config/config-private.h"
-#include "tree.h"
+#include "package.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -14,30 +14,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmFindings, utm_findings_free)
 #define SAMPLE "golden/base.plist"
 #define APPLE "golden/apple-clean.plist"
 
-typedef struct Fixture {
-	UtmContext *context;
-	char *outside; /* a directory that holds the package and things that do not belong to it */
-	char *root;
-	char *data;
-} Fixture;
+typedef TestPackage Fixture;
 
 static void set_up(Fixture *f, gconstpointer data)
 {
-	f->outside = test_place_new();
-	f->context = utm_context_new(NULL, NULL);
-	f->root = g_build_filename(f->outside, "Machine.utm", NULL);
-	f->data = g_build_filename(f->root, "Data", NULL);
-	g_assert_cmpint(g_mkdir_with_parents(f->data, 0700), ==, 0);
-	put_file(f->outside, "secret", "not yours");
-}
-
-static void tear_down(Fixture *f, gconstpointer data)
-{
-	test_remove_tree(f->outside);
-	utm_context_unref(f->context);
-	g_free(f->outside);
-	g_free(f->root);
-	g_free(f->data);
+	test_package_init(f, "Machine.utm");
 }
 
 static void add_drive(UtmConfig *config, const char *type, const char *id, const char *image)
@@ -223,7 +204,7 @@ static void test_host(Fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-#define ADD(name, function) g_test_add("/bundle-check/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add("/bundle-check/" name, Fixture, NULL, set_up, function, test_package_tear_down)
 	ADD("clean", test_clean);
 	ADD("missing", test_missing);
 	ADD("others", test_others);
