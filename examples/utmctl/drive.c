@@ -34,7 +34,8 @@ static char *find_image(const UtmConfig *config, const char *word)
 	char *copy = name ? strdup(name) : NULL;
 	utm_free(name);
 	if (!copy)
-		complain(index < count ? "drive %s has no image" : "there is no drive %s\n        utmctl drive list tells the numbers",
+		complain(index < count ? "drive %s has no image"
+		                       : "there is no drive %s\n        utmctl drive list tells the numbers",
 		         word);
 	return copy;
 }
@@ -265,8 +266,9 @@ const Command drive_compact_command = {
 	.name = "drive compact",
 	.arguments = "BUNDLE DRIVE [--compress zlib|zstd] [--drop-snapshots] [--verify]",
 	.summary = "write a disk's image anew in its place, without what is empty",
-	.notes = "DRIVE is a number of `utmctl drive list`, or the name of an image. Saved states inside the image would be lost:\n"
-		 "--drop-snapshots allows it.\n",
+	.notes = "DRIVE is a number of `utmctl drive list`, or the name of an image. Saved states inside the image would "
+	         "be lost:\n"
+			 "--drop-snapshots allows it.\n",
 	.options = compact_options,
 	.least = 2,
 	.most = 2,

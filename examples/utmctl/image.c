@@ -96,7 +96,8 @@ static void print_info(const UtmImageInfo *info)
 	printf("%s%s%s%s", info->encrypted ? "encrypted\n" : "", info->dirty ? "not closed properly\n" : "",
 	       info->corrupt ? "damaged\n" : "", info->in_use ? "in use\n" : "");
 	if (info->content_format && info->content_format != info->format)
-		printf("its first bytes look like %s: --format says so where you know that it is\n", name_of(info->content_format));
+		printf("its first bytes look like %s: --format says so where you know that it is\n",
+		       name_of(info->content_format));
 }
 
 static int run_info(const Command *command, char **operands)
@@ -259,7 +260,8 @@ static const Option compact_options[] = {
 };
 
 #define FORMATS                                                                                                        \
-	"A format is raw, qcow2, vmdk, vdi, vhdx or vpc. Without one the file's name says it; for other names qcow2 where\n" \
+	"A format is raw, qcow2, vmdk, vdi, vhdx or vpc. Without one the file's name says it; for other names qcow2 "      \
+	"where\n"                                                                                                          \
 	"the first bytes are those of qcow2, raw otherwise.\n"
 
 const Command image_info_command = {
@@ -299,8 +301,9 @@ const Command image_convert_command = {
 	.name = "image convert",
 	.arguments = "SOURCE FILE [--from F] [--to F] [--compress zlib|zstd] [--replace] [--verify]",
 	.summary = "write the content of a disk image into a new one, of another format perhaps",
-	.notes = FORMATS "The new image is of the format that its name says, else qcow2. It is there when it is complete; with --replace\n"
-			 "what was there before gives way then. --verify reads both again and compares.\n",
+	.notes = FORMATS
+	"The new image is of the format that its name says, else qcow2. It is there when it is complete; with --replace\n"
+	"what was there before gives way then. --verify reads both again and compares.\n",
 	.options = convert_options,
 	.least = 2,
 	.most = 2,
@@ -311,7 +314,8 @@ const Command image_compact_command = {
 	.name = "image compact",
 	.arguments = "FILE [--format F] [--compress zlib|zstd] [--drop-snapshots] [--verify]",
 	.summary = "write a disk image anew in its place, without what is empty",
-	.notes = "The old content stays until the new file is complete. Saved states inside would be lost: --drop-snapshots allows it.\n",
+	.notes = "The old content stays until the new file is complete. Saved states inside would be lost: "
+	         "--drop-snapshots allows it.\n",
 	.options = compact_options,
 	.least = 1,
 	.most = 1,

@@ -69,7 +69,8 @@ static int check_alone(const UtmImageLink *link, const UtmImageHead *head, UtmEr
 }
 
 /* The next one down; `above` is the head of the one before it, and becomes that of this one. */
-static int add_backing(UtmImageChain *chain, int directory, const char *directory_path, UtmImageHead *above, UtmError **error)
+static int add_backing(UtmImageChain *chain, int directory, const char *directory_path, UtmImageHead *above,
+                       UtmError **error)
 {
 	g_auto(UtmImageHead) former = *above;
 	const char *above_path = chain->links[chain->count - 1].path;
@@ -85,7 +86,8 @@ static int add_backing(UtmImageChain *chain, int directory, const char *director
 		return refuse(above_path, "a backing file", error);
 	utm__image_head_read(link->fd, above);
 	link->format = find_backing_format(former.backing_format, above);
-	return link->format ? check_alone(link, above, error) : refuse(above_path, "a backing file of an odd format", error);
+	return link->format ? check_alone(link, above, error)
+	                    : refuse(above_path, "a backing file of an odd format", error);
 }
 
 int utm__image_chain_open(int directory, const char *directory_path, const char *name, const char *format, guint flags,
@@ -97,8 +99,8 @@ int utm__image_chain_open(int directory, const char *directory_path, const char 
 	*ret_chain = (UtmImageChain){ .count = 1 };
 	first->path = g_build_filename(directory_path, name, NULL);
 	first->fd = -1;
-	int result = open_regular(directory, name, flags & UTM_IMAGE_CHAIN_NO_LINK ? O_NOFOLLOW : 0, first->path, &first->fd,
-	                          error);
+	int result =
+		open_regular(directory, name, flags & UTM_IMAGE_CHAIN_NO_LINK ? O_NOFOLLOW : 0, first->path, &first->fd, error);
 	if (result < 0)
 		return result;
 	utm__image_head_read(first->fd, &head);

@@ -15,8 +15,8 @@
 #define UTM_IMAGE_BACKING_MAX 16
 
 typedef struct UtmImageLink {
-	int fd; /* for reading */
-	char *path; /* as errors call it */
+	int fd;             /* for reading */
+	char *path;         /* as errors call it */
 	const char *format; /* in QEMU's words; static */
 } UtmImageLink;
 
@@ -26,7 +26,7 @@ typedef struct UtmImageChain {
 } UtmImageChain;
 
 typedef enum UtmImageChainFlags {
-	UTM_IMAGE_CHAIN_NO_LINK = 1 << 0, /* the first file must be no symbolic link, as those below it never may */
+	UTM_IMAGE_CHAIN_NO_LINK = 1 << 0,    /* the first file must be no symbolic link, as those below it never may */
 	UTM_IMAGE_CHAIN_FIRST_ONLY = 1 << 1, /* what is below it is not opened, wherever it is */
 } UtmImageChainFlags;
 

@@ -36,7 +36,8 @@ static bool read_head(const char *path, int flags, UtmImageHead *ret_head, guint
 /* --- the files of a bundle --- */
 
 /* Every file that the image is based on lies beside it. What cannot be opened is complained of where the machine starts. */
-static int check_chain(const char *data_dir, const char *name, const char *key_path, const char **format, UtmError **error)
+static int check_chain(const char *data_dir, const char *name, const char *key_path, const char **format,
+                       UtmError **error)
 {
 	g_auto(UtmImageChain) chain = { 0 };
 	g_autoptr(UtmError) problem = NULL;
@@ -123,7 +124,8 @@ int utm__host_inspect_vars(UtmHost *host, const char *bundle_path, UtmError **er
 	return qcow2 && (head.backing || head.external_data) ? refuse_vars(path, "refer to another file", error) : 0;
 }
 
-int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path, UtmError **error)
+int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path,
+                            UtmError **error)
 {
 	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
 	g_autofree char *data_dir = g_build_filename(bundle_path, "Data", NULL);

@@ -170,7 +170,8 @@ static int open_victim(UtmImageJob *job, UtmError **error)
 	const UtmImagePlace *target = &job->destination;
 
 	if (!S_ISREG(job->former.st_mode))
-		return utm__fail_take(error, utm__error_set_file(utm__error_new(UTM_ERROR_IO, "is not a regular file"), target->path));
+		return utm__fail_take(error,
+		                      utm__error_set_file(utm__error_new(UTM_ERROR_IO, "is not a regular file"), target->path));
 	job->victim_fd = openat(target->dir, target->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (job->victim_fd < 0)
 		return utm__fail_errno(error, errno, target->path, "cannot open what is to be replaced");
@@ -273,8 +274,8 @@ static int convert_request(UtmContext *ctx, const char *source, const char *dest
 	return result < 0 ? result : utm__image_convert_request(ctx, NULL, &place, &target, options, ret, error);
 }
 
-int utm_image_convert(UtmContext *ctx, const char *source, const char *destination, const UtmImageConvertOptions *options,
-                      UtmError **error)
+int utm_image_convert(UtmContext *ctx, const char *source, const char *destination,
+                      const UtmImageConvertOptions *options, UtmError **error)
 {
 	g_autoptr(UtmRequest) request = NULL;
 	int result = convert_request(ctx, source, destination, options, &request, error);

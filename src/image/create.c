@@ -35,8 +35,10 @@ static void begin_create(UtmImageJob *job)
 	}
 	g_autofree char *file = utm__image_job_draft_file(job);
 	g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, job->size_bytes);
-	const char *arguments[] = { "create", "-q", "-f", utm_image_format_get_name(job->format), "-o",
-		                    preallocations[job->create.preallocation], file, size, NULL };
+	const char *arguments[] = {
+		"create", "-q", "-f", utm_image_format_get_name(job->format), "-o", preallocations[job->create.preallocation],
+		file,     size, NULL
+	};
 	utm__image_job_run(job, arguments, false, on_created);
 }
 
@@ -45,7 +47,8 @@ static int check_options(UtmImageCreateOptions *checked, const UtmImageCreateOpt
 	int result = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmImageCreateOptions", error);
 
 	if (result == 0 && checked->preallocation > UTM_IMAGE_PREALLOCATION_FULL)
-		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "preallocation %u does not exist", checked->preallocation);
+		result =
+			utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "preallocation %u does not exist", checked->preallocation);
 	if (result == 0)
 		result = utm__image_check_format(checked->format, "UtmImageCreateOptions.format", error);
 	return result == 0 ? utm__check_timeout(checked->timeout_ms, "UtmImageCreateOptions.timeout_ms", error) : result;
@@ -100,7 +103,8 @@ int utm__image_create_request(UtmContext *context, UtmImagePlace *place, guint64
 	*place = (UtmImagePlace)UTM_IMAGE_PLACE_INIT;
 	gint64 timeout_ms = choose_timeout(&job->create);
 	UtmCancel *cancel = job->create.cancel;
-	*ret_request = utm__image_job_request(g_steal_pointer(&job), context, NULL, "creating the image", timeout_ms, cancel);
+	*ret_request =
+		utm__image_job_request(g_steal_pointer(&job), context, NULL, "creating the image", timeout_ms, cancel);
 	return 0;
 }
 

@@ -152,7 +152,8 @@ static bool is_still_there(const UtmImagePlace *place, const struct stat *former
 	       info.st_ino == former->st_ino;
 }
 
-int utm__image_draft_finish(UtmImageDraft *draft, const UtmImagePlace *place, const struct stat *former, UtmError **error)
+int utm__image_draft_finish(UtmImageDraft *draft, const UtmImagePlace *place, const struct stat *former,
+                            UtmError **error)
 {
 	/* qemu-img has flushed it already; what failed meanwhile is told here. */
 	int failed = former ? utm__take_over_mode(draft->fd, former) : 0;

@@ -73,12 +73,12 @@ static UtmImageSnapshot read_snapshot(Info *info, const UtmValue *value)
 	const char *id = keep_text(info, value, "id"), *name = keep_text(info, value, "name");
 
 	return (UtmImageSnapshot){ .size = sizeof(UtmImageSnapshot),
-		                   .id = id ? id : "",
-		                   .name = name ? name : "",
-		                   .date_s = utm_value_get_int(utm_value_get_member(value, "date-sec")),
-		                   .vm_clock_ns = get_uint(value, "vm-clock-sec") * G_GUINT64_CONSTANT(1000000000) +
-		                                  get_uint(value, "vm-clock-nsec"),
-		                   .vm_state_bytes = get_uint(value, "vm-state-size") };
+		                       .id = id ? id : "",
+		                       .name = name ? name : "",
+		                       .date_s = utm_value_get_int(utm_value_get_member(value, "date-sec")),
+		                       .vm_clock_ns = get_uint(value, "vm-clock-sec") * G_GUINT64_CONSTANT(1000000000) +
+		                                      get_uint(value, "vm-clock-nsec"),
+		                       .vm_state_bytes = get_uint(value, "vm-state-size") };
 }
 
 static void read_snapshots(Info *info, const UtmValue *list)
@@ -209,8 +209,8 @@ static void deliver_info(UtmRequest *request, UtmCallback *callback)
 		                                 utm__request_get_error(request), callback->user_data);
 }
 
-int utm_image_inspect_async(UtmContext *ctx, const char *path, const UtmImageInspectOptions *options, UtmImageInfoFunc fn,
-                            void *user_data, UtmFreeFunc free_fn, UtmError **error)
+int utm_image_inspect_async(UtmContext *ctx, const char *path, const UtmImageInspectOptions *options,
+                            UtmImageInfoFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
 {
 	UtmRequest *request = NULL;
 	int result = inspect_request(ctx, path, options, &request, error);

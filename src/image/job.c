@@ -84,8 +84,8 @@ void utm__image_job_finish(UtmImageJob *job, UtmError *error_taken, UtmImageInfo
 	utm__request_unref(request);
 }
 
-int utm__image_submit(int code, UtmRequest *request_taken, UtmRequestDeliverFunc deliver, UtmAnyFunc fn, void *user_data,
-                      UtmFreeFunc free_fn)
+int utm__image_submit(int code, UtmRequest *request_taken, UtmRequestDeliverFunc deliver, UtmAnyFunc fn,
+                      void *user_data, UtmFreeFunc free_fn)
 {
 	g_autoptr(UtmRequest) request = request_taken;
 
@@ -161,8 +161,8 @@ static void on_progress(guint parts, void *data)
 	UtmImageJob *job = data;
 
 	/* Each factor first divided: a disk may have 2^63 bytes. */
-	utm__progress_set_done(job->convert.progress, job->virtual_size_bytes / 10000 * parts +
-	                                                      job->virtual_size_bytes % 10000 * parts / 10000);
+	utm__progress_set_done(job->convert.progress,
+	                       job->virtual_size_bytes / 10000 * parts + job->virtual_size_bytes % 10000 * parts / 10000);
 }
 
 static void on_tool_end(UtmError *error_taken, bool is_sure, const char *output, void *data)
@@ -187,11 +187,11 @@ void utm__image_job_run(UtmImageJob *job, const char *const *arguments, bool wit
 	UtmImageToolFile files[UTM_IMAGE_TOOL_FILES_MAX];
 	UtmError *error = NULL;
 	UtmImageToolSpec spec = { .arguments = arguments,
-		                  .files = files,
-		                  .file_count = list_files(job, options, files),
-		                  .on_progress = with_progress ? on_progress : NULL,
-		                  .on_end = on_tool_end,
-		                  .data = job };
+		                      .files = files,
+		                      .file_count = list_files(job, options, files),
+		                      .on_progress = with_progress ? on_progress : NULL,
+		                      .on_end = on_tool_end,
+		                      .data = job };
 
 	job->next = next;
 	job->tool = utm__image_tool_run(utm__request_get_context(job->request), &spec, &error);

@@ -19,7 +19,7 @@ struct UtmImageJob {
 	UtmImagePlace place;       /* the image, or where a new one goes */
 	UtmImagePlace destination; /* convert only; without a name: in place */
 	guint64 size_bytes;
-	uint32_t format;           /* of what is at `place` */
+	uint32_t format; /* of what is at `place` */
 	UtmImageCreateOptions create;
 	UtmImageResizeOptions resize;
 	UtmImageConvertOptions convert;
@@ -34,8 +34,8 @@ struct UtmImageJob {
 	struct stat before; /* of the image */
 	UtmImageDraft draft;
 	const char *draft_format;
-	int victim_fd;       /* a file that gives way, other than the image */
-	struct stat former;  /* of the file that gives way */
+	int victim_fd;      /* a file that gives way, other than the image */
+	struct stat former; /* of the file that gives way */
 	bool replaces;
 	guint64 virtual_size_bytes;
 };
@@ -70,8 +70,8 @@ int utm__image_check_format(uint32_t format, const char *name, UtmError **error)
 int utm__image_check_size(guint64 size_bytes, UtmError **error);
 
 /* For `_async`: `code` below 0 releases user_data at once, otherwise the request is submitted. Takes it. */
-int utm__image_submit(int code, UtmRequest *request_taken, UtmRequestDeliverFunc deliver, UtmAnyFunc fn, void *user_data,
-                      UtmFreeFunc free_fn);
+int utm__image_submit(int code, UtmRequest *request_taken, UtmRequestDeliverFunc deliver, UtmAnyFunc fn,
+                      void *user_data, UtmFreeFunc free_fn);
 /* Calls a UtmImageDoneFunc. */
 void utm__image_deliver_done(UtmRequest *request, UtmCallback *callback);
 

@@ -24,9 +24,9 @@ static int find_image(UtmBundle *bundle, const char *name, UtmImagePlace *place,
 	if (result < 0)
 		return result;
 	*place = (UtmImagePlace){ .dir = fcntl(spot.dir, F_DUPFD_CLOEXEC, 3),
-		                  .dir_path = g_path_get_dirname(spot.path),
-		                  .name = g_strdup(spot.name),
-		                  .path = g_strdup(spot.path) };
+		                      .dir_path = g_path_get_dirname(spot.path),
+		                      .name = g_strdup(spot.name),
+		                      .path = g_strdup(spot.path) };
 	return place->dir < 0 ? utm__fail_errno(error, errno, spot.path, "cannot open its directory") : 0;
 }
 
@@ -44,8 +44,8 @@ static int begin(UtmBundle *bundle, const char *name, const char *what, UtmImage
 	return result;
 }
 
-static int resize_request(UtmBundle *bundle, const char *name, uint64_t size_bytes, const UtmImageResizeOptions *options,
-                          UtmRequest **ret, UtmError **error)
+static int resize_request(UtmBundle *bundle, const char *name, uint64_t size_bytes,
+                          const UtmImageResizeOptions *options, UtmRequest **ret, UtmError **error)
 {
 	g_auto(UtmImagePlace) place = UTM_IMAGE_PLACE_INIT;
 	int result = begin(bundle, name, "cannot resize an image", &place, error);
@@ -65,7 +65,8 @@ static int check_compact(const UtmImageConvertOptions *options, UtmError **error
 	int result = utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmImageConvertOptions", error);
 
 	if (result == 0 && (checked.format || checked.source_format))
-		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "an image of a package keeps the format that it has by its name");
+		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT,
+		                   "an image of a package keeps the format that it has by its name");
 	return result;
 }
 
@@ -89,12 +90,12 @@ static int compact_request(UtmBundle *bundle, const char *name, const UtmImageCo
 static void deliver(UtmRequest *request, UtmCallback *callback)
 {
 	if (callback->fn)
-		((UtmBundleImageFunc)callback->fn)((UtmBundle *)utm__request_get_object(request), utm__request_get_error(request),
-		                                   callback->user_data);
+		((UtmBundleImageFunc)callback->fn)((UtmBundle *)utm__request_get_object(request),
+		                                   utm__request_get_error(request), callback->user_data);
 }
 
-int utm_bundle_resize_image(UtmBundle *bundle, const char *name, uint64_t size_bytes, const UtmImageResizeOptions *options,
-                            UtmError **error)
+int utm_bundle_resize_image(UtmBundle *bundle, const char *name, uint64_t size_bytes,
+                            const UtmImageResizeOptions *options, UtmError **error)
 {
 	g_autoptr(UtmRequest) request = NULL;
 	int result = resize_request(bundle, name, size_bytes, options, &request, error);
@@ -112,7 +113,8 @@ int utm_bundle_resize_image_async(UtmBundle *bundle, const char *name, uint64_t 
 	return utm__image_submit(result, request, deliver, (UtmAnyFunc)fn, user_data, free_fn);
 }
 
-int utm_bundle_compact_image(UtmBundle *bundle, const char *name, const UtmImageConvertOptions *options, UtmError **error)
+int utm_bundle_compact_image(UtmBundle *bundle, const char *name, const UtmImageConvertOptions *options,
+                             UtmError **error)
 {
 	g_autoptr(UtmRequest) request = NULL;
 	int result = compact_request(bundle, name, options, &request, error);
@@ -148,9 +150,9 @@ static int create_image(UtmBundle *bundle, int data, const char *data_path, cons
 {
 	g_autoptr(UtmRequest) request = NULL;
 	g_auto(UtmImagePlace) place = { .dir = fcntl(data, F_DUPFD_CLOEXEC, 3),
-		                        .dir_path = g_strdup(data_path),
-		                        .name = g_strdup(name),
-		                        .path = g_build_filename(data_path, name, NULL) };
+		                            .dir_path = g_strdup(data_path),
+		                            .name = g_strdup(name),
+		                            .path = g_build_filename(data_path, name, NULL) };
 
 	if (place.dir < 0)
 		return utm__fail_errno(error, errno, data_path, "cannot open the directory");
@@ -163,8 +165,8 @@ static int save_drive(UtmBundle *bundle, const char *identifier, const char *nam
 	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
 	bool apple = utm_config_get_backend(config) == UTM_BACKEND_APPLE;
 	/* Both are made here, of letters, digits, dashes and a dot. */
-	g_autofree char *json = g_strdup_printf("{'Identifier':'%s','ImageName':'%s'%s}", identifier, name,
-	                                        apple ? "" : ",'ImageType':'Disk'");
+	g_autofree char *json =
+		g_strdup_printf("{'Identifier':'%s','ImageName':'%s'%s}", identifier, name, apple ? "" : ",'ImageType':'Disk'");
 	size_t count = 0;
 	int result = utm_config_get_count(config, "Drive", &count, error);
 

@@ -91,7 +91,8 @@ int utm__image_resize_request(UtmContext *context, UtmBundle *held, UtmImagePlac
 	*place = (UtmImagePlace)UTM_IMAGE_PLACE_INIT;
 	gint64 timeout_ms = job->resize.timeout_ms ? job->resize.timeout_ms : RESIZE_MS;
 	UtmCancel *cancel = job->resize.cancel;
-	*ret_request = utm__image_job_request(g_steal_pointer(&job), context, held, "resizing the image", timeout_ms, cancel);
+	*ret_request =
+		utm__image_job_request(g_steal_pointer(&job), context, held, "resizing the image", timeout_ms, cancel);
 	return 0;
 }
 

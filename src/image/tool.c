@@ -83,16 +83,11 @@ static const struct {
 	int code;
 	int errno_value;
 } reasons[] = {
-	{ "Failed to get \"", UTM_ERROR_IMAGE_IN_USE, 0 },
-	{ "No space left on device", UTM_ERROR_IO, ENOSPC },
-	{ "Disk quota exceeded", UTM_ERROR_IO, EDQUOT },
-	{ "File too large", UTM_ERROR_IO, EFBIG },
-	{ "Read-only file system", UTM_ERROR_IO, EROFS },
-	{ "Permission denied", UTM_ERROR_IO, EACCES },
-	{ "Input/output error", UTM_ERROR_IO, EIO },
-	{ "does not support", UTM_ERROR_NOT_SUPPORTED, 0 },
-	{ "Could not open", UTM_ERROR_IMAGE_INVALID, 0 },
-	{ "corrupt", UTM_ERROR_IMAGE_INVALID, 0 },
+	{ "Failed to get \"", UTM_ERROR_IMAGE_IN_USE, 0 }, { "No space left on device", UTM_ERROR_IO, ENOSPC },
+	{ "Disk quota exceeded", UTM_ERROR_IO, EDQUOT },   { "File too large", UTM_ERROR_IO, EFBIG },
+	{ "Read-only file system", UTM_ERROR_IO, EROFS },  { "Permission denied", UTM_ERROR_IO, EACCES },
+	{ "Input/output error", UTM_ERROR_IO, EIO },       { "does not support", UTM_ERROR_NOT_SUPPORTED, 0 },
+	{ "Could not open", UTM_ERROR_IMAGE_INVALID, 0 },  { "corrupt", UTM_ERROR_IMAGE_INVALID, 0 },
 };
 
 /* Numbers of descriptors become the names of their files again. */
@@ -138,7 +133,8 @@ static UtmError *error_of(const UtmImageTool *tool, const char *complaint)
 static UtmError *error_of_signal(int number)
 {
 	if (number == SIGXFSZ)
-		return utm__error_set_errno(utm__error_new(UTM_ERROR_IO, "a file would be larger than this process may make it"), EFBIG);
+		return utm__error_set_errno(
+			utm__error_new(UTM_ERROR_IO, "a file would be larger than this process may make it"), EFBIG);
 	return utm__error_new(UTM_ERROR_PROCESS_EXITED, "qemu-img was ended by signal %d (%s)", number, strsignal(number));
 }
 
@@ -236,12 +232,12 @@ static UtmProcess *spawn(UtmImageTool *tool, const char *program, const UtmImage
 	for (gsize i = 0; i < spec->file_count; i++)
 		fds[i] = (UtmProcessFd){ .source = spec->files[i].fd, .target = (int)(FIRST_FD + i) };
 	UtmProcessSpec process = { .argv = (const char *const *)argv->pdata,
-		                   .env_set = environment,
-		                   .fds = fds,
-		                   .fd_count = spec->file_count,
-		                   .stdout_fd = output_fd,
-		                   .on_end = on_process_end,
-		                   .data = tool };
+		                       .env_set = environment,
+		                       .fds = fds,
+		                       .fd_count = spec->file_count,
+		                       .stdout_fd = output_fd,
+		                       .on_end = on_process_end,
+		                       .data = tool };
 	return utm__process_spawn(tool->context, &process, error);
 }
 
@@ -259,11 +255,11 @@ UtmImageTool *utm__image_tool_run(UtmContext *context, const UtmImageToolSpec *s
 	fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
 	UtmImageTool *tool = g_new0(UtmImageTool, 1);
 	*tool = (UtmImageTool){ .context = context,
-		                .output_fd = pipe_fds[0],
-		                .output = g_string_new(NULL),
-		                .on_progress = spec->on_progress,
-		                .on_end = spec->on_end,
-		                .data = spec->data };
+		                    .output_fd = pipe_fds[0],
+		                    .output = g_string_new(NULL),
+		                    .on_progress = spec->on_progress,
+		                    .on_end = spec->on_end,
+		                    .data = spec->data };
 	for (; tool->file_count < spec->file_count; tool->file_count++) {
 		tool->paths[tool->file_count] = g_strdup(spec->files[tool->file_count].path);
 		tool->options[tool->file_count] = g_strdup(spec->files[tool->file_count].options);

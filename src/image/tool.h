@@ -17,7 +17,7 @@ typedef struct UtmImageToolFile {
 } UtmImageToolFile;
 
 typedef struct UtmImageToolSpec {
-	const char *const *arguments; /* behind the program's name; ends with NULL */
+	const char *const *arguments;  /* behind the program's name; ends with NULL */
 	const UtmImageToolFile *files; /* the first is utm__image_tool_file(0) in the arguments, and so on */
 	gsize file_count;
 	/* How far it is, in parts of 10000; for commands that have -p. (nullable) */
