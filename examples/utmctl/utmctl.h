@@ -50,6 +50,7 @@ extern const Command config_schema_command;
 extern const Command config_migrate_command;
 extern const Command config_normalize_command;
 extern const Command hardware_command;
+extern const Command host_command;
 
 /* --- output.c --- */
 
