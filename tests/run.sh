@@ -6,19 +6,19 @@
 # ThreadSanitizer and under valgrind. The last line is `N passed, N failed, N skipped`, over all test cases of all these.
 #
 #     tests/run.sh            everything
-#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz bench
+#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz coverage bench
 set -eu
 
 cd "$(dirname "$0")/.."
 . examples/demo/packages.sh
-stages=${*:-plain clang asan tsan valgrind fuzz bench}
+stages=${*:-plain clang asan tsan valgrind fuzz coverage bench}
 jobs=$(nproc)
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 started=$(date +%s)
 
 test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-guest-agent
-	qemu-system-arm qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-sparc ovmf qemu-efi-aarch64 qemu-efi-arm
+	qemu-system-arm qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-sparc ovmf qemu-efi-aarch64 qemu-efi-arm swtpm
 	grub-rescue-pc memtest86+ debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
 # No GLib slices or caches, so that every block is seen by itself; and no library's own log handler is fatal.
 export G_SLICE=always-malloc
@@ -88,14 +88,14 @@ stage_tsan() {
 }
 
 # valgrind 3.19 knows no pidfd, runs what a child executes through itself, and turns vfork into fork: test-host and
-# test-process, which are about just that, say nothing there.
+# test-process, which are about just that, say nothing there. test-image is about what qemu-img does, and the time that takes.
 stage_valgrind() {
 	step "valgrind: every test that is a program of ours"
 	[ -f build-gcc/build.ninja ] || build gcc-build build-gcc || return 0
 	valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 		--trace-children=no --child-silent-after-fork=yes --suppressions=$PWD/tests/valgrind.supp"
 	# shellcheck disable=SC2046
-	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process) \
+	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process test-image) \
 		--timeout-multiplier 20 --wrapper "$valgrind"
 	UTM_TEST_WRAPPER=$valgrind suite valgrind-demo build-gcc demo --timeout-multiplier 4
 }
@@ -137,6 +137,11 @@ run_fuzz_target() {
 		record "$name" failed
 	fi
 	rm -rf "$work"
+}
+
+stage_coverage() {
+	step "coverage of the command line's builder"
+	if python3 tests/coverage.py build-coverage; then record coverage passed; else record coverage failed; fi
 }
 
 stage_bench() {

@@ -26,6 +26,9 @@ static const Command *const commands[] = {
 	&host_command,
 	&bundle_list_command, &bundle_size_command, &bundle_view_command, &bundle_prune_command, &bundle_clone_command,
 	&bundle_rename_command,
+	&bundle_reset_uefi_command,
+	&drive_list_command, &drive_add_command, &drive_resize_command, &drive_compact_command,
+	&image_info_command, &image_create_command, &image_resize_command, &image_convert_command, &image_compact_command,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -43,7 +46,7 @@ static const char *const notes =
 	"       config check, migrate and normalize: 1 is also what is wrong, or could not be carried over, 2 what cannot be\n"
 	"       read\n"
 	"  3    run: the machine ran but ended badly: its kernel panicked, or QEMU crashed or exited on its own\n"
-	"  130  run: interrupted by Ctrl-C, SIGTERM or SIGHUP; the guest was stopped\n";
+	"  130  interrupted by Ctrl-C, SIGTERM or SIGHUP: run: the guest was stopped; drive, image: nothing was changed\n";
 
 static void print_usage(FILE *out, const Command *command)
 {

@@ -229,7 +229,7 @@ static int write_plist(const Input *input, const char *path)
 	return status;
 }
 
-/* A copy has an identity of its own, which the machine that moves does not want. */
+/* The machine moves, so the copy keeps its identity; and it appears when it is of version 4. */
 static int write_copy(const Input *input, const char *path)
 {
 	UtmError *error = NULL;
@@ -237,10 +237,8 @@ static int write_copy(const Input *input, const char *path)
 	UtmBundleCloneOptions options = UTM_BUNDLE_CLONE_OPTIONS_INIT;
 	int status = EXIT_OK;
 
-	options.name = utm_config_get_name(input->config);
-	options.flags = UTM_BUNDLE_CLONE_KEEP_MACS;
-	if (utm_bundle_clone(input->bundle, path, &options, &copy, &error) < 0 ||
-	    utm_bundle_save_config(copy, input->config, &error) < 0)
+	options.config = input->config;
+	if (utm_bundle_clone(input->bundle, path, &options, &copy, &error) < 0)
 		status = report(path, error);
 	utm_bundle_unref(copy);
 	return status;

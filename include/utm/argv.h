@@ -19,7 +19,7 @@ UTM_BEGIN_DECLS
 typedef enum UtmHostOs {
 	/** Stock QEMU on Linux. */
 	UTM_HOST_OS_LINUX = 0,
-	/** UTM's own QEMU on macOS, in UTM's exact spelling. */
+	/** UTM's own QEMU on macOS, in UTM's spelling. Its faults are mended unless the facts have `UtmExact`. */
 	UTM_HOST_OS_MACOS = 1
 } UtmHostOs;
 
@@ -134,7 +134,7 @@ UTM_API void utm_host_unref(UtmHost *host);
  * @param[in]  host      The host.
  * @param[out] ret_argv  (transfer full) release with utm_argv_unref()
  * @return 0; #UTM_ERROR_CONFIG_UNSUPPORTED, #UTM_ERROR_CONFIG_INVALID_VALUE, #UTM_ERROR_FIRMWARE_NOT_FOUND,
- *         #UTM_ERROR_BUNDLE_PATH_ESCAPE, each with the key path
+ *         #UTM_ERROR_BUNDLE_PATH_ESCAPE, #UTM_ERROR_ARGUMENTS_REFUSED, each with the key path
  * @thread any; does not block
  */
 UTM_API UTM_MUST_CHECK int utm_argv_build(const UtmConfig *config, const char *bundle_path, const UtmHost *host,
@@ -152,6 +152,31 @@ UTM_API const char *const *utm_argv_get_strings(const UtmArgv *argv);
 UTM_API size_t utm_argv_get_count(const UtmArgv *argv);
 /** Key path that argument @a index came from, or NULL when it is always there. @thread any */
 UTM_API const char *utm_argv_get_key_path(const UtmArgv *argv, size_t index);
+/**
+ * Why argument @a index is there, as one plain sentence in English; an option and its value have the same. NULL beyond the
+ * end. @thread any
+ */
+UTM_API const char *utm_argv_get_reason(const UtmArgv *argv, size_t index);
+/**
+ * The command line as a script for the POSIX shell that runs as it is: every argument is quoted, whatever bytes it has.
+ * Sockets are made in a new private directory, or in `UTM_RUN_DIR`. Without a monitor's `cont` the guest stands still.
+ *
+ * @param[out] ret_script  (transfer full) release with utm_free()
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any; does not block
+ */
+UTM_API UTM_MUST_CHECK int utm_argv_to_shell(const UtmArgv *argv, char **ret_script, UtmError **error);
+/**
+ * The additional arguments of a configuration, split as UTM splits them: white space separates, double quotes protect it.
+ * They come last on the command line and may do anything that QEMU can, with the rights of its user. Show them before a
+ * machine of a stranger runs; #UtmArgumentPolicy says what becomes of them. utm_config_check() tells which of them
+ * reach the host.
+ *
+ * @param[out] ret_arguments  (transfer full) ends with NULL; release the whole with one utm_free()
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT, #UTM_ERROR_CONFIG_INVALID_BACKEND
+ * @thread any; does not block
+ */
+UTM_API UTM_MUST_CHECK int utm_argv_list_user_arguments(const UtmConfig *config, char ***ret_arguments, UtmError **error);
 /** Number of warnings: things the configuration asks for that this host does not get. @thread any */
 UTM_API size_t utm_argv_get_warning_count(const UtmArgv *argv);
 /** Warning @a index as one line for people, or NULL beyond the end. @thread any */

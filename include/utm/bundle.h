@@ -178,11 +178,17 @@ typedef struct UtmBundleCloneOptions {
 	UtmCancel *cancel;
 	/** Tells how far it is. (nullable) */
 	UtmProgress *progress;
+	/**
+	 * What is written into the copy, as it is; then there are no name and no flags. For a machine that moves, and for
+	 * one that is migrated: the copy of an older version has its files where version 4 has them. It never stands at its
+	 * place without this. (nullable) that of the original, with another identifier, name and hardware addresses
+	 */
+	const UtmConfig *config;
 } UtmBundleCloneOptions;
 /** Initial value of #UtmBundleCloneOptions. */
 #define UTM_BUNDLE_CLONE_OPTIONS_INIT                                                                                \
 	{                                                                                                            \
-		sizeof(UtmBundleCloneOptions), NULL, 0, 0, NULL, NULL                                                \
+		sizeof(UtmBundleCloneOptions), NULL, 0, 0, NULL, NULL, NULL                                          \
 	}
 
 /** A package in a directory. Its strings are valid as long as the list. */
@@ -203,6 +209,37 @@ typedef struct UtmBundleEntry {
 typedef struct UtmBundleList UtmBundleList;
 
 /**
+ * The end of utm_bundle_create_async() and utm_bundle_clone_async(); runs inside dispatch, exactly once.
+ *
+ * @param[in] bundle  (transfer full) the new package, opened; release with utm_bundle_unref(). NULL when @a error is set
+ * @param[in] error   (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmBundleMadeFunc)(UtmContext *ctx, UtmBundle *bundle, const UtmError *error, void *user_data);
+/**
+ * The end of utm_bundle_import_async(); runs inside dispatch, exactly once, unless the last reference to @a bundle goes
+ * first: then only the `free_fn` runs, and the file is copied all the same.
+ *
+ * @param[in] name   What the file is called now; valid during the call. NULL when @a error is set
+ * @param[in] error  (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmBundleImportedFunc)(UtmBundle *bundle, const char *name, const UtmError *error, void *user_data);
+/**
+ * The end of utm_bundle_get_size_async(); runs inside dispatch, exactly once, unless the last reference to @a bundle goes
+ * first: then only the `free_fn` runs.
+ *
+ * @param[in] size   Valid during the call. NULL when @a error is set
+ * @param[in] error  (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmBundleSizeFunc)(UtmBundle *bundle, const UtmBundleSize *size, const UtmError *error, void *user_data);
+/**
+ * The end of utm_bundle_list_directory_async(); runs inside dispatch, exactly once.
+ *
+ * @param[in] list   (transfer full) release with utm_bundle_list_free(). NULL when @a error is set
+ * @param[in] error  (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmBundleListFunc)(UtmContext *ctx, UtmBundleList *list, const UtmError *error, void *user_data);
+
+/**
  * Lists the packages directly in a directory, that is all entries whose names end with `.utm`, sorted by path. Those that
  * cannot be read are listed too, with the reason.
  *
@@ -211,6 +248,14 @@ typedef struct UtmBundleList UtmBundleList;
  * @thread any; reads files
  */
 UTM_API UTM_MUST_CHECK int utm_bundle_list_directory(const char *path, UtmBundleList **ret_list, UtmError **error);
+/**
+ * The same; the list comes to @a fn.
+ *
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; everything later comes to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_bundle_list_directory_async(UtmContext *ctx, const char *path, UtmBundleListFunc fn, void *user_data,
+                                            UtmFreeFunc free_fn, UtmError **error);
 /** Number of packages. @thread any */
 UTM_API size_t utm_bundle_list_get_count(const UtmBundleList *list);
 /** Package @a index, or NULL beyond the end; valid as long as the list. @thread any */
@@ -232,10 +277,20 @@ UTM_API void utm_bundle_list_free(UtmBundleList *list);
 UTM_API UTM_MUST_CHECK int utm_bundle_create(UtmContext *ctx, const char *path, const UtmConfig *config,
                                              const UtmBundleCreateOptions *options, UtmBundle **ret_bundle,
                                              UtmError **error);
+/**
+ * The same on a thread of the library's; the package comes to @a fn. The end of the context cancels it.
+ *
+ * @param[in] config  It is copied at once, and so are the options.
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT, #UTM_ERROR_STRUCT_SIZE; everything later comes to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_bundle_create_async(UtmContext *ctx, const char *path, const UtmConfig *config,
+                                    const UtmBundleCreateOptions *options, UtmBundleMadeFunc fn, void *user_data,
+                                    UtmFreeFunc free_fn, UtmError **error);
 
 /**
  * Makes a copy: all files, of which blocks are shared where the file system can, with an identifier, a name and hardware
- * addresses of its own. Devices, FIFOs and sockets stay behind.
+ * addresses of its own unless the options have a configuration for it. Devices, FIFOs and sockets stay behind.
  *
  * @param[in]  path        As for utm_bundle_create().
  * @param[in]  options     (nullable) defaults
@@ -246,6 +301,15 @@ UTM_API UTM_MUST_CHECK int utm_bundle_create(UtmContext *ctx, const char *path, 
  */
 UTM_API UTM_MUST_CHECK int utm_bundle_clone(UtmBundle *bundle, const char *path, const UtmBundleCloneOptions *options,
                                             UtmBundle **ret_bundle, UtmError **error);
+/**
+ * The same on a thread of the library's; the copy comes to @a fn, unless the last reference to @a bundle goes first: then
+ * only the `free_fn` runs, and the copy is made all the same. The end of the context cancels it.
+ *
+ * @return as utm_bundle_create_async()
+ * @thread any; does not block
+ */
+UTM_API int utm_bundle_clone_async(UtmBundle *bundle, const char *path, const UtmBundleCloneOptions *options,
+                                   UtmBundleMadeFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error);
 
 /**
  * The name of a package for a machine, as UTM makes it: `.utm` behind the name, and a dash for what no file name should
@@ -349,6 +413,14 @@ UTM_API UTM_MUST_CHECK int utm_bundle_remove_file(UtmBundle *bundle, const char 
  */
 UTM_API UTM_MUST_CHECK int utm_bundle_import(UtmBundle *bundle, const char *source, const UtmBundleImportOptions *options,
                                              char **ret_name, UtmError **error);
+/**
+ * The same on a thread of the library's; the name comes to @a fn. The end of the context cancels it.
+ *
+ * @return as utm_bundle_create_async()
+ * @thread any; does not block
+ */
+UTM_API int utm_bundle_import_async(UtmBundle *bundle, const char *source, const UtmBundleImportOptions *options,
+                                    UtmBundleImportedFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error);
 
 /**
  * Takes the package's lock, so that between reading and saving nobody else changes it, and reads the configuration again
@@ -400,6 +472,14 @@ UTM_API UTM_MUST_CHECK int utm_bundle_rename(UtmBundle *bundle, const char *name
  * @thread any; reads directories
  */
 UTM_API UTM_MUST_CHECK int utm_bundle_get_size(UtmBundle *bundle, UtmBundleSize *ret_size, UtmError **error);
+/**
+ * The same on a thread of the library's; the size comes to @a fn.
+ *
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; everything later comes to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_bundle_get_size_async(UtmBundle *bundle, UtmBundleSizeFunc fn, void *user_data, UtmFreeFunc free_fn,
+                                      UtmError **error);
 
 /**
  * The machine's icon: the name of one that UTM brings along, or the content of a file.

@@ -121,8 +121,9 @@ UTM_API UTM_MUST_CHECK int utm_config_load_data(const void *data, size_t size_by
 UTM_API UTM_MUST_CHECK int utm_config_load_file(const char *path, const UtmConfigLoadOptions *options,
                                                 UtmConfig **ret_config, UtmError **error);
 /**
- * Reads JSON with the keys of the property list, as utm_config_to_json() writes it. As utm_config_load_data(), but what is
- * beyond a bound is #UTM_ERROR_CONFIG_MALFORMED too.
+ * Reads JSON with the keys of the property list, as utm_config_to_json() writes it: whatever that gives is read to equal
+ * values, also those that no file holds. As utm_config_load_data(), but what is beyond a bound is #UTM_ERROR_CONFIG_MALFORMED
+ * too, and no key is required because of the value of another.
  *
  * @param[in] json  One JSON object; strings may stand in single quotes.
  * @thread any; does not block
@@ -289,7 +290,8 @@ UTM_API int utm_config_insert(UtmConfig *config, const char *key_path, int64_t i
 UTM_API int utm_config_remove(UtmConfig *config, const char *key_path, UtmError **error);
 
 /**
- * The values as JSON, with the keys of the property list.
+ * The values as JSON, with the keys of the property list. Data are `{"$data": BASE64}`, dates `{"$date": SECONDS}` since 2001,
+ * numbers that are none `{"$real": TEXT}`; an unknown dictionary with one of these as its only key is read as what it then says.
  *
  * @param[in]  key_path  A part of it. (nullable) everything
  * @param[out] ret_json  (transfer full) indented UTF-8; release with utm_free()

@@ -9,8 +9,7 @@
 #ifndef UTM_HARDWARE_H
 #define UTM_HARDWARE_H
 
-#include <utm/error.h>
-#include <utm/types.h>
+#include <utm/context.h>
 
 UTM_BEGIN_DECLS
 
@@ -83,12 +82,30 @@ typedef enum UtmHardwareFlags {
  * @param[in]  architecture  Such as `aarch64`.
  * @param[in]  flags         #UtmHardwareFlags
  * @param[out] ret_hardware  (transfer full) release with utm_hardware_unref()
- * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for an architecture that UTM does not have; of a QEMU that does not answer as
+ * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for an architecture that UTM does not have; #UTM_ERROR_INVALID_ARGUMENT, also
+ *         for unknown flags; of a QEMU that does not answer as
  *         one #UTM_ERROR_TIMEOUT, #UTM_ERROR_PROCESS_EXITED, #UTM_ERROR_QMP_PROTOCOL or #UTM_ERROR_LIMIT
  * @thread any but the context's own; blocks, 20 seconds at most
  */
 UTM_API UTM_MUST_CHECK int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags,
                                               UtmHardware **ret_hardware, UtmError **error);
+/**
+ * The end of utm_hardware_query_async(); runs inside dispatch, exactly once.
+ *
+ * @param[in] hardware  (transfer full) release with utm_hardware_unref(). NULL when @a error is set
+ * @param[in] error     (nullable) valid during the call, take a reference to keep it
+ */
+typedef void (*UtmHardwareFunc)(UtmContext *ctx, UtmHardware *hardware, const UtmError *error, void *user_data);
+/**
+ * The same; the answer comes to @a fn.
+ *
+ * @param[in] fn  (nullable) the answer is dropped, and known from then on
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT, also without a context; #UTM_ERROR_CONFIG_INVALID_VALUE; everything later comes
+ *         to @a fn
+ * @thread any; does not block
+ */
+UTM_API int utm_hardware_query_async(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardwareFunc fn,
+                                     void *user_data, UtmFreeFunc free_fn, UtmError **error);
 /** Takes another reference. @return @a hardware @thread any */
 UTM_API UtmHardware *utm_hardware_ref(UtmHardware *hardware);
 /** Gives a reference back. @param[in] hardware (nullable) @thread any */

@@ -102,8 +102,18 @@ typedef enum UtmVmStartFlags {
 	/** Changes to disks are thrown away at the end. */
 	UTM_VM_START_DISPOSABLE = 1u << 0,
 	/** Start with the guest standing still: the state becomes paused. */
-	UTM_VM_START_PAUSED = 1u << 1
+	UTM_VM_START_PAUSED = 1u << 1,
+	/** Additional arguments are allowed this time, whatever the context's policy says: the user has seen them. */
+	UTM_VM_START_ALLOW_ARGUMENTS = 1u << 2
 } UtmVmStartFlags;
+
+/** A tap that the application has opened, for one network of the configuration instead of what its mode says. */
+typedef struct UtmVmNetworkFd {
+	/** Which element of `Network`. */
+	uint32_t index;
+	/** The descriptor of the tap, of one queue. It stays the caller's, who may close it when the call has returned. */
+	int fd;
+} UtmVmNetworkFd;
 
 /** Options of utm_vm_start(). Initialise with #UTM_VM_START_OPTIONS_INIT. */
 typedef struct UtmVmStartOptions {
@@ -119,11 +129,15 @@ typedef struct UtmVmStartOptions {
 	UtmCancel *cancel;
 	/** Facts to use instead of those that the library finds out. (nullable) */
 	UtmHost *host;
+	/** Taps for networks of the configuration, each at most once. (nullable) */
+	const UtmVmNetworkFd *network_fds;
+	/** How many @a network_fds there are. */
+	size_t network_fd_count;
 } UtmVmStartOptions;
 
 #define UTM_VM_START_OPTIONS_INIT                                                                                    \
 	{                                                                                                            \
-		sizeof(UtmVmStartOptions), 0, 0, 0, NULL, NULL                                                       \
+		sizeof(UtmVmStartOptions), 0, 0, 0, NULL, NULL, NULL, 0                                              \
 	}
 
 /** Options of utm_vm_stop(). Initialise with #UTM_VM_STOP_OPTIONS_INIT. */

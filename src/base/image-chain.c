@@ -50,8 +50,9 @@ static const char *choose_format(const char *name, const UtmImageHead *head)
 /* The format that an image gives to the one below it; NULL: one that is not taken there. */
 static const char *find_backing_format(const char *said, const UtmImageHead *head)
 {
+	/* QEMU guesses then, when a machine starts, and would find more formats than those that stay where they are. */
 	if (!said)
-		return head->qcow2 ? "qcow2" : "raw";
+		return head->qcow2 ? "qcow2" : head->look ? NULL : "raw";
 	for (gsize i = 0; i < G_N_ELEMENTS(backing_formats); i++)
 		if (strcmp(said, backing_formats[i]) == 0)
 			return backing_formats[i];

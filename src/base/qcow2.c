@@ -22,7 +22,7 @@ static const struct {
 } looks[] = {
 	{ "qcow2", 0, 4, "QFI\xfb" },    { "vmdk", 0, 4, "KDMV" },           { "vmdk", 0, 4, "COWD" },
 	{ "vmdk", 0, 21, "# Disk DescriptorFile" }, { "vdi", 64, 4, "\x7f\x10\xda\xbe" }, { "vhdx", 0, 8, "vhdxfile" },
-	{ "vpc", 0, 8, "conectix" },
+	{ "vpc", 0, 8, "conectix" },     { "qed", 0, 4, "QED\0" },
 };
 
 static const char *find_look(const guint8 *bytes, gsize length)
@@ -70,6 +70,7 @@ static void read_qcow2(int fd, const guint8 *bytes, ssize_t length, UtmImageHead
 	bool is_new = utm__read_big_endian(bytes + 4, 4) >= 3 && length >= HEADER_SIZE;
 	guint64 offset = utm__read_big_endian(bytes + 8, 8);
 
+	head->virtual_size = utm__read_big_endian(bytes + 24, 8);
 	if (offset) {
 		head->backing = read_backing_name(fd, offset, (guint32)utm__read_big_endian(bytes + 16, 4));
 		head->backing_format = read_backing_format(fd, is_new ? utm__read_big_endian(bytes + 100, 4) : 72);

@@ -70,6 +70,17 @@ int utm__write_config(int root, const char *root_path, const UtmConfig *config, 
 void utm__bundle_set_config(UtmBundle *bundle, const UtmConfig *config);
 void utm__bundle_set_path(UtmBundle *bundle, char *path_taken);
 
+/* --- create.c --- */
+
+/* The options with all their fields, if nothing is wrong with them. */
+int utm__check_create(UtmBundleCreateOptions *checked, const UtmBundleCreateOptions *options, UtmError **error);
+int utm__check_clone(UtmBundleCloneOptions *checked, const UtmBundleCloneOptions *options, UtmError **error);
+/* The work itself; it gives the path of the new package. (transfer full) */
+int utm__bundle_make(const char *path, const UtmConfig *config, const UtmBundleCreateOptions *options, char **ret_path,
+                     UtmError **error);
+int utm__bundle_copy(UtmBundle *bundle, const char *path, const UtmBundleCloneOptions *options, char **ret_path,
+                     UtmError **error);
+
 /* --- names.c: what a configuration refers to --- */
 
 int utm__check_names(int root, const char *root_path, const UtmConfig *config, UtmError **error);
@@ -110,6 +121,12 @@ int utm__import(UtmCopy *copy, int data, const char *data_path, const char *sour
 int utm__import_bytes(int data, const char *data_path, const char *name, const void *bytes, gsize size,
                       GHashTable *names_in_use, char **ret_name, UtmError **error);
 int utm__check_import(const UtmBundleImportOptions *options, const char *source, UtmError **error);
+/* The options with all their fields, if nothing is wrong with them. */
+int utm__check_import_options(UtmBundleImportOptions *checked, const UtmBundleImportOptions *options, const char *source,
+                              UtmError **error);
+/* The work itself. */
+int utm__bundle_import(UtmBundle *bundle, const char *source, const UtmBundleImportOptions *options, char **ret_name,
+                       UtmError **error);
 /* A file is on its way into `Data` (+1), or has arrived (-1). */
 void utm__bundle_count_import(UtmBundle *bundle, int change);
 /* The directory `Data`, made when it is not there. */

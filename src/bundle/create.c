@@ -174,7 +174,7 @@ static int fill_new(const Draft *draft, const UtmConfig *config, const UtmBundle
 	return result == 0 ? utm__write_config(draft->root, draft->path, config, &stamp, error) : result;
 }
 
-static int check_create(const UtmBundleCreateOptions *options, UtmError **error)
+static int check_files(const UtmBundleCreateOptions *options, UtmError **error)
 {
 	if (options->file_count && !options->files)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmBundleCreateOptions.files must not be NULL");
@@ -191,27 +191,41 @@ static int check_create(const UtmBundleCreateOptions *options, UtmError **error)
 	return 0;
 }
 
+int utm__check_create(UtmBundleCreateOptions *checked, const UtmBundleCreateOptions *options, UtmError **error)
+{
+	int result = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmBundleCreateOptions", error);
+	return result == 0 ? check_files(checked, error) : result;
+}
+
+int utm__bundle_make(const char *path, const UtmConfig *config, const UtmBundleCreateOptions *options, char **ret_path,
+                     UtmError **error)
+{
+	g_auto(Draft) draft = DRAFT_INIT;
+	int result = find_place(&draft, path, error);
+	if (result == 0)
+		result = begin(&draft, error);
+	if (result == 0)
+		result = fill_new(&draft, config, options, error);
+	if (result == 0)
+		result = put_in_place(&draft, error);
+	if (result == 0)
+		*ret_path = g_steal_pointer(&draft.path);
+	return result;
+}
+
 int utm_bundle_create(UtmContext *ctx, const char *path, const UtmConfig *config, const UtmBundleCreateOptions *options,
                       UtmBundle **ret_bundle, UtmError **error)
 {
 	UtmBundleCreateOptions checked = UTM_BUNDLE_CREATE_OPTIONS_INIT;
-	g_auto(Draft) draft = DRAFT_INIT;
+	g_autofree char *made = NULL;
 	if (!ctx || !path || !config || !ret_bundle)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "context, path, configuration and ret_bundle must not be NULL");
-	int result = utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmBundleCreateOptions", error);
-	if (result == 0)
-		result = check_create(&checked, error);
+	int result = utm__check_create(&checked, options, error);
 	if (result == 0)
 		result = utm__context_check_blocking(ctx, error);
 	if (result == 0)
-		result = find_place(&draft, path, error);
-	if (result == 0)
-		result = begin(&draft, error);
-	if (result == 0)
-		result = fill_new(&draft, config, &checked, error);
-	if (result == 0)
-		result = put_in_place(&draft, error);
-	return result == 0 ? utm__bundle_open_real(ctx, draft.path, ret_bundle, error) : result;
+		result = utm__bundle_make(path, config, &checked, &made, error);
+	return result == 0 ? utm__bundle_open_real(ctx, made, ret_bundle, error) : result;
 }
 
 /* --- copies --- */
@@ -263,8 +277,8 @@ static int fill_copy(const Draft *draft, UtmBundle *bundle, int root, const UtmB
 	const char *path = utm_bundle_get_path(bundle);
 	UtmBundleSize size = UTM_BUNDLE_SIZE_INIT;
 	UtmCopy copy = { .cancel = options->cancel, .progress = options->progress };
-	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
-	int result = make_identity(draft, options, config, error);
+	g_autoptr(UtmConfig) config = utm_config_copy(options->config ? options->config : utm_bundle_get_config(bundle));
+	int result = options->config ? 0 : make_identity(draft, options, config, error);
 	if (result == 0)
 		result = utm_bundle_get_size(bundle, &size, error);
 	if (result < 0)
@@ -297,28 +311,23 @@ static int check_outside(const Draft *draft, const char *original, UtmError **er
 		? utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "the copy cannot be inside the original") : 0;
 }
 
-static int check_clone(UtmBundleCloneOptions *checked, const UtmBundleCloneOptions *options, UtmError **error)
+int utm__check_clone(UtmBundleCloneOptions *checked, const UtmBundleCloneOptions *options, UtmError **error)
 {
 	int result = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmBundleCloneOptions", error);
 	if (result == 0 && (checked->flags & ~(uint32_t)UTM_BUNDLE_CLONE_KEEP_MACS))
 		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "clone flags 0x%x do not exist", checked->flags);
 	if (result == 0 && checked->reserved)
 		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmBundleCloneOptions.reserved is not zero");
+	if (result == 0 && checked->config && (checked->name || checked->flags))
+		result = utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a copy with a configuration of its own takes neither name nor flags");
 	return result;
 }
 
-int utm_bundle_clone(UtmBundle *bundle, const char *path, const UtmBundleCloneOptions *options, UtmBundle **ret_bundle,
+int utm__bundle_copy(UtmBundle *bundle, const char *path, const UtmBundleCloneOptions *options, char **ret_path,
                      UtmError **error)
 {
-	UtmBundleCloneOptions checked = UTM_BUNDLE_CLONE_OPTIONS_INIT;
 	g_auto(Draft) draft = DRAFT_INIT;
-	if (!bundle || !path || !ret_bundle)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle, path and ret_bundle must not be NULL");
-	int result = check_clone(&checked, options, error);
-	if (result == 0)
-		result = utm__context_check_blocking(bundle->object.context, error);
-	if (result == 0)
-		result = utm__bundle_hold_idle(bundle, "cannot copy it", error);
+	int result = utm__bundle_hold_idle(bundle, "cannot copy it", error);
 	if (result < 0)
 		return result;
 	utm_autoheld held = bundle;
@@ -328,10 +337,27 @@ int utm_bundle_clone(UtmBundle *bundle, const char *path, const UtmBundleCloneOp
 	if (result == 0)
 		result = begin(&draft, error);
 	if (result == 0)
-		result = copy_unchanged(&draft, bundle, &checked, error);
+		result = copy_unchanged(&draft, bundle, options, error);
 	if (result == 0)
 		result = put_in_place(&draft, error);
-	return result == 0 ? utm__bundle_open_real(bundle->object.context, draft.path, ret_bundle, error) : result;
+	if (result == 0)
+		*ret_path = g_steal_pointer(&draft.path);
+	return result;
+}
+
+int utm_bundle_clone(UtmBundle *bundle, const char *path, const UtmBundleCloneOptions *options, UtmBundle **ret_bundle,
+                     UtmError **error)
+{
+	UtmBundleCloneOptions checked = UTM_BUNDLE_CLONE_OPTIONS_INIT;
+	g_autofree char *made = NULL;
+	if (!bundle || !path || !ret_bundle)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle, path and ret_bundle must not be NULL");
+	int result = utm__check_clone(&checked, options, error);
+	if (result == 0)
+		result = utm__context_check_blocking(bundle->object.context, error);
+	if (result == 0)
+		result = utm__bundle_copy(bundle, path, &checked, &made, error);
+	return result == 0 ? utm__bundle_open_real(bundle->object.context, made, ret_bundle, error) : result;
 }
 
 /* --- names --- */

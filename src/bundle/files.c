@@ -160,7 +160,7 @@ static int prepare(UtmBundle *bundle, int root, Listing *listing, UtmError **err
 	listing->referenced = utm__referenced_names(root, listing->root_path, config, &listing->unsure);
 	listing->mentioned = utm__mentioned_names(config);
 	pthread_mutex_lock(&bundle->lock);
-	listing->leftovers = bundle->imports == 0;
+	listing->leftovers = bundle->imports == 0 && bundle->alone == 0;
 	pthread_mutex_unlock(&bundle->lock);
 	return 0;
 }

@@ -258,24 +258,34 @@ static int import_held(UtmBundle *bundle, const char *source, const UtmBundleImp
 	                   options->flags & UTM_BUNDLE_IMPORT_EXACT_NAME, names, ret_name, error);
 }
 
+int utm__bundle_import(UtmBundle *bundle, const char *source, const UtmBundleImportOptions *options, char **ret_name,
+                       UtmError **error)
+{
+	int result = utm__bundle_hold(bundle, error);
+	if (result < 0)
+		return result;
+	utm_autoheld held = bundle;
+	utm__bundle_count_import(bundle, 1);
+	result = import_held(bundle, source, options, ret_name, error);
+	utm__bundle_count_import(bundle, -1);
+	return result;
+}
+
+int utm__check_import_options(UtmBundleImportOptions *checked, const UtmBundleImportOptions *options, const char *source,
+                              UtmError **error)
+{
+	int result = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmBundleImportOptions", error);
+	return result == 0 ? utm__check_import(checked, source, error) : result;
+}
+
 int utm_bundle_import(UtmBundle *bundle, const char *source, const UtmBundleImportOptions *options, char **ret_name,
                       UtmError **error)
 {
 	UtmBundleImportOptions checked = UTM_BUNDLE_IMPORT_OPTIONS_INIT;
 	if (!bundle || !source || !*source || !ret_name)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "bundle, source and ret_name must not be NULL");
-	int result = utm__sized_copy(&checked, sizeof checked, sizeof checked, options, "UtmBundleImportOptions", error);
-	if (result == 0)
-		result = utm__check_import(&checked, source, error);
+	int result = utm__check_import_options(&checked, options, source, error);
 	if (result == 0)
 		result = utm__context_check_blocking(bundle->object.context, error);
-	if (result == 0)
-		result = utm__bundle_hold(bundle, error);
-	if (result < 0)
-		return result;
-	utm_autoheld held = bundle;
-	utm__bundle_count_import(bundle, 1);
-	result = import_held(bundle, source, &checked, ret_name, error);
-	utm__bundle_count_import(bundle, -1);
-	return result;
+	return result == 0 ? utm__bundle_import(bundle, source, &checked, ret_name, error) : result;
 }

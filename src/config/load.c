@@ -154,7 +154,9 @@ static int load_root(const Input *input, const Decision *decision, UtmMigration 
 	case UTM_CONFIG_FORMAT_LEGACY_APPLE:
 		return load_legacy_apple(input, migration, ret_root, error);
 	default:
-		return decode(input, &utm__config_schema, decision->type, UTM_SCHEMA_KEEP_UNKNOWN, ret_root, error);
+		/* JSON is what utm_config_to_json() told of whatever there was; files are what UTM reads, or not. */
+		return decode(input, &utm__config_schema, decision->type,
+		              UTM_SCHEMA_KEEP_UNKNOWN | (input->json ? UTM_SCHEMA_UNFINISHED : 0), ret_root, error);
 	}
 }
 

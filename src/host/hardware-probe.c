@@ -303,7 +303,7 @@ void utm__hardware_ask(UtmContext *context, const char *architecture, const char
 		done(NULL, error, data);
 		return;
 	}
-	if (known && !memcmp(&known->identity, &identity, sizeof(identity))) {
+	if (known && utm__qemu_is_same(&known->identity, &identity)) {
 		done(utm_hardware_ref(known->hardware), NULL, data);
 		return;
 	}

@@ -221,7 +221,7 @@ static void on_asked(UtmHardware *hardware_taken, UtmError *error_taken, void *d
 
 static void start_query(UtmRequest *request)
 {
-	UtmContext *context = utm__request_get_object(request)->context;
+	UtmContext *context = utm__request_get_context(request);
 	const Query *query = utm__request_get_input(request);
 	UtmError *error = NULL;
 	g_autofree char *program = utm__qemu_find(context, query->architecture, &error);
@@ -236,48 +236,70 @@ static void start_query(UtmRequest *request)
 	on_asked(snapshot, error, utm__request_ref(request));
 }
 
-static void query_object_free(UtmObject *object)
+static UtmRequest *request_new(UtmContext *ctx, const char *architecture, uint32_t flags)
 {
-	g_free(object);
+	UtmRequest *request = utm__request_new_in(ctx, "asking QEMU what it has", QUERY_MS, NULL);
+	Query *query = g_new0(Query, 1);
+
+	*query = (Query){ g_strdup(architecture), flags & UTM_HARDWARE_INSTALLED_ONLY };
+	utm__request_set_input(request, query, query_free);
+	return request;
 }
 
-static int run_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardware **ret_hardware,
-                     UtmError **error)
+static int check_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmError **error)
 {
-	static const UtmObjectClass class = { "hardware query", NULL, query_object_free };
-	int code = utm__context_check_blocking(ctx, error);
-
-	if (code < 0)
-		return code;
-	UtmObject *object = g_new0(UtmObject, 1);
-	utm__object_init(object, &class, ctx);
-	Query *query = g_new0(Query, 1);
-	*query = (Query){ g_strdup(architecture), flags & UTM_HARDWARE_INSTALLED_ONLY };
-	g_autoptr(UtmRequest) request = utm__request_new(object, "asking QEMU what it has", QUERY_MS, NULL);
-	utm__request_set_input(request, query, query_free);
-	code = utm__request_run(request, start_query, error);
-	if (code == 0)
-		*ret_hardware = utm__request_steal_result(request);
-	utm__object_unref(object);
-	return code;
+	if (!architecture)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "architecture must not be NULL");
+	if (flags & ~(uint32_t)UTM_HARDWARE_INSTALLED_ONLY)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "unknown flags: 0x%x", flags);
+	if (!ctx && (flags & UTM_HARDWARE_INSTALLED_ONLY))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context is needed to look for an installed QEMU");
+	if (utm__architecture_find(architecture))
+		return 0;
+	UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has", architecture);
+	return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
 }
 
 int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardware **ret_hardware,
                        UtmError **error)
 {
-	if (!architecture || !ret_hardware)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "architecture and ret_hardware must not be NULL");
-	if (!ctx && (flags & UTM_HARDWARE_INSTALLED_ONLY))
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context is needed to look for an installed QEMU");
-	if (!utm__architecture_find(architecture)) {
-		UtmError *made =
-			utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has", architecture);
-		return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
+	if (!ret_hardware)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "ret_hardware must not be NULL");
+	int code = check_query(ctx, architecture, flags, error);
+	if (code < 0)
+		return code;
+	if (!ctx) {
+		*ret_hardware = utm__hardware_from_snapshot(architecture);
+		return *ret_hardware ? 0 : utm__fail(error, UTM_ERROR_NOT_FOUND, "nothing is known of %s", architecture);
 	}
-	if (ctx)
-		return run_query(ctx, architecture, flags, ret_hardware, error);
-	*ret_hardware = utm__hardware_from_snapshot(architecture);
-	return *ret_hardware ? 0 : utm__fail(error, UTM_ERROR_NOT_FOUND, "nothing is known of %s", architecture);
+	g_autoptr(UtmRequest) request = request_new(ctx, architecture, flags);
+	code = utm__request_run(request, start_query, error);
+	if (code == 0)
+		*ret_hardware = utm__request_steal_result(request);
+	return code;
+}
+
+static void deliver_query(UtmRequest *request, UtmCallback *callback)
+{
+	if (callback->fn)
+		((UtmHardwareFunc)callback->fn)(utm__request_get_context(request), utm__request_steal_result(request),
+		                                utm__request_get_error(request), callback->user_data);
+}
+
+int utm_hardware_query_async(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardwareFunc fn,
+                             void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	int code = ctx ? check_query(ctx, architecture, flags, error)
+	               : utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "context must not be NULL");
+
+	if (code < 0) {
+		if (free_fn)
+			free_fn(user_data);
+		return code;
+	}
+	g_autoptr(UtmRequest) request = request_new(ctx, architecture, flags);
+	utm__request_submit(request, start_query, deliver_query, utm__callback_new(ctx, (UtmAnyFunc)fn, user_data, free_fn));
+	return 0;
 }
 
 /* --- reading --- */

@@ -59,6 +59,27 @@ UtmHostFacts *utm__host_edit_facts(UtmHost *host)
 	return host->facts;
 }
 
+int32_t utm__host_arguments(UtmContext *context)
+{
+	switch (utm__context_get_argument_policy(context)) {
+	case UTM_ARGUMENT_POLICY_ALLOW:
+		return UTM_HOST_ARGUMENTS_ALLOW;
+	case UTM_ARGUMENT_POLICY_REFUSE:
+		return UTM_HOST_ARGUMENTS_REFUSE;
+	default:
+		return UTM_HOST_ARGUMENTS_LIST;
+	}
+}
+
+int32_t utm__host_stricter_arguments(UtmContext *context, int32_t arguments)
+{
+	int32_t policy = utm__host_arguments(context);
+
+	if (arguments == UTM_HOST_ARGUMENTS_REFUSE || policy == UTM_HOST_ARGUMENTS_ALLOW)
+		return arguments;
+	return policy;
+}
+
 /* A host of which nothing is said is an ordinary one: a small PC with Debian, or an Apple computer of today. */
 static void assume_typical(UtmHostFacts *facts, uint32_t os)
 {
@@ -88,6 +109,11 @@ int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, Ut
 	                     UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
 	if (code < 0)
 		return code;
+	if (facts->utm_exact && os != UTM_HOST_OS_MACOS) {
+		utm__host_facts_free(facts);
+		return utm__fail_take(error, utm__error_set_key_path(utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE,
+		                      "only the command line for macOS can be UTM's own"), "UtmExact"));
+	}
 	assume_typical(facts, os);
 	*ret_host = take_facts(facts, os);
 	return 0;

@@ -32,11 +32,6 @@ typedef struct Probe {
 	void *data;
 } Probe;
 
-static const char *const firmware_dirs[] = {
-	"/usr/share/OVMF",       "/usr/share/AAVMF",    "/usr/share/qemu-efi-riscv64", "/usr/share/qemu",
-	"/usr/local/share/qemu", "/usr/share/edk2/x64", "/usr/share/edk2/ovmf",        "/usr/share/edk2/aarch64"
-};
-
 static void replace(char **field, const char *text)
 {
 	char *copy = g_strdup(text);
@@ -46,23 +41,6 @@ static void replace(char **field, const char *text)
 }
 
 /* --- one fact each --- */
-
-static void find_firmware(UtmContext *context, UtmHostFacts *facts, const char *architecture)
-{
-	const char *const *own = utm__context_get_firmware_dirs(context);
-	g_autofree char *bin = facts->qemu_path ? g_path_get_dirname(facts->qemu_path) : NULL;
-	/* A QEMU that is not the distribution's brings its own, beside itself. */
-	g_autofree char *share = bin ? g_build_filename(bin, "..", "share", "qemu", NULL) : NULL;
-	g_autoptr(GPtrArray) dirs = g_ptr_array_new();
-
-	for (; own && *own; own++)
-		g_ptr_array_add(dirs, (char *)*own);
-	for (gsize i = 0; i < G_N_ELEMENTS(firmware_dirs); i++)
-		g_ptr_array_add(dirs, (char *)firmware_dirs[i]);
-	g_ptr_array_add(dirs, share);
-	g_ptr_array_add(dirs, NULL);
-	utm__firmware_find(facts, architecture, (const char *const *)dirs->pdata);
-}
 
 static int32_t get_acceleration(UtmContext *context)
 {
@@ -87,9 +65,11 @@ UtmHost *utm__host_look_around(UtmContext *context, const char *architecture, ch
 	facts->qemu_path = qemu_path_taken;
 	replace(&facts->architecture, utm__host_architecture());
 	facts->acceleration = get_acceleration(context);
+	facts->arguments = utm__host_arguments(context);
 	utm__cores_count(facts);
 	utm__memory_measure(facts);
-	find_firmware(context, facts, architecture);
+	utm__firmware_find_all(facts, architecture, utm__context_get_firmware_dirs(context),
+	                        qemu_path_taken ? qemu_path_taken : "/usr/bin/qemu");
 	return host;
 }
 

@@ -119,6 +119,15 @@ char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *pac
 	return NULL;
 }
 
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
+	g_autofree char *beside = g_build_filename(dir, name, NULL);
+
+	return qemu_path && is_program(beside) ? g_steal_pointer(&beside) : utm__qemu_find_tool(context, name, package, error);
+}
+
 /* --- what is known already --- */
 
 typedef struct Answer {
@@ -312,7 +321,7 @@ void utm__program_ask(UtmContext *context, const char *path, const UtmProgramQue
 
 		utm__fail_errno(&error, errno, path, "stat");
 		done(NULL, error, data);
-	} else if (answer && !memcmp(&answer->identity, &identity, sizeof(identity))) {
+	} else if (answer && utm__qemu_is_same(&answer->identity, &identity)) {
 		done(answer->text, NULL, data);
 	} else {
 		ask(context, path, question, g_steal_pointer(&key), &identity, done, data);

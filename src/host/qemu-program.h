@@ -4,11 +4,16 @@
 
 #include "host/host-private.h"
 
+#include <string.h>
+
 /* The program's path, or QEMU_NOT_FOUND with the directories that were searched. (transfer full) */
 char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **error);
 
 /* A program that comes with QEMU, from the same directories; NOT_FOUND. `package` is Debian's name. (transfer full) */
 char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *package, UtmError **error);
+/* The same for a certain QEMU (nullable): one that lies beside it goes before the others. (transfer full) */
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error);
 
 /* Where a program of this name is, or NULL. Looks beside QEMU, in PATH, and then in `dirs`, which end with NULL. (transfer full) */
 char *utm__program_find(UtmContext *context, const char *name, const char *const *dirs);
@@ -36,3 +41,7 @@ typedef struct UtmQemuIdentity {
 
 /* False, with errno, when there is no such file. */
 bool utm__qemu_identify(const char *path, UtmQemuIdentity *ret_identity);
+static inline bool utm__qemu_is_same(const UtmQemuIdentity *a, const UtmQemuIdentity *b)
+{
+	return !memcmp(a, b, sizeof *a);
+}

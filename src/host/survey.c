@@ -409,6 +409,8 @@ static void look_at_bridges(Survey *survey)
 	if (!path) {
 		state = UTM_HOST_FEATURE_STATE_ABSENT;
 		reason = "it comes with the package qemu-system-common";
+		g_free(survey->facts->bridge_helper);
+		survey->facts->bridge_helper = g_strdup(""); /* there is none */
 	} else if (!utm__bridge_rules_read("/etc/qemu/bridge.conf", allowed)) {
 		reason = "there is no readable /etc/qemu/bridge.conf, which says what bridges it may attach to";
 	} else if (!allowed->len) {

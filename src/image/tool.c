@@ -111,13 +111,22 @@ static char *name_files(const UtmImageTool *tool, const char *text)
 	return g_string_free(named, FALSE);
 }
 
+/* Without the program's name, and without the file's, which the error has in a field of its own. */
+static const char *strip(const UtmImageTool *tool, const char *complaint)
+{
+	g_autofree char *file = g_strdup_printf("Could not open '%s': ", tool->paths[0]);
+	const char *words = g_str_has_prefix(complaint, "qemu-img: ") ? complaint + strlen("qemu-img: ") : complaint;
+
+	return g_str_has_prefix(words, file) ? words + strlen(file) : words;
+}
+
 static UtmError *error_of(const UtmImageTool *tool, const char *complaint)
 {
-	const char *words = g_str_has_prefix(complaint, "qemu-img: ") ? complaint + strlen("qemu-img: ") : complaint;
+	const char *words = strip(tool, complaint);
 	int code = UTM_ERROR_PROCESS_EXITED, errno_value = 0;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(reasons) && code == UTM_ERROR_PROCESS_EXITED; i++)
-		if (strstr(words, reasons[i].phrase)) {
+		if (strstr(complaint, reasons[i].phrase)) {
 			code = reasons[i].code;
 			errno_value = reasons[i].errno_value;
 		}
@@ -241,7 +250,6 @@ UtmImageTool *utm__image_tool_run(UtmContext *context, const UtmImageToolSpec *s
 	g_autofree char *program = utm__image_tool_find(context, error);
 	int pipe_fds[2];
 
-	g_return_val_if_fail(spec->file_count <= UTM_IMAGE_TOOL_FILES_MAX, NULL);
 	if (!program)
 		return NULL;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {

@@ -700,7 +700,8 @@ static int fill_missing_member(Decoder *d, const Step *at, const UtmSchemaMember
 	/* There are no new bytes to make up. */
 	if (!optional && (!complete || !utm__schema_is_present(member, object)))
 		return malformed(d, at, error, "is missing");
-	const UtmSchemaFact *required = utm__schema_find_fact(d->schema, member, UTM_SCHEMA_FACT_REQUIRED_IF);
+	const UtmSchemaFact *required =
+		d->flags & UTM_SCHEMA_UNFINISHED ? NULL : utm__schema_find_fact(d->schema, member, UTM_SCHEMA_FACT_REQUIRED_IF);
 	if (required && utm__schema_holds(d->schema, required, object) && !utm__schema_is_present(member, object))
 		return malformed(d, at, error, "is missing");
 	return 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libplist parses; a walk over its tree is the source of tokens. Writing is ours, because files should be byte for byte
+ * libplist parses XML; a walk over its tree is the source of tokens. Binary lists are plist-binary.c's. Writing is ours, because files should be byte for byte
  * what UTM writes: sorted keys, tabs, its line lengths of base64.
  */
-#include "schema/plist-codec.h"
+#include "schema/plist-binary.h"
 
 #include <plist/plist.h>
 #include <stdlib.h>
@@ -13,24 +13,33 @@
 #define NIL_TEXT "$null"
 
 struct UtmPlist {
-	plist_t root;
+	plist_t root;     /* of XML */
+	const char *data; /* of a binary list, which is read where it lies */
+	gsize size;
 };
+
+bool utm__plist_is_nil(const char *text, gsize length)
+{
+	return length == strlen(NIL_TEXT) && memcmp(text, NIL_TEXT, length) == 0;
+}
+
+/* libplist 2.2 leaves the pointer alone when it fails. */
+static int parse_xml(const void *data, gsize size, plist_t *ret_root, UtmError **error)
+{
+	plist_from_xml(data, (uint32_t)size, ret_root);
+	return *ret_root ? 0 : utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "not a property list, or a damaged one");
+}
 
 int utm__plist_parse(const void *data, gsize size, UtmPlist **ret_plist, UtmError **error)
 {
+	plist_t root = NULL;
 	int result = utm__plist_check(data, size, error);
+	if (result == 0 && !utm__plist_is_binary(data, size))
+		result = parse_xml(data, size, &root, error);
 	if (result < 0)
 		return result;
-	/* libplist 2.2 leaves the pointer alone when it fails. */
-	plist_t root = NULL;
-	if (utm__plist_is_binary(data, size))
-		plist_from_bin(data, (uint32_t)size, &root);
-	else
-		plist_from_xml(data, (uint32_t)size, &root);
-	if (!root)
-		return utm__fail(error, UTM_ERROR_CONFIG_MALFORMED, "not a property list, or a damaged one");
 	UtmPlist *plist = g_new0(UtmPlist, 1);
-	plist->root = root;
+	*plist = (UtmPlist){ root, data, size };
 	*ret_plist = plist;
 	return 0;
 }
@@ -91,7 +100,7 @@ static int string_token(plist_t node, UtmToken *ret_token, UtmError **error)
 	uint64_t length = 0;
 	const char *text = plist_get_string_ptr(node, &length);
 	int result = text_token(UTM_TOKEN_STRING, text, length, ret_token, error);
-	if (result == 0 && length == strlen(NIL_TEXT) && memcmp(text, NIL_TEXT, length) == 0)
+	if (result == 0 && utm__plist_is_nil(text, length))
 		ret_token->kind = UTM_TOKEN_NULL;
 	return result;
 }
@@ -207,6 +216,8 @@ static int source_skip(UtmSource *base, UtmError **error)
 int utm__plist_decode(const UtmPlist *plist, const UtmSchema *schema, guint type, guint flags, void **ret_object,
                       UtmError **error)
 {
+	if (!plist->root)
+		return utm__binary_decode(plist->data, plist->size, schema, type, flags, ret_object, error);
 	PlistSource source = { .source = { .next = source_next, .mark = source_mark, .rewind = source_rewind, .skip = source_skip,
 	                                  .pass = source_skip },
 		                   .value = plist->root };

@@ -13,7 +13,10 @@
 
 typedef struct UtmPlist UtmPlist;
 
-/* Fails with LIMIT for what is too large or too deep, with CONFIG_MALFORMED for what is no property list. */
+/*
+ * Fails with LIMIT for what is too large or too deep, with CONFIG_MALFORMED for what is no property list. The bytes must stay
+ * as long as the list.
+ */
 int utm__plist_parse(const void *data, gsize size, UtmPlist **ret_plist, UtmError **error);
 void utm__plist_free(UtmPlist *plist); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmPlist, utm__plist_free)

@@ -304,6 +304,8 @@ enum {
 	/* Numbers, booleans and strings stand for each other as an untyped reader takes them; what does not fit at all is
 	 * as a key that the schema does not know. */
 	UTM_SCHEMA_LAX = 1 << 7,
+	/* What was in memory, half edited perhaps: no other value makes a key required. */
+	UTM_SCHEMA_UNFINISHED = 1 << 8,
 };
 
 /*

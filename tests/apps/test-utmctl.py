@@ -10,6 +10,7 @@ import plistlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,9 @@ def refuses_misuse():
     for arguments in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "x", "--for"], ["run", "x", "--for", "soon"],
                       ["run", "x", "--for", "nan"], ["argv", "x", "--what"], ["argv"], ["config"], ["config", "show"],
                       ["config", "get", PLAIN], ["config", "set", PLAIN, "A.B"], ["config", "eat", PLAIN],
-                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"], ["argv", PLAIN, "--json", "--explain"],
+                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"], ["argv", PLAIN, "--json", "--shell"],
+                      ["argv", PLAIN, "--shell", "--explain"], ["argv", PLAIN, "--utm-exact"],
+                      ["argv", PLAIN, "--host", "linux", "--utm-exact"], ["run", PLAIN, "--arguments", "some"],
                       ["config", "show", PLAIN, "--json", "--plist"], ["config", "get", PLAIN, "System", "--plist"],
                       ["conf", "show", PLAIN]):
         done = utmctl(*arguments, status=2)
@@ -460,8 +463,76 @@ def prints_argv():
         check("console=ttyS0 quiet loglevel=2 mitigations=off panic=-1" in lines, lines)
         told = json.loads(utmctl("argv", PLAIN, "--host", host, "--json").stdout)
         same([told["program"]] + [a["text"] for a in told["arguments"]], lines, host)
-    check("# Display[0].Hardware" in utmctl("argv", PLAIN, "--host", "linux", "--explain").stdout, "--explain")
     utmctl("argv", PLAIN)
+
+
+def explains_arguments():
+    """each argument has its key path and a reason, in columns and as JSON"""
+    rows = utmctl("argv", PLAIN, "--host", "linux", "--explain").stdout.splitlines()
+    check(any(re.match(r"-device virtio-vga +Display\[0\]\.Hardware +The guest sees this display\.$", row) for row in rows), rows)
+    columns = {row.index("System.") for row in rows if "System." in row}
+    same(len(columns), 1, "columns of the key paths")
+    told = json.loads(utmctl("argv", PLAIN, "--host", "linux", "--json", "--explain").stdout)["arguments"]
+    same([a["text"] for a in told if not a.get("reason")], [], "arguments without a reason")
+    exact = utmctl("argv", PLAIN, "--host", "macos", "--utm-exact").stdout
+    check(exact != utmctl("argv", PLAIN, "--host", "macos").stdout and "format=raw,file.filename" not in exact, "--utm-exact")
+
+
+HOSTILE = ["it's", "a b", "$(touch gone)", "`id`", "\\", "\"q\"", "*", "new\nline", "-x", "--", "", "a,b=c", "é", ";&|<>", "~", "#", "!x"]
+
+
+def prints_scripts():
+    """--shell: the script runs as it is, and every byte of every argument survives it"""
+    bundle = WORK / "it's $HOME `x` \n.utm"
+    shutil.copytree(PLAIN, bundle)
+    printer = WORK / "a 'printer'"
+    printer.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n", encoding="utf-8")
+    printer.chmod(0o755)
+    facts = WORK / "printer.json"
+    facts.write_text(json.dumps({"QemuPath": str(printer), "SharedDirectory": "/x", "DataDirs": HOSTILE}), encoding="utf-8")
+    told = json.loads(utmctl("argv", bundle, "--host-facts", facts, "--json").stdout)
+    script = WORK / "start.sh"
+    script.write_text(utmctl("argv", bundle, "--host-facts", facts, "--shell").stdout, encoding="utf-8")
+    ran = subprocess.run(["sh", script], capture_output=True, timeout=60, check=True, env={**os.environ, "TMPDIR": str(WORK)})
+    seen = [text.decode() for text in ran.stdout.split(b"\0")[:-1]]
+    same(seen, [a["text"] for a in told["arguments"]], "arguments that the program sees")
+    check(set(HOSTILE) <= set(seen), seen)
+
+
+def starts_scripts():
+    """a script of --shell starts a real QEMU, paused, whose monitor answers"""
+    script = WORK / "real.sh"
+    script.write_text(utmctl("argv", demo_bundle(BUILD_DIR), "--shell").stdout, encoding="utf-8")
+    place = pathlib.Path(tempfile.mkdtemp(prefix="utm-sh-"))
+    with subprocess.Popen(["sh", script], stderr=subprocess.PIPE, env={**os.environ, "UTM_RUN_DIR": str(place)}) as running:
+        try:
+            deadline = time.monotonic() + 60
+            while not (place / "qmp.sock").exists():
+                check(running.poll() is None and time.monotonic() < deadline, "QEMU does not start")
+                time.sleep(0.02)
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.settimeout(60)
+                monitor.connect(str(place / "qmp.sock"))
+                lines = monitor.makefile("rw", encoding="utf-8")
+                lines.write('{"execute":"qmp_capabilities"}{"execute":"query-status"}{"execute":"quit"}\n')
+                lines.flush()
+                answers = lines.read()
+            check('"prelaunch"' in answers, answers)
+            same(running.wait(60), 0, "exit status")
+        finally:
+            if running.poll() is None:
+                running.kill()
+    shutil.rmtree(place)
+
+
+def refuses_arguments():
+    """run --arguments refuse: a machine with additional arguments does not start, and says which"""
+    bundle = WORK / "Arguments.utm"
+    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    told = utmctl("argv", bundle).stderr
+    check("warning: QEMU.AdditionalArguments: QEMU gets additional arguments: -append" in told, told)
+    done = utmctl("run", bundle, "--arguments", "refuse", status=1)
+    check("(arguments-refused)" in done.stderr and "-append" in done.stderr, done.stderr)
 
 
 def takes_host_facts():
@@ -774,7 +845,8 @@ try:
              says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
              migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
-             normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
+             normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, explains_arguments, prints_scripts,
+             starts_scripts, refuses_arguments, takes_host_facts,
              checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup,
              leaves_nohup_alone, runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
              tells_a_bad_end, lists_bundles, tells_sizes, shows_views, prunes, clones_and_renames, keeps_others_out])

@@ -129,6 +129,16 @@ static int clone_it(UtmBundle *bundle, const Place *p)
 	return utm_bundle_clone(bundle, p->other, NULL, &made, NULL);
 }
 
+/* A machine that is migrated to another place: it is itself there from the first moment. */
+static int move_it(UtmBundle *bundle, const Place *p)
+{
+	g_autoptr(UtmBundle) made = NULL;
+	g_autoptr(UtmConfig) config = utm_config_copy(utm_bundle_get_config(bundle));
+	UtmBundleCloneOptions options = UTM_BUNDLE_CLONE_OPTIONS_INIT;
+	options.config = config;
+	return utm_bundle_clone(bundle, p->other, &options, &made, NULL);
+}
+
 static int import(UtmBundle *bundle, const Place *p)
 {
 	g_autofree char *source = g_build_filename(p->place, "source.img", NULL);
@@ -210,6 +220,17 @@ static bool check_clone(UtmContext *context, const Place *p)
 	return check_other(context, p, "N");
 }
 
+static bool check_move(UtmContext *context, const Place *p)
+{
+	g_autoptr(UtmBundle) old = open_whole(context, p->root);
+	if (!check_other(context, p, "Early"))
+		return false;
+	g_autoptr(UtmBundle) new = open_whole(context, p->other);
+	g_assert_cmpstr(utm_config_get_uuid(utm_bundle_get_config(new)), ==, utm_config_get_uuid(utm_bundle_get_config(old)));
+	g_assert_true(has(p->other, "Data") && !has(p->other, "Images"));
+	return true;
+}
+
 static bool check_import(UtmContext *context, const Place *p)
 {
 	g_autofree char *path = g_build_filename(p->data, "source.img", NULL);
@@ -263,6 +284,7 @@ static const Change changes[] = {
 	{ "create", create, check_create, false }, { "clone", clone_it, check_clone, false },
 	{ "import", import, check_import, false }, { "rename", rename_it, check_rename, false },
 	{ "icon", set_icon, check_icon, false },   { "prune", prune, check_prune, false },
+	{ "move", move_it, check_move, true },
 };
 
 /* --- the traced process --- */

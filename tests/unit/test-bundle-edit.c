@@ -1130,6 +1130,10 @@ static void test_misuse(Fixture *f, gconstpointer data)
 	g_assert_cmpint(utm_bundle_clone(bundle, NULL, NULL, &none, NULL), ==, wrong);
 	clone.flags = 8;
 	g_assert_cmpint(utm_bundle_clone(bundle, "x.utm", &clone, &none, NULL), ==, wrong);
+	clone.flags = UTM_BUNDLE_CLONE_KEEP_MACS;
+	clone.config = utm_bundle_get_config(bundle);
+	g_assert_cmpint(utm_bundle_clone(bundle, "x.utm", &clone, &none, NULL), ==, wrong);
+	clone.config = NULL;
 	g_assert_cmpint(utm_bundle_import(NULL, "x", NULL, &text, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_import(bundle, NULL, NULL, &text, NULL), ==, wrong);
 	g_assert_cmpint(utm_bundle_import(bundle, "", NULL, &text, NULL), ==, wrong);

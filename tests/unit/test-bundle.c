@@ -2,7 +2,7 @@
 /* Packages on disk: what opens, what is refused and why, what saving leaves behind. */
 #include "bundle/bundle-private.h"
 #include "config/config-private.h"
-#include "tree.h"
+#include "package.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -10,12 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct Fixture {
-	UtmContext *context;
-	char *outside; /* a directory that holds the package and things that do not belong to it */
-	char *root;
-	char *data;
-} Fixture;
+typedef TestPackage Fixture;
 
 static char *sample(const char *name, gsize *ret_size)
 {
@@ -28,23 +23,9 @@ static char *sample(const char *name, gsize *ret_size)
 static void set_up(Fixture *f, gconstpointer data)
 {
 	g_autofree char *config = sample("early.plist", NULL);
-	f->outside = test_place_new();
-	f->context = utm_context_new(NULL, NULL);
-	f->root = g_build_filename(f->outside, "Früh & Co.utm", NULL);
-	f->data = g_build_filename(f->root, "Data", NULL);
-	g_assert_cmpint(g_mkdir_with_parents(f->data, 0700), ==, 0);
+	test_package_init(f, "Früh & Co.utm");
 	put_file(f->root, "config.plist", config);
 	put_file(f->data, "disk.qcow2", "disk");
-	put_file(f->outside, "secret", "not yours");
-}
-
-static void tear_down(Fixture *f, gconstpointer data)
-{
-	test_remove_tree(f->outside);
-	utm_context_unref(f->context);
-	g_free(f->outside);
-	g_free(f->root);
-	g_free(f->data);
 }
 
 /* The configuration with another name for the first drive's image. */
@@ -418,7 +399,7 @@ static void test_save_refused(Fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-#define TEST(name, fn) g_test_add("/bundle/" name, Fixture, NULL, set_up, fn, tear_down)
+#define TEST(name, fn) g_test_add("/bundle/" name, Fixture, NULL, set_up, fn, test_package_tear_down)
 	TEST("open", test_open);
 	TEST("relative-path", test_relative_path);
 	TEST("what-is-no-bundle", test_what_is_no_bundle);

@@ -414,6 +414,24 @@ static void test_random_values_that_no_file_gets(void)
 	}
 }
 
+/* What edits may leave half way: a key that another one would need in a file. */
+static void take_away(UtmBackend backend, const char *path, const UtmConfigKey *key)
+{
+	if (!key->required_if)
+		return;
+	g_autoptr(UtmConfig) config = config_with(backend, path);
+	g_autoptr(UtmError) error = NULL;
+	must(utm_config_remove(config, path, &error), &error, path);
+	assert_same(config, through_json(config), "JSON");
+	/* A file gets what reads again. */
+	g_autoptr(UtmConfig) written = through_xml(config);
+}
+
+static void test_unfinished(void)
+{
+	for_every_key(take_away);
+}
+
 /* --- unknown keys --- */
 
 static void add_unknown(plist_t node, int *count)
@@ -540,10 +558,11 @@ static bool remove_from_value(UtmValue *value, const char *path)
 
 /* `start` has the key, `config` was read without it. */
 static void check_absent(const UtmConfig *start, const UtmConfig *config, int result, const UtmError *error,
-                         const char *path, const UtmConfigKey *key)
+                         const char *path, const UtmConfigKey *key, bool is_json)
 {
 	g_autofree char *above = section_of(path);
-	bool is_required = !key->is_optional || (key->required_if && is_true(start, above, key->required_if));
+	bool is_needed = !is_json && key->required_if && is_true(start, above, key->required_if);
+	bool is_required = !key->is_optional || is_needed;
 	if (key->is_fixed) { /* the two that tell how to read the rest */
 		g_assert_cmpint(result, <, 0);
 		g_assert_cmpstr(utm_error_get_key_path(error), ==, "ConfigurationVersion");
@@ -576,9 +595,9 @@ static void leave_out(UtmBackend backend, const char *path, const UtmConfigKey *
 		g_error("%s: was not written", path);
 	g_autofree char *shorter = utm_value_dup_json(value);
 	int result = load_tree(tree, false, &from_tree, &error);
-	check_absent(start, from_tree, result, error, path, key);
+	check_absent(start, from_tree, result, error, path, key, false);
 	result = utm_config_load_json(shorter, NULL, &from_json, &json_error);
-	check_absent(start, from_json, result, json_error, path, key);
+	check_absent(start, from_json, result, json_error, path, key, true);
 	plist_free(tree);
 	utm_value_free(value);
 }
@@ -920,6 +939,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/config-properties/random-values", test_random_values);
 	g_test_add_func("/config-properties/random-values-that-no-file-gets", test_random_values_that_no_file_gets);
+	g_test_add_func("/config-properties/unfinished", test_unfinished);
 	g_test_add_func("/config-properties/unknown-keys-are-kept", test_unknown_keys_are_kept);
 	g_test_add_func("/config-properties/absent-keys", test_absent_keys);
 	g_test_add_func("/config-properties/words", test_words);

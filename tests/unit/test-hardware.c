@@ -99,6 +99,7 @@ static void test_misuse(void)
 	g_assert_cmpint(utm_hardware_query(NULL, "arm", 0, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_cmpint(utm_hardware_query(NULL, "arm", UTM_HARDWARE_INSTALLED_ONLY, &hardware, NULL), ==,
 	                UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_hardware_query(NULL, "arm", 2, &hardware, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(hardware);
 	g_assert_null(utm_hardware_get(NULL, UTM_HARDWARE_CPU, 0));
 	g_assert_cmpuint(utm_hardware_get_count(NULL, (UtmHardwareKind)99), ==, 0);
