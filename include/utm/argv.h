@@ -173,7 +173,7 @@ UTM_API UTM_MUST_CHECK int utm_argv_to_shell(const UtmArgv *argv, char **ret_scr
  * reach the host.
  *
  * @param[out] ret_arguments  (transfer full) ends with NULL; release the whole with one utm_free()
- * @return 0; #UTM_ERROR_INVALID_ARGUMENT, #UTM_ERROR_CONFIG_INVALID_BACKEND
+ * @return 0; #UTM_ERROR_INVALID_ARGUMENT; #UTM_ERROR_NOT_SUPPORTED for a machine of the Apple back end
  * @thread any; does not block
  */
 UTM_API UTM_MUST_CHECK int utm_argv_list_user_arguments(const UtmConfig *config, char ***ret_arguments, UtmError **error);

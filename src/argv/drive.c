@@ -423,10 +423,27 @@ static void add_drive(Drives *d, const UtmConfigDrive *config, guint index)
 	add_disk(d, &drive);
 }
 
+static bool is_kernel(const UtmConfigDrive *drive)
+{
+	return drive->image_type == UTM_CONFIG_IMAGE_TYPE_LINUX_KERNEL && drive->image_name;
+}
+
+/* On a PC, QEMU starts a kernel with a ROM that has the first place itself, and refuses another device there. */
+static guint get_first_boot_place(const UtmArgvBuilder *b)
+{
+	bool kernel = false;
+
+	for (gsize i = 0; i < b->config->drive_count; i++)
+		kernel = kernel || is_kernel(b->config->drive[i]);
+	for (guint i = 0; i < b->user_arguments->len; i++)
+		kernel = kernel || !strcmp(b->user_arguments->pdata[i], "-kernel");
+	return kernel && !b->exact && b->architecture->traits & UTM_ARCH_X86;
+}
+
 void utm__argv_drives(UtmArgvBuilder *b)
 {
 	g_autoptr(GHashTable) identifiers = g_hash_table_new(g_str_hash, g_str_equal);
-	Drives d = { .b = b, .identifiers = identifiers };
+	Drives d = { .b = b, .identifiers = identifiers, .boot = get_first_boot_place(b) };
 
 	for (gsize i = 0; i < b->config->drive_count && !b->error; i++)
 		add_drive(&d, b->config->drive[i], (guint)i);

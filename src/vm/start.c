@@ -17,6 +17,7 @@
 #include "process/stderr-text.h"
 #include "vm/vm-private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 

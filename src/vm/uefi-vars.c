@@ -88,8 +88,11 @@ static void on_converted(UtmProcess *process, const UtmProcessEnd *end, void *da
 	} else {
 		put_in_place(job, &error);
 	}
-	job->done(error, job->data);
+	void (*done)(UtmError *error_taken, void *done_data) = job->done;
+	void *done_data = job->data;
+	/* First: who is told looks, and shall find nothing that was left beside the store. */
 	job_free(job);
+	done(error, done_data);
 }
 
 /* ---------------------------------------------------------------- the beginning */

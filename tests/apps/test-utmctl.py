@@ -226,6 +226,9 @@ def edits_apple_machines():
     before = plistlib.loads((bundle / "config.plist").read_bytes())
     check("Virtualization.Keyboard = Mac" in utmctl("config", "show", bundle).stdout.splitlines(), "show")
     same(utmctl("config", "get", bundle, "System.Boot.OperatingSystem").stdout, "macOS\n", "get")
+    same(utmctl("config", "set", bundle, "System.MemorySize=2048", "--json").stdout, "2048\n", "set --json")
+    for command in (["show"], ["get", "System"], ["set", "System.CPU=max"], ["remove", "Drive[0]"]):
+        utmctl("config", command[0], WORK / "none.plist", *command[1:], "--json", status=2)
     same(utmctl("config", "show", bundle, "--plist").stdout.encode(), (bundle / "config.plist").read_bytes(), "bytes")
     utmctl("config", "set", bundle, "System.MemorySize", "4096")
     utmctl("config", "set", bundle, "Virtualization.Pointer", "Mouse")
@@ -438,7 +441,7 @@ def errors_have_two_lines():
         (["run", WORK], r"utmctl: .*: .* \(not-a-bundle\)\n {8}\S.*\n"),
     ]
     for arguments, pattern in cases:
-        done = utmctl(*arguments, status=1)
+        done = utmctl(*arguments, status=2 if arguments[1] == "show" else 1)
         check(re.fullmatch(pattern, done.stderr), f"{arguments}: {done.stderr!r}")
 
 
@@ -474,8 +477,6 @@ def explains_arguments():
     same(len(columns), 1, "columns of the key paths")
     told = json.loads(utmctl("argv", PLAIN, "--host", "linux", "--json", "--explain").stdout)["arguments"]
     same([a["text"] for a in told if not a.get("reason")], [], "arguments without a reason")
-    exact = utmctl("argv", PLAIN, "--host", "macos", "--utm-exact").stdout
-    check(exact != utmctl("argv", PLAIN, "--host", "macos").stdout and "format=raw,file.filename" not in exact, "--utm-exact")
 
 
 HOSTILE = ["it's", "a b", "$(touch gone)", "`id`", "\\", "\"q\"", "*", "new\nline", "-x", "--", "", "a,b=c", "é", ";&|<>", "~", "#", "!x"]
@@ -499,30 +500,77 @@ def prints_scripts():
     check(set(HOSTILE) <= set(seen), seen)
 
 
-def starts_scripts():
-    """a script of --shell starts a real QEMU, paused, whose monitor answers"""
+def hostile_bundle():
+    """The demo machine, with hostile words wherever there are words."""
+    bundle = WORK / "it's, a=b $HOME `x` \"y\".utm"
+    shutil.rmtree(bundle, ignore_errors=True)
+    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    name = "a,readonly=on\n-device x 'b'.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", bundle / "Data" / name, "2M"], check=True, timeout=60)
+    config = plistlib.loads((bundle / "config.plist").read_bytes())
+    config["Information"]["Name"] = "-name,\n'x' help=?"
+    config["Network"] = [{"Mode": "Emulated", "Hardware": "e1000", "MacAddress": "52:54:00:00:00:01", "IsolateFromHost": False,
+                          "PortForward": [], "VlanDnsSearchDomain": "a,hostfwd=tcp::1-:2", "VlanDhcpDomain": ",,$(id)"}]
+    config["Drive"].append({"ImageType": "Disk", "Interface": "VirtIO", "InterfaceVersion": 1, "Identifier": "HOSTILE",
+                            "ReadOnly": False, "ImageName": name})
+    (bundle / "config.plist").write_bytes(plistlib.dumps(config))
+    return bundle, str(bundle / "Data" / name)
+
+
+def ask(lines, command):
+    """What a monitor returns; its greeting and events are passed over."""
+    lines.write(json.dumps({"execute": command}) + "\n")
+    lines.flush()
+    while "return" not in (answer := json.loads(lines.readline())):
+        check("error" not in answer, answer)
+    return answer["return"]
+
+
+def ask_script(text, *commands):
+    """The answers of the QEMU that a script starts. It ends with its monitor's quit."""
     script = WORK / "real.sh"
-    script.write_text(utmctl("argv", demo_bundle(BUILD_DIR), "--shell").stdout, encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
     place = pathlib.Path(tempfile.mkdtemp(prefix="utm-sh-"))
     with subprocess.Popen(["sh", script], stderr=subprocess.PIPE, env={**os.environ, "UTM_RUN_DIR": str(place)}) as running:
         try:
             deadline = time.monotonic() + 60
             while not (place / "qmp.sock").exists():
-                check(running.poll() is None and time.monotonic() < deadline, "QEMU does not start")
+                check(running.poll() is None, "QEMU ended")
+                check(time.monotonic() < deadline, "QEMU does not start")
                 time.sleep(0.02)
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.settimeout(60)
                 monitor.connect(str(place / "qmp.sock"))
                 lines = monitor.makefile("rw", encoding="utf-8")
-                lines.write('{"execute":"qmp_capabilities"}{"execute":"query-status"}{"execute":"quit"}\n')
+                answers = [ask(lines, command) for command in ("qmp_capabilities", *commands)][1:]
+                lines.write('{"execute":"quit"}\n')
                 lines.flush()
-                answers = lines.read()
-            check('"prelaunch"' in answers, answers)
             same(running.wait(60), 0, "exit status")
+        except OSError as problem:
+            raise AssertionError(running.communicate(timeout=60)[1]) from problem
         finally:
             if running.poll() is None:
                 running.kill()
     shutil.rmtree(place)
+    return answers
+
+
+def starts_scripts():
+    """a script of --shell starts a real QEMU, paused; hostile words are words in it"""
+    bundle, image = hostile_bundle()
+    status, blocks, name = ask_script(utmctl("argv", bundle, "--shell").stdout, "query-status", "query-block", "query-name")
+    same(status["status"], "prelaunch", "status")
+    same([b["inserted"]["file"] for b in blocks if "HOSTILE" in b["device"]], [image], "the image")
+    same([b["inserted"]["ro"] for b in blocks if "HOSTILE" in b["device"]], [False], "read-only")
+    same(name["name"], "namex help", "name")
+
+
+def repeats_utms_faults():
+    """--utm-exact leaves UTM's faults in, which are mended otherwise"""
+    bundle, _ = hostile_bundle()
+    exact, mended = (utmctl("argv", bundle, "--host", "macos", *more).stdout for more in (["--utm-exact"], []))
+    check(",dnssearch=a,hostfwd" in exact and ",dnssearch=a,,hostfwd" in mended, (exact, mended))
+    check("format=qcow2,file.filename=" in mended and "format=qcow2,file.filename=" not in exact, (exact, mended))
 
 
 def refuses_arguments():
@@ -846,7 +894,7 @@ try:
              edits_apple_machines, shows_old_machines, migrates_bundles,
              migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
              normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, explains_arguments, prints_scripts,
-             starts_scripts, refuses_arguments, takes_host_facts,
+             starts_scripts, repeats_utms_faults, refuses_arguments, takes_host_facts,
              checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup,
              leaves_nohup_alone, runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
              tells_a_bad_end, lists_bundles, tells_sizes, shows_views, prunes, clones_and_renames, keeps_others_out])
