@@ -23,6 +23,7 @@ static const Command *const commands[] = {
 	&config_normalize_command,
 	&config_schema_command,
 	&hardware_command,
+	&host_command,
 	&bundle_list_command, &bundle_size_command, &bundle_view_command, &bundle_prune_command, &bundle_clone_command,
 	&bundle_rename_command,
 	&bundle_reset_uefi_command,

@@ -51,6 +51,7 @@ extern const Command config_schema_command;
 extern const Command config_migrate_command;
 extern const Command config_normalize_command;
 extern const Command hardware_command;
+extern const Command host_command;
 extern const Command image_info_command, image_create_command, image_resize_command, image_convert_command,
 	image_compact_command;
 extern const Command drive_list_command, drive_add_command, drive_resize_command, drive_compact_command;

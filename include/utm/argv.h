@@ -25,16 +25,92 @@ typedef enum UtmHostOs {
 
 /**
  * Gathers the facts of this host that the configuration's architecture needs: QEMU program and version, cores,
- * firmware, audio. What was learnt is kept in the context, so the second call costs next to nothing.
+ * firmware, and whether KVM works, where the context's policy leaves that open and the guest's architecture is the
+ * host's: a test guest of some hundred bytes must run to its end within three seconds. What was learnt is kept in the
+ * context, so the second call costs next to nothing.
  *
  * @param[out] ret_host  (transfer full) release with utm_host_unref()
  * @return 0; #UTM_ERROR_QEMU_NOT_FOUND; #UTM_ERROR_PROCESS_EXITED when the QEMU program does not run or is none,
  *         #UTM_ERROR_TIMEOUT when it does not answer; #UTM_ERROR_NOT_FOUND, #UTM_ERROR_SPAWN_FAILED, #UTM_ERROR_IO when it
  *         cannot be run; #UTM_ERROR_CONFIG_INVALID_BACKEND
- * @thread any; blocks, runs the QEMU program once
+ * @thread any; blocks, runs the QEMU program once, and perhaps once more with the test guest
  */
 UTM_API UTM_MUST_CHECK int utm_host_probe(UtmContext *ctx, const UtmConfig *config, UtmHost **ret_host,
                                           UtmError **error);
+/**
+ * Gathers all that there is to know about this host, for people and for forms: besides what utm_host_probe() finds, the
+ * QEMU programs of all architectures and, of the one asked for, whether accelerators work, which sound systems and what
+ * for OpenGL there is, and the programs beside QEMU. A QEMU or a program that is missing is no error; the list says so.
+ *
+ * What was learnt is kept in the context.
+ *
+ * @param[in]  architecture  Of the guest, in QEMU's word. (nullable) the host's
+ * @param[out] ret_host      (transfer full) release with utm_host_unref()
+ * @return 0; #UTM_ERROR_CONFIG_INVALID_VALUE for an unknown architecture; #UTM_ERROR_TIMEOUT after a minute
+ * @thread any; blocks, runs many programs the first time, which takes seconds
+ */
+UTM_API UTM_MUST_CHECK int utm_host_probe_all(UtmContext *ctx, const char *architecture, UtmHost **ret_host,
+                                              UtmError **error);
+
+/** What utm_host_get_item() tells about. */
+typedef enum UtmHostItemKind {
+	/** QEMU programs, by guest architecture; only of utm_host_probe_all(). */
+	UTM_HOST_ITEM_QEMU = 0,
+	/** Accelerators: `kvm`, `tcg`; by hand also `hvf`. utm_host_probe() tries KVM where it could be used. */
+	UTM_HOST_ITEM_ACCELERATOR = 1,
+	/** Sound systems in QEMU's words; only of utm_host_probe_all(). */
+	UTM_HOST_ITEM_AUDIO = 2,
+	/** What OpenGL for guests takes: devices, `egl-headless`, the render node; only of utm_host_probe_all(). */
+	UTM_HOST_ITEM_GRAPHICS = 3,
+	/** Programs beside QEMU: `qemu-img`, `swtpm`, `virtiofsd`, `qemu-bridge-helper`; only of utm_host_probe_all(). */
+	UTM_HOST_ITEM_TOOL = 4
+} UtmHostItemKind;
+
+/** Whether something of the host works. */
+typedef enum UtmHostItemState {
+	/** It was not tried; the reason may say why. */
+	UTM_HOST_ITEM_STATE_UNKNOWN = 0,
+	/** It was tried, and works. An accelerator has run a test guest to its end. */
+	UTM_HOST_ITEM_STATE_WORKS = 1,
+	/** It is there, and does not work. */
+	UTM_HOST_ITEM_STATE_FAILS = 2,
+	/** It is not there. */
+	UTM_HOST_ITEM_STATE_ABSENT = 3
+} UtmHostItemState;
+
+/** Something of the host. Initialise with #UTM_HOST_ITEM_INIT. Strings are valid as long as the host. */
+typedef struct UtmHostItem {
+	/** sizeof(UtmHostItem) */
+	size_t size;
+	/** #UtmHostItemState */
+	uint32_t state;
+	/** What it is. */
+	const char *name;
+	/** Why it does not work, or what is known of it: one line for people. (nullable) */
+	const char *reason;
+	/** The program or device. (nullable) */
+	const char *path;
+	/** Its version. (nullable) */
+	const char *version;
+} UtmHostItem;
+/** Initial value of #UtmHostItem. */
+#define UTM_HOST_ITEM_INIT                                                                                             \
+	{                                                                                                            \
+		sizeof(UtmHostItem), 0, NULL, NULL, NULL, NULL                                                        \
+	}
+
+/** How many of a kind are known; 0 for NULL. @thread any */
+UTM_API size_t utm_host_get_item_count(const UtmHost *host, UtmHostItemKind kind);
+/**
+ * One of them.
+ *
+ * @param[in,out] ret_item  Initialised with #UTM_HOST_ITEM_INIT.
+ * @return 0; #UTM_ERROR_NOT_FOUND beyond the end; #UTM_ERROR_STRUCT_SIZE, #UTM_ERROR_INVALID_ARGUMENT
+ * @thread any
+ */
+UTM_API int utm_host_get_item(const UtmHost *host, UtmHostItemKind kind, size_t index, UtmHostItem *ret_item,
+                                 UtmError **error);
+
 /**
  * Facts written by hand. docs/host-facts.md lists the keys; those left out get the values of a typical host.
  *

@@ -46,6 +46,23 @@ static bool force_kvm(UtmArgvBuilder *b)
 	return false;
 }
 
+/* When it was tried and does not work, people want to know why their guest is slow. */
+static bool check_proven(UtmArgvBuilder *b)
+{
+	if (is_proven(b))
+		return true;
+	for (gsize i = 0; i < b->facts->accelerators_count; i++) {
+		const UtmHostFeature *tried = b->facts->accelerators[i];
+
+		if (!g_strcmp0(tried->name, "kvm") && tried->state > UTM_HOST_FEATURE_STATE_WORKS) {
+			utm__builder_at(b, "QEMU.Hypervisor");
+			utm__warn(b, UTM_ARGV_HOST_LACKS, "KVM is not used, the guest is emulated: %s",
+			          tried->reason ? tried->reason : "it does not work");
+		}
+	}
+	return false;
+}
+
 static bool choose_kvm(UtmArgvBuilder *b)
 {
 	switch (b->facts->acceleration) {
@@ -54,10 +71,10 @@ static bool choose_kvm(UtmArgvBuilder *b)
 	case UTM_HOST_ACCELERATION_TCG:
 		return false;
 	case UTM_HOST_ACCELERATION_CONFIG:
-		return b->config->qemu->hypervisor && takes_host_cpu(b) && is_proven(b);
+		return b->config->qemu->hypervisor && takes_host_cpu(b) && check_proven(b);
 	default:
 		/* The bundle's own key only tells what the Mac that made it could do. */
-		return takes_host_cpu(b) && is_proven(b);
+		return takes_host_cpu(b) && check_proven(b);
 	}
 }
 

@@ -20,6 +20,9 @@ UtmHost *utm__host_copy(const UtmHost *host);
 /* To write into, only while the host is nobody else's. */
 UtmHostFacts *utm__host_edit_facts(UtmHost *host);
 
+/* Appends to one of the lists of features. Borrowed, to be completed. */
+UtmHostFeature *utm__host_add_feature(UtmHostFeature ***list, size_t *count, const char *name, int32_t state,
+                                      const char *reason_or_null);
 /* What the context's policy says of additional arguments, and the stricter of that and what facts say. */
 int32_t utm__host_arguments(UtmContext *context);
 int32_t utm__host_stricter_arguments(UtmContext *context, int32_t arguments);
@@ -29,6 +32,12 @@ int32_t utm__host_stricter_arguments(UtmContext *context, int32_t arguments);
 /* The host is the receiver's alone: it may still be completed with utm__host_inspect_bundle(). */
 typedef void (*UtmHostProbeDone)(UtmHost *host_or_null_taken, UtmError *error_taken, void *data);
 void utm__host_probe_async(UtmContext *context, const UtmConfig *config, UtmHostProbeDone done, void *data);
+
+/* What costs nothing to find out: cores, memory, firmware. */
+UtmHost *utm__host_look_around(UtmContext *context, const char *architecture, char *qemu_path_or_null_taken);
+/* What became of trying an accelerator. */
+void utm__host_take_proof(UtmHost *host, const char *architecture, const char *accelerator, int32_t state,
+                          const char *reason_or_null);
 
 /* --- image.c --- */
 

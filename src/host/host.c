@@ -125,3 +125,82 @@ int utm_host_to_json(const UtmHost *host, char **ret_json, UtmError **error)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "host and result are needed");
 	return utm__json_encode(&utm__host_schema, host->facts, 0, true, ret_json, error);
 }
+
+/* --- what was found --- */
+
+UtmHostFeature *utm__host_add_feature(UtmHostFeature ***list, size_t *count, const char *name, int32_t state,
+                                      const char *reason_or_null)
+{
+	UtmHostFeature *feature = utm__host_feature_new();
+
+	g_free(feature->name);
+	feature->name = g_strdup(name);
+	feature->state = state;
+	feature->reason = g_strdup(reason_or_null);
+	*list = g_renew(UtmHostFeature *, *list, *count + 1);
+	(*list)[(*count)++] = feature;
+	return feature;
+}
+
+typedef struct FeatureList {
+	UtmHostFeature *const *items;
+	size_t count;
+} FeatureList;
+
+static FeatureList get_list(const UtmHost *host, UtmHostItemKind kind)
+{
+	const UtmHostFacts *facts = host ? host->facts : NULL;
+
+	if (!facts)
+		return (FeatureList){ NULL, 0 };
+	switch (kind) {
+	case UTM_HOST_ITEM_QEMU:
+		return (FeatureList){ facts->programs, facts->programs_count };
+	case UTM_HOST_ITEM_ACCELERATOR:
+		return (FeatureList){ facts->accelerators, facts->accelerators_count };
+	case UTM_HOST_ITEM_AUDIO:
+		return (FeatureList){ facts->audio_backends, facts->audio_backends_count };
+	case UTM_HOST_ITEM_GRAPHICS:
+		return (FeatureList){ facts->graphics, facts->graphics_count };
+	case UTM_HOST_ITEM_TOOL:
+		return (FeatureList){ facts->tools, facts->tools_count };
+	}
+	return (FeatureList){ NULL, 0 };
+}
+
+size_t utm_host_get_item_count(const UtmHost *host, UtmHostItemKind kind)
+{
+	return get_list(host, kind).count;
+}
+
+static int read_item(const UtmHostFeature *found, UtmHostItem *ret_item, UtmError **error)
+{
+	UtmHostItem item = {
+		.size = sizeof(item),
+		.state = (uint32_t)MAX(found->state, 0),
+		.name = found->name,
+		.reason = found->reason,
+		.path = found->path,
+		.version = found->version,
+	};
+
+	if (ret_item->size < sizeof(size_t) || ret_item->size > 4096)
+		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "UtmHostItem.size is %zu, which is the size of no version of it",
+		                 ret_item->size);
+	/* A caller of another version gets what its struct has room for. */
+	memcpy((char *)ret_item + sizeof(size_t), (char *)&item + sizeof(size_t),
+	       MIN(ret_item->size, sizeof(item)) - sizeof(size_t));
+	return 0;
+}
+
+int utm_host_get_item(const UtmHost *host, UtmHostItemKind kind, size_t index, UtmHostItem *ret_item,
+                         UtmError **error)
+{
+	FeatureList list = get_list(host, kind);
+
+	if (!host || !ret_item)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "host and result are needed");
+	if (index >= list.count)
+		return utm__fail(error, UTM_ERROR_NOT_FOUND, "there are %zu of this kind", list.count);
+	return read_item(list.items[index], ret_item, error);
+}

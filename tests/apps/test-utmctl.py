@@ -828,6 +828,21 @@ def makes_new_machines():
         utmctl("config", "new", *arguments, status=2)
 
 
+def tells_the_host():
+    """host: QEMUs, accelerators, helpers; as facts that argv takes"""
+    facts = json.loads(utmctl("host", "--json").stdout)
+    tried = {entry["Name"]: entry for entry in facts["Accelerators"]}
+    assert set(tried) == {"kvm", "tcg"}, tried
+    assert tried["tcg"]["State"] == "Works", tried
+    assert (tried["kvm"]["State"] == "Works") == (facts["Architecture"] in facts["Accelerated"]), facts
+    assert any(entry["Name"] == facts["Architecture"] for entry in facts["Programs"]), facts["Programs"]
+    text = utmctl("host", "--arch", "riscv64").stdout
+    for word in ("accelerators", "kvm", "absent", "sound", "render-node", "swtpm", "UEFI"):
+        assert word in text, text
+    done = utmctl("host", "--arch", "vax", status=1)
+    assert "System.Architecture" in done.stderr, done.stderr
+
+
 def lists_hardware():
     """hardware: QEMU's own lists, or those that the library brings"""
     brought = json.loads(utmctl("hardware", "riscv64", "--snapshot", "--json").stdout)
@@ -875,7 +890,7 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
              shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
-             says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_schema, refuses_keys_of_the_schema,
+             says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
              migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
              normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, explains_arguments, prints_scripts,

@@ -216,6 +216,9 @@ static const Rule rules[] = {
 	/* --- accelerators --- */
 	{ .name = "accel/auto", .facts = "{ 'Accelerated': [ 'x86_64' ] }", .present = "-accel kvm\n-cpu host" },
 	{ .name = "accel/auto/not-proven", .present = "-accel tcg,tb-size=128\n-cpu Skylake-Client" },
+	{ .name = "accel/auto/tried",
+	  .facts = "{ 'Accelerators': [ { 'Name': 'tcg', 'State': 'Works' }, { 'Name': 'kvm', 'State': 'Fails', 'Reason': 'hangs' } ] }",
+	  .present = "-accel tcg,tb-size=128", .warning = "emulated: hangs" },
 	{ .name = "accel/auto/foreign", .edits = MACHINE("aarch64", "virt"), .facts = "{ 'Accelerated': [ 'x86_64', 'aarch64' ] }",
 	  .present = "-accel tcg,tb-size=128\n-machine virt,virtualization=on\n-cpu cortex-a72" },
 	{ .name = "accel/config", .facts = "{ 'Accelerated': [ 'x86_64' ], 'Acceleration': 'Config' }",
