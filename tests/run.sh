@@ -6,19 +6,19 @@
 # ThreadSanitizer and under valgrind. The last line is `N passed, N failed, N skipped`, over all test cases of all these.
 #
 #     tests/run.sh            everything
-#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz bench
+#     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz coverage bench
 set -eu
 
 cd "$(dirname "$0")/.."
 . examples/demo/packages.sh
-stages=${*:-plain clang asan tsan valgrind fuzz bench}
+stages=${*:-plain clang asan tsan valgrind fuzz coverage bench}
 jobs=$(nproc)
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 started=$(date +%s)
 
 test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-guest-agent
-	qemu-system-arm qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-sparc ovmf qemu-efi-aarch64 qemu-efi-arm
+	qemu-system-arm qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-sparc ovmf qemu-efi-aarch64 qemu-efi-arm swtpm
 	grub-rescue-pc memtest86+ debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
 # No GLib slices or caches, so that every block is seen by itself; and no library's own log handler is fatal.
 export G_SLICE=always-malloc
@@ -137,6 +137,11 @@ run_fuzz_target() {
 		record "$name" failed
 	fi
 	rm -rf "$work"
+}
+
+stage_coverage() {
+	step "coverage of the command line's builder"
+	if python3 tests/coverage.py build-coverage; then record coverage passed; else record coverage failed; fi
 }
 
 stage_bench() {

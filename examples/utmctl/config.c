@@ -224,7 +224,8 @@ static int set(Document *document, char **operands)
 	if (utm_config_set_text(document->config, operands[0], operands[1], &error) < 0)
 		return report(document->path, error);
 	warn_of_names(document);
-	return document_save(document);
+	int status = document_save(document);
+	return status == EXIT_OK && as_json ? get(document, operands) : status;
 }
 
 static int remove_key(Document *document, char **operands)
@@ -233,16 +234,18 @@ static int remove_key(Document *document, char **operands)
 
 	if (utm_config_remove(document->config, operands[0], &error) < 0)
 		return report(document->path, error);
-	return document_save(document);
+	int status = document_save(document);
+	if (status == EXIT_OK && as_json)
+		puts("null");
+	return status;
 }
 
 static int with_document(int (*act)(Document *document, char **operands), char **operands)
 {
 	Document document;
-	int status = document_open(&document, operands[0]);
+	bool is_open = document_open(&document, operands[0]) == EXIT_OK;
+	int status = is_open ? act(&document, operands + 1) : EXIT_UNREADABLE;
 
-	if (status == EXIT_OK)
-		status = act(&document, operands + 1);
 	document_close(&document);
 	return status;
 }
@@ -290,10 +293,13 @@ static const Option get_options[] = {
 	{ 0 },
 };
 
+#define EXIT_NOTES "Exit codes: 0 done; 1 there is no such key, or it cannot be written; 2 the configuration cannot be read.\n"
+
 const Command config_show_command = {
 	.name = "config show",
 	.arguments = "BUNDLE|PLIST [--json | --plist]",
 	.summary = "print the whole configuration",
+	.notes = EXIT_NOTES,
 	.options = show_options,
 	.least = 1,
 	.most = 1,
@@ -304,6 +310,7 @@ const Command config_get_command = {
 	.name = "config get",
 	.arguments = "BUNDLE|PLIST KEY.PATH [--json]",
 	.summary = "print one value, or a section",
+	.notes = EXIT_NOTES,
 	.options = get_options,
 	.least = 2,
 	.most = 2,
@@ -312,10 +319,11 @@ const Command config_get_command = {
 
 const Command config_set_command = {
 	.name = "config set",
-	.arguments = "BUNDLE|PLIST KEY.PATH VALUE",
+	.arguments = "BUNDLE|PLIST KEY.PATH VALUE [--json]",
 	.summary = "check and write one value (also: KEY.PATH=VALUE)",
 	.notes = "VALUE is true or false, a number, a string without quotes, or JSON for a section or an array. Write -- before\n"
-			 "a value that begins with a dash.\n",
+			 "a value that begins with a dash. --json prints what the value is now.\n\n" EXIT_NOTES,
+	.options = get_options,
 	.least = 2,
 	.most = 3,
 	.run = run_set,
@@ -323,8 +331,10 @@ const Command config_set_command = {
 
 const Command config_remove_command = {
 	.name = "config remove",
-	.arguments = "BUNDLE|PLIST KEY.PATH",
+	.arguments = "BUNDLE|PLIST KEY.PATH [--json]",
 	.summary = "take out an optional value or an array's element",
+	.notes = EXIT_NOTES,
+	.options = get_options,
 	.least = 2,
 	.most = 2,
 	.run = run_remove,

@@ -23,8 +23,10 @@ static const Command *const commands[] = {
 	&config_normalize_command,
 	&config_schema_command,
 	&hardware_command,
+	&host_command,
 	&bundle_list_command, &bundle_size_command, &bundle_view_command, &bundle_prune_command, &bundle_clone_command,
 	&bundle_rename_command,
+	&bundle_reset_uefi_command,
 	&drive_list_command, &drive_add_command, &drive_resize_command, &drive_compact_command,
 	&image_info_command, &image_create_command, &image_resize_command, &image_convert_command, &image_compact_command,
 };

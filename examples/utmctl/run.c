@@ -33,6 +33,7 @@ typedef struct Key {
 
 typedef struct Run {
 	const char *screenshot;
+	uint32_t argument_policy;
 	bool verbose;
 	double for_seconds; /* 0: until the guest ends */
 	Key keys[KEYS_MAX];
@@ -312,9 +313,11 @@ static void print_end(Run *run)
 
 static int open_and_start(Run *run, const char *path)
 {
+	UtmContextOptions context_options = UTM_CONTEXT_OPTIONS_INIT;
 	UtmError *error = NULL;
 
-	run->ctx = utm_context_new(NULL, &error);
+	context_options.argument_policy = run->argument_policy;
+	run->ctx = utm_context_new(&context_options, &error);
 	if (!run->ctx || utm_bundle_open(run->ctx, path, &run->bundle, &error) < 0 ||
 	    utm_vm_new(run->bundle, &run->vm, &error) < 0)
 		return run->status = report(path, error);
@@ -408,21 +411,39 @@ static int run_machine(const Command *command, char **operands)
 	return run->status;
 }
 
+static bool set_arguments(const char *text)
+{
+	static const char *const names[] = { [UTM_ARGUMENT_POLICY_LIST] = "list",
+		                                 [UTM_ARGUMENT_POLICY_ALLOW] = "allow",
+		                                 [UTM_ARGUMENT_POLICY_REFUSE] = "refuse" };
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			the_run.argument_policy = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static const Option options[] = {
 	{ .name = "--for", .add = set_seconds },
 	{ .name = "--screenshot", .value = &the_run.screenshot },
 	{ .name = "--type-key", .add = add_key },
+	{ .name = "--arguments", .add = set_arguments },
 	{ .name = "--verbose", .present = &the_run.verbose },
 	{ 0 },
 };
 
 const Command run_command = {
 	.name = "run",
-	.arguments = "BUNDLE [--for SECONDS] [--screenshot FILE] [--type-key CODE[@SECONDS]]... [--verbose]",
+	.arguments = "BUNDLE [--for SECONDS] [--screenshot FILE] [--type-key CODE[@SECONDS]]... [--arguments allow|list|refuse] [--verbose]",
 	.summary = "run a machine until it ends or the time is over; print states, serial port and end reason",
 	.notes =
 		"--type-key presses and releases a key, by its PC AT set 1 code (0x1e is `a`, 0x100 + code with the prefix E0), so\n"
-		"many seconds after the guest accepts keys (0 unless given). --screenshot saves the last picture as PNG. --verbose\n"
+		"many seconds after the guest accepts keys (0 unless given). --arguments says what becomes of additional arguments\n"
+		"for QEMU, which may do anything: they are used and listed, unless allow silences that or refuse forbids them.\n"
+		"--screenshot saves the last picture as PNG. --verbose\n"
 		"prints what QEMU writes to its standard error, and the events of its SPICE server; without it QEMU's last lines\n"
 		"are shown when the machine ends badly.\n"
 		"\n"

@@ -43,6 +43,7 @@ struct Command {
 extern const Command run_command, argv_command;
 extern const Command bundle_list_command, bundle_size_command, bundle_view_command, bundle_prune_command,
 	bundle_clone_command, bundle_rename_command;
+extern const Command bundle_reset_uefi_command;
 extern const Command config_show_command, config_get_command, config_set_command, config_remove_command;
 extern const Command config_new_command;
 extern const Command config_check_command;
@@ -50,6 +51,7 @@ extern const Command config_schema_command;
 extern const Command config_migrate_command;
 extern const Command config_normalize_command;
 extern const Command hardware_command;
+extern const Command host_command;
 extern const Command image_info_command, image_create_command, image_resize_command, image_convert_command,
 	image_compact_command;
 extern const Command drive_list_command, drive_add_command, drive_resize_command, drive_compact_command;

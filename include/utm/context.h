@@ -71,6 +71,20 @@ typedef enum UtmAccelPolicy {
 	UTM_ACCEL_POLICY_TCG = 3
 } UtmAccelPolicy;
 
+/**
+ * What becomes of the additional arguments of a configuration, and of its additional machine properties. A package from
+ * a stranger can carry any: they can run programs and open files with the rights of whoever starts the machine.
+ */
+typedef enum UtmArgumentPolicy {
+	/** QEMU gets them, and a warning lists them (#UTM_VM_EVENT_WARNING, utm_argv_get_warning()). The default: machines work
+	 * as they do in UTM, and nothing goes unseen. */
+	UTM_ARGUMENT_POLICY_LIST = 0,
+	/** QEMU gets them. */
+	UTM_ARGUMENT_POLICY_ALLOW = 1,
+	/** A machine that has any does not start: #UTM_ERROR_ARGUMENTS_REFUSED. */
+	UTM_ARGUMENT_POLICY_REFUSE = 2
+} UtmArgumentPolicy;
+
 /** Options of utm_context_new(). Initialise with #UTM_CONTEXT_OPTIONS_INIT. Strings are copied. */
 typedef struct UtmContextOptions {
 	/** sizeof(UtmContextOptions) */
@@ -86,13 +100,13 @@ typedef struct UtmContextOptions {
 	const char *console_engine;
 	/** A #UtmAccelPolicy. */
 	uint32_t accel_policy;
-	/** Must be zero. */
-	uint32_t reserved;
+	/** A #UtmArgumentPolicy. */
+	uint32_t argument_policy;
 } UtmContextOptions;
 
 #define UTM_CONTEXT_OPTIONS_INIT                                                                                     \
 	{                                                                                                            \
-		sizeof(UtmContextOptions), NULL, NULL, NULL, NULL, UTM_ACCEL_POLICY_AUTO, 0                          \
+		sizeof(UtmContextOptions), NULL, NULL, NULL, NULL, UTM_ACCEL_POLICY_AUTO, UTM_ARGUMENT_POLICY_LIST                          \
 	}
 
 /** Called on any thread when there is something to dispatch; must do nothing but wake a loop. */

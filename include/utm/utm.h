@@ -16,6 +16,7 @@
 #include <utm/display.h>
 #include <utm/error.h>
 #include <utm/findings.h>
+#include <utm/firmware.h>
 #include <utm/guest.h>
 #include <utm/hardware.h>
 #include <utm/image.h>

@@ -71,9 +71,10 @@ typedef enum UtmVmEventKind {
 	UTM_VM_EVENT_ENDED = 2,
 	/** An event of QEMU's; @a text is its name and @a json its data. */
 	UTM_VM_EVENT_QMP = 3,
-	/** Something the configuration asks for that this host does not give; @a text says what. */
+	/** Something the configuration asks for that this host does not give, or no longer, as when the TPM's process ended;
+	 * @a text says what. */
 	UTM_VM_EVENT_WARNING = 4,
-	/** QEMU wrote a line to its standard error; @a text is the line. */
+	/** QEMU, or the TPM's process, wrote a line to its standard error; @a text is the line. */
 	UTM_VM_EVENT_LOG = 5
 } UtmVmEventKind;
 
@@ -99,11 +100,21 @@ typedef struct UtmVmEvent {
 
 /** Flags of utm_vm_start(). */
 typedef enum UtmVmStartFlags {
-	/** Changes to disks are thrown away at the end. */
+	/** Changes to disks, UEFI variables and the TPM are thrown away at the end. */
 	UTM_VM_START_DISPOSABLE = 1u << 0,
 	/** Start with the guest standing still: the state becomes paused. */
-	UTM_VM_START_PAUSED = 1u << 1
+	UTM_VM_START_PAUSED = 1u << 1,
+	/** Additional arguments are allowed this time, whatever the context's policy says: the user has seen them. */
+	UTM_VM_START_ALLOW_ARGUMENTS = 1u << 2
 } UtmVmStartFlags;
+
+/** A tap that the application has opened, for one network of the configuration instead of what its mode says. */
+typedef struct UtmVmNetworkFd {
+	/** Which element of `Network`. */
+	uint32_t index;
+	/** The descriptor of the tap, of one queue. It stays the caller's, who may close it when the call has returned. */
+	int fd;
+} UtmVmNetworkFd;
 
 /** Options of utm_vm_start(). Initialise with #UTM_VM_START_OPTIONS_INIT. */
 typedef struct UtmVmStartOptions {
@@ -119,11 +130,15 @@ typedef struct UtmVmStartOptions {
 	UtmCancel *cancel;
 	/** Facts to use instead of those that the library finds out. (nullable) */
 	UtmHost *host;
+	/** Taps for networks of the configuration, each at most once. (nullable) */
+	const UtmVmNetworkFd *network_fds;
+	/** How many @a network_fds there are. */
+	size_t network_fd_count;
 } UtmVmStartOptions;
 
 #define UTM_VM_START_OPTIONS_INIT                                                                                    \
 	{                                                                                                            \
-		sizeof(UtmVmStartOptions), 0, 0, 0, NULL, NULL                                                       \
+		sizeof(UtmVmStartOptions), 0, 0, 0, NULL, NULL, NULL, 0                                              \
 	}
 
 /** Options of utm_vm_stop(). Initialise with #UTM_VM_STOP_OPTIONS_INIT. */
@@ -214,11 +229,12 @@ UTM_API UtmDisplay *utm_vm_get_display(UtmVm *vm, uint32_t index);
  *         #UTM_ERROR_INVALID_STATE unless stopped;
  *         #UTM_ERROR_IMAGE_MISSING, #UTM_ERROR_BUNDLE_PATH_ESCAPE, #UTM_ERROR_CONFIG_INVALID_VALUE,
  *         #UTM_ERROR_CONFIG_UNSUPPORTED, #UTM_ERROR_NOT_SUPPORTED: what the configuration asks for, with its key path;
- *         #UTM_ERROR_QEMU_NOT_FOUND, #UTM_ERROR_FIRMWARE_NOT_FOUND, #UTM_ERROR_NOT_FOUND, #UTM_ERROR_SPAWN_FAILED,
- *         #UTM_ERROR_IO: what the host lacks or refuses;
- *         #UTM_ERROR_PROCESS_EXITED with QEMU's complaint; #UTM_ERROR_QMP_PROTOCOL, #UTM_ERROR_QMP_DISCONNECTED,
- *         #UTM_ERROR_QMP_COMMAND when what runs is no QEMU that can be controlled;
- *         #UTM_ERROR_TIMEOUT, #UTM_ERROR_CANCELLED
+ *         #UTM_ERROR_QEMU_NOT_FOUND, #UTM_ERROR_FIRMWARE_NOT_FOUND, #UTM_ERROR_NOT_FOUND (also `swtpm`, which a TPM needs),
+ *         #UTM_ERROR_SPAWN_FAILED, #UTM_ERROR_IO: what the host lacks or refuses; #UTM_ERROR_FIRMWARE_MISMATCH when the UEFI
+ *         variables do not fit its firmware; #UTM_ERROR_LIMIT for what cannot be a TPM's state;
+ *         #UTM_ERROR_PROCESS_EXITED with the complaint of QEMU, `swtpm` or `qemu-img`; #UTM_ERROR_QMP_PROTOCOL,
+ *         #UTM_ERROR_QMP_DISCONNECTED, #UTM_ERROR_QMP_COMMAND when what runs is no QEMU that can be controlled;
+ *         #UTM_ERROR_TIMEOUT, also when `swtpm` says nothing for 10 s; #UTM_ERROR_CANCELLED
  * @thread any but the wakeup callback; blocks
  */
 UTM_API int utm_vm_start(UtmVm *vm, const UtmVmStartOptions *options, UtmError **error);

@@ -45,7 +45,7 @@ static void add_spice_agent(UtmArgvBuilder *b)
 
 static const char *choose_9p(UtmArgvBuilder *b)
 {
-	if (!b->macos)
+	if (!b->exact)
 		return utm__virtio_device(b, "9p", false);
 	if (!g_strcmp0(b->architecture->name, "s390x"))
 		return "virtio-9p-ccw";
@@ -76,7 +76,7 @@ static bool has_agent(UtmArgvBuilder *b)
 {
 	if (!(b->architecture->traits & UTM_ARCH_AGENT) || !g_strcmp0(b->target, "isapc"))
 		return false;
-	if (b->macos || b->machine->traits & (UTM_MACHINE_PCI | UTM_MACHINE_CCW))
+	if (b->exact || b->machine->traits & (UTM_MACHINE_PCI | UTM_MACHINE_CCW))
 		return true;
 	utm__builder_at(b, "System.Target");
 	utm__warn(b, UTM_ARGV_NO_AGENT, "machine %s has no place for virtio-serial; the guest agents are left out", b->target);

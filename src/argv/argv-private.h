@@ -13,6 +13,8 @@ typedef struct UtmArgvRuntime {
 	int agent_fd;
 	const int *serial_fds; /* one per serial port in terminal mode; nullable */
 	gsize serial_fd_count;
+	const int *network_fds; /* taps that QEMU inherits, by network of the configuration; -1: none. nullable */
+	gsize network_fd_count;
 	int tpm_fd; /* a connection to swtpm that QEMU inherits; -1: it connects to the path that UTM uses */
 	/* Directory of the sockets, and QEMU's working directory. NULL: bare file names. */
 	const char *runtime_dir;
@@ -33,6 +35,7 @@ typedef enum UtmArgvProblemKind {
 	UTM_ARGV_NO_PLACE,   /* the machine lacks a place for it, on every host */
 	UTM_ARGV_NO_AGENT,   /* the same, and perhaps nobody asked for it */
 	UTM_ARGV_HOST_LACKS, /* another host might do it */
+	UTM_ARGV_LISTED,     /* nothing is wrong: somebody should know. The check has rules of its own for it */
 } UtmArgvProblemKind;
 
 /* Strings live as long as the UtmArgv. */

@@ -14,6 +14,7 @@ struct UtmArgv {
 	GStringChunk *chunk;
 	GPtrArray *strings; /* the program first, NULL last */
 	GPtrArray *key_paths;
+	GByteArray *values; /* see the builder */
 	GPtrArray *warnings;
 };
 
@@ -76,8 +77,8 @@ static void describe_machine(UtmArgvBuilder *b)
 	b->classic_mac_ppc = (b->architecture->traits & UTM_ARCH_POWERPC) && !strcmp(b->target, "mac99");
 	b->usb = (b->architecture->traits & UTM_ARCH_USB) && strcmp(b->target, "isapc") &&
 	         b->config->input->usb_bus_support != UTM_CONFIG_USB_BUS_DISABLED;
-	b->usb_card = b->virt || (!b->macos && b->machine->traits & UTM_MACHINE_BARE_USB);
-	if (!b->macos)
+	b->usb_card = b->virt || (!b->exact && b->machine->traits & UTM_MACHINE_BARE_USB);
+	if (!b->exact)
 		b->usb = b->usb && (b->machine->traits & (UTM_MACHINE_PCI | UTM_MACHINE_USB));
 }
 
@@ -98,6 +99,7 @@ static UtmArgv *take_result(UtmArgvBuilder *b)
 	argv->chunk = g_steal_pointer(&b->chunk);
 	argv->strings = g_steal_pointer(&b->strings);
 	argv->key_paths = g_steal_pointer(&b->key_paths);
+	argv->values = g_steal_pointer(&b->values);
 	argv->warnings = g_steal_pointer(&b->warnings);
 	return argv;
 }
@@ -123,6 +125,7 @@ static void prepare(UtmArgvBuilder *b, const UtmConfig *config, const char *bund
 	b->config = utm__config_get_qemu(config);
 	b->facts = utm__host_get_facts(host);
 	b->macos = b->facts->system == UTM_HOST_SYSTEM_MACOS;
+	b->exact = b->macos && b->facts->utm_exact;
 	utm__builder_init(b);
 }
 
@@ -179,6 +182,7 @@ void utm_argv_unref(UtmArgv *argv)
 		return;
 	g_ptr_array_unref(argv->strings);
 	g_ptr_array_unref(argv->key_paths);
+	g_byte_array_unref(argv->values);
 	g_ptr_array_unref(argv->warnings);
 	g_string_chunk_free(argv->chunk);
 	g_free(argv);
@@ -203,6 +207,22 @@ size_t utm_argv_get_count(const UtmArgv *argv)
 const char *utm_argv_get_key_path(const UtmArgv *argv, size_t index)
 {
 	return index < utm_argv_get_count(argv) ? argv->key_paths->pdata[index + 1] : NULL;
+}
+
+bool utm__argv_is_value(const UtmArgv *argv, size_t index)
+{
+	return index < utm_argv_get_count(argv) && argv->values->data[index + 1];
+}
+
+const char *utm_argv_get_reason(const UtmArgv *argv, size_t index)
+{
+	const char *const *strings = utm_argv_get_strings(argv);
+	size_t option = index - utm__argv_is_value(argv, index);
+
+	if (index >= utm_argv_get_count(argv))
+		return NULL;
+	return utm__argv_reason(strings[option], utm__argv_is_value(argv, option + 1) ? strings[option + 1] : NULL,
+	                        utm_argv_get_key_path(argv, index));
 }
 
 size_t utm_argv_get_warning_count(const UtmArgv *argv)

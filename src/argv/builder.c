@@ -14,6 +14,7 @@ void utm__builder_init(UtmArgvBuilder *b)
 	b->chunk = g_string_chunk_new(4096);
 	b->strings = g_ptr_array_sized_new(128);
 	b->key_paths = g_ptr_array_sized_new(128);
+	b->values = g_byte_array_sized_new(128);
 	b->warnings = g_ptr_array_new();
 	b->value = g_string_sized_new(256);
 }
@@ -23,6 +24,7 @@ void utm__builder_clear(UtmArgvBuilder *b)
 	g_clear_pointer(&b->chunk, g_string_chunk_free);
 	g_clear_pointer(&b->strings, g_ptr_array_unref);
 	g_clear_pointer(&b->key_paths, g_ptr_array_unref);
+	g_clear_pointer(&b->values, g_byte_array_unref);
 	g_clear_pointer(&b->warnings, g_ptr_array_unref);
 	g_clear_pointer(&b->user_arguments, g_ptr_array_unref);
 	g_clear_pointer(&b->error, utm_error_unref);
@@ -45,8 +47,9 @@ void utm__builder_at(UtmArgvBuilder *b, const char *key_path_format, ...)
 	b->key_path = g_string_chunk_insert_const(b->chunk, text);
 }
 
-static void append(UtmArgvBuilder *b, const char *text, const char *key_path)
+static void append(UtmArgvBuilder *b, const char *text, const char *key_path, guint8 is_value)
 {
+	g_byte_array_append(b->values, &is_value, 1);
 	g_ptr_array_add(b->strings, g_string_chunk_insert(b->chunk, text));
 	g_ptr_array_add(b->key_paths, (char *)key_path);
 }
@@ -55,14 +58,14 @@ void utm__builder_flush(UtmArgvBuilder *b)
 {
 	if (!b->open)
 		return;
-	append(b, b->value->str, b->value_key_path);
+	append(b, b->value->str, b->value_key_path, 1);
 	b->open = false;
 }
 
 void utm__add_flag(UtmArgvBuilder *b, const char *text)
 {
 	utm__builder_flush(b);
-	append(b, text, b->key_path);
+	append(b, text, b->key_path, 0);
 }
 
 void utm__add(UtmArgvBuilder *b, const char *option, const char *value_format, ...)
@@ -89,7 +92,7 @@ void utm__add_more(UtmArgvBuilder *b, const char *value_format, ...)
 void utm__add_text(UtmArgvBuilder *b, const char *key, const char *text)
 {
 	if (text)
-		utm__add_more(b, ",%s=%s", key, utm__quote(b, text));
+		utm__add_more(b, ",%s=%s", key, utm__text(b, text));
 }
 
 const char *utm__quote(UtmArgvBuilder *b, const char *text)
@@ -101,6 +104,11 @@ const char *utm__quote(UtmArgvBuilder *b, const char *text)
 	g_autofree char *doubled = g_strjoinv(",,", parts);
 
 	return g_string_chunk_insert(b->chunk, doubled);
+}
+
+const char *utm__text(UtmArgvBuilder *b, const char *text)
+{
+	return b->exact ? text : utm__quote(b, text);
 }
 
 static bool is_plain_name(const char *text)
@@ -117,6 +125,8 @@ static bool is_plain_name(const char *text)
 
 const char *utm__name(UtmArgvBuilder *b, const char *text, const char *what)
 {
+	if (b->exact)
+		return text ? text : "";
 	g_autofree char *trimmed = g_strstrip(g_strdup(text ? text : ""));
 
 	if (!is_plain_name(trimmed)) {
@@ -125,7 +135,7 @@ const char *utm__name(UtmArgvBuilder *b, const char *text, const char *what)
 		return "invalid";
 	}
 	/* UTM's own list has SPARC CPUs with trailing blanks, which QEMU does not find. */
-	return b->macos ? text : g_string_chunk_insert(b->chunk, trimmed);
+	return g_string_chunk_insert(b->chunk, trimmed);
 }
 
 static const char *keep(UtmArgvBuilder *b, const char *text)

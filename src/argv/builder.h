@@ -18,6 +18,7 @@ typedef struct UtmArgvBuilder {
 
 	/* Derived before the first group; see utm__argv_prepare(). */
 	bool macos;
+	bool exact; /* with UTM's faults; macOS only */
 	const UtmArgvArchitecture *architecture;
 	const UtmArgvMachine *machine;
 	const char *target;
@@ -41,6 +42,7 @@ typedef struct UtmArgvBuilder {
 	GStringChunk *chunk;
 	GPtrArray *strings;
 	GPtrArray *key_paths;
+	GByteArray *values; /* 1 for each string that is the value of the one before it */
 	GPtrArray *warnings;
 	UtmError *error;
 	GArray *problems; /* of UtmArgvProblem: all are gathered, and none ends the work; NULL: the first error does */
@@ -70,6 +72,8 @@ void utm__add_text(UtmArgvBuilder *b, const char *key, const char *text);
 
 /* The text with its commas doubled, as QEMU wants them inside a comma-separated value. */
 const char *utm__quote(UtmArgvBuilder *b, const char *text);
+/* The same for text that is no path, which UTM leaves as it is. */
+const char *utm__text(UtmArgvBuilder *b, const char *text);
 /*
  * The name of a device, machine, CPU or CPU flag: these stand first in their value, where QEMU also reads JSON,
  * lists of properties and the word "help". Fails unless the text is a plain name.

@@ -116,7 +116,7 @@ const char *utm__virtio_device(UtmArgvBuilder *b, const char *kind, bool mmio)
 
 	/* The Quadra takes virtio devices only through a card that needs a ROM of its own. */
 	if (b->classic_mac_68k)
-		bus = b->facts->roms_dir && utm__has_device(b, "nubus-virtio-mmio") ? "device" : NULL;
+		bus = (b->macos || b->facts->roms_dir) && utm__has_device(b, "nubus-virtio-mmio") ? "device" : NULL;
 	if (!bus)
 		return NULL;
 	name = g_strdup_printf("virtio-%s-%s", kind, bus);

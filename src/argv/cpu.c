@@ -43,7 +43,7 @@ void utm__argv_decide_cores(UtmArgvBuilder *b)
 		b->cores = b->threads = (guint)count;
 	else
 		match_host(b);
-	if (!count && !b->macos)
+	if (!count && !b->exact)
 		fit_machine(b);
 }
 
@@ -64,14 +64,14 @@ static const char *get_default_model(const UtmArgvBuilder *b)
 	if (b->accelerated)
 		return "host";
 	/* UTM names a processor for every ARM machine; boards other than virt are made with one and refuse others. */
-	if (!b->macos && (b->architecture->traits & UTM_ARCH_ARM) && !b->virt)
+	if (!b->exact && (b->architecture->traits & UTM_ARCH_ARM) && !b->virt)
 		return NULL;
 	return b->architecture->default_cpu;
 }
 
 static void add_flags(UtmArgvBuilder *b, char **flags, gsize count, bool on)
 {
-	bool sign = b->macos || (b->architecture->traits & UTM_ARCH_PLUS_FLAGS);
+	bool sign = b->exact || (b->architecture->traits & UTM_ARCH_PLUS_FLAGS);
 
 	for (gsize i = 0; i < count; i++) {
 		utm__builder_at(b, "System.CPUFlags%s[%u]", on ? "Add" : "Remove", (guint)i);

@@ -72,7 +72,7 @@ static const char *choose_device(UtmArgvBuilder *b, const char *hardware, guint 
 	return without_gl(b, hardware);
 }
 
-static void add_stock(UtmArgvBuilder *b, const UtmConfigDisplay *display, guint index, const char *hardware)
+static void add_mended(UtmArgvBuilder *b, const UtmConfigDisplay *display, guint index, const char *hardware)
 {
 	const char *device = choose_device(b, hardware, index);
 
@@ -85,7 +85,7 @@ static void add_stock(UtmArgvBuilder *b, const UtmConfigDisplay *display, guint 
 		utm__add_more(b, ",vgamem_mb=%" G_GINT64_FORMAT, display->vga_ram_mib);
 	if (b->classic_mac_ppc && g_strv_contains(edid_devices, device))
 		utm__add_more(b, ",edid=on");
-	if (utm__display_is_gl(device) && b->facts->venus && utm__has_capability(b, "venus"))
+	if (utm__display_is_gl(device) && (b->macos || (b->facts->venus && utm__has_capability(b, "venus"))))
 		utm__add_more(b, ",hostmem=256M,blob=true,venus=true");
 }
 
@@ -113,10 +113,10 @@ static void add_display(UtmArgvBuilder *b, const UtmConfigDisplay *display, guin
 	/* On the Quadra's own board. */
 	if (!strcmp(hardware, "nubus-macfb"))
 		return;
-	if (b->macos)
+	if (b->exact)
 		add_utm(b, hardware);
 	else
-		add_stock(b, display, index, hardware);
+		add_mended(b, display, index, hardware);
 }
 
 static void add_sparc(UtmArgvBuilder *b, const UtmConfigDisplay *display)
@@ -124,8 +124,8 @@ static void add_sparc(UtmArgvBuilder *b, const UtmConfigDisplay *display)
 	utm__builder_at(b, "Display[0].Hardware");
 	const char *hardware = utm__name(b, display->hardware, "device");
 	/* As the option has it, the device VGA is "std"; UTM says VGA, and QEMU refuses. */
-	utm__add(b, "-vga", "%s", !b->macos && !strcmp(hardware, "VGA") ? "std" : hardware);
-	if (b->macos && display->has_vga_ram_mib)
+	utm__add(b, "-vga", "%s", !b->exact && !strcmp(hardware, "VGA") ? "std" : hardware);
+	if (b->exact && display->has_vga_ram_mib)
 		utm__add_more(b, ",vgamem_mb=%" G_GINT64_FORMAT, display->vga_ram_mib);
 }
 

@@ -78,14 +78,14 @@ static const char *find_format(Drives *d, const Drive *drive)
 	if (drive->cd || !drive->path)
 		return "raw";
 	format = utm__image_format_from_name(drive->path);
-	if (!format && !d->b->macos)
+	if (!format && !d->b->exact)
 		utm__warn(d->b, UTM_ARGV_HOST_LACKS, "the name does not tell the format of the image; it is taken as raw");
 	return format ? format : "raw";
 }
 
 static void add_file(UtmArgvBuilder *b, const Drive *drive)
 {
-	if (!b->macos)
+	if (!b->exact)
 		utm__add_more(b, ",format=%s", drive->format);
 	utm__add_more(b, ",file.filename=%s", drive->path ? utm__quote(b, drive->path) : "/dev/null");
 }
@@ -125,7 +125,7 @@ static void add_drive_option(Drives *d, const Drive *drive, const char *interfac
 
 	at(d, drive, "ImageName");
 	utm__add(b, "-drive", "if=%s,media=%s,id=%s", interface, drive->cd ? "cdrom" : "disk", drive->id);
-	if (b->macos)
+	if (b->exact)
 		add_utm_backing(b, drive, read_only);
 	else
 		add_backing(b, drive, read_only);
@@ -149,9 +149,9 @@ static bool has_one_ide_unit(const UtmArgvBuilder *b)
 {
 	/* UTM misspells the last one, so that it never matches there. */
 	static const char *const boards[] = { "microvm", "cubieboard", "highbank", "midway", "xlnx-zcu102", NULL };
-	bool forgotten = !b->macos && !strcmp(b->target, "sbsa-ref");
+	bool forgotten = !b->exact && !strcmp(b->target, "sbsa-ref");
 
-	return b->pc || forgotten || (g_strv_contains(boards, b->target) && !(b->macos && strchr(b->target, '-')));
+	return b->pc || forgotten || (g_strv_contains(boards, b->target) && !(b->exact && strchr(b->target, '-')));
 }
 
 /*
@@ -174,13 +174,13 @@ static void add_ide(Drives *d, const Drive *drive)
 	UtmArgvBuilder *b = d->b;
 	guint place = d->ide++;
 
-	if (!b->macos && !drive->cd && drive->config->read_only) {
+	if (!b->exact && !drive->cd && drive->config->read_only) {
 		at(d, drive, "ReadOnly");
 		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED,
 		            "QEMU has no read-only IDE disks; VirtIO, NVMe, SCSI and USB disks can be");
 	}
 	utm__add(b, "-device", "%s", drive->cd ? "ide-cd" : "ide-hd");
-	if (b->pc && !b->macos)
+	if (b->pc && !b->exact)
 		add_pc_ide_place(d, place);
 	else if (drive->config->interface_version >= 1 && !has_one_ide_unit(b))
 		utm__add_more(b, ",bus=ide.%u,unit=%u", place / 2, place % 2);
@@ -196,11 +196,11 @@ static const char *choose_scsi_controller(const UtmArgvBuilder *b)
 	const char *architecture = b->architecture->name;
 	bool m68k = !strcmp(architecture, "m68k");
 
-	if (m68k && (b->macos ? !strcmp(b->target, "virt") : utm__machine_is_family(b->target, "virt")))
+	if (m68k && (b->exact ? !strcmp(b->target, "virt") : utm__machine_is_family(b->target, "virt")))
 		return "virtio-scsi-device,id=scsi0";
-	if (m68k || !strcmp(architecture, "sparc") || (b->macos && !strcmp(architecture, "sparc64")))
+	if (m68k || !strcmp(architecture, "sparc") || (b->exact && !strcmp(architecture, "sparc64")))
 		return NULL;
-	if (b->macos)
+	if (b->exact)
 		return "lsi53c895a,id=scsi0";
 	if (b->machine->traits & UTM_MACHINE_CCW)
 		return "virtio-scsi-ccw,id=scsi0";
@@ -226,7 +226,7 @@ static void add_scsi(Drives *d, const Drive *drive)
 	UtmArgvBuilder *b = d->b;
 	const char *controller = choose_scsi_controller(b);
 
-	if (!b->macos)
+	if (!b->exact)
 		check_scsi(d, controller);
 	if (controller && !d->scsi)
 		utm__add(b, "-device", "%s", controller);
@@ -237,7 +237,7 @@ static void add_scsi(Drives *d, const Drive *drive)
 
 static const char *choose_virtio_disk(UtmArgvBuilder *b)
 {
-	if (!b->macos)
+	if (!b->exact)
 		return utm__virtio_device(b, "blk", true);
 	if (!strcmp(b->architecture->name, "s390x"))
 		return "virtio-blk-ccw";
@@ -264,7 +264,7 @@ static void add_virtio(Drives *d, const Drive *drive)
 
 	if (!device)
 		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "machine %s has no place for VirtIO drives", b->target);
-	utm__add(b, "-device", "%s,drive=%s,serial=%s", device ? device : "", drive->id, utm__quote(b, serial));
+	utm__add(b, "-device", "%s,drive=%s,serial=%s", device ? device : "", drive->id, utm__text(b, serial));
 	add_boot_index(d);
 }
 
@@ -272,9 +272,9 @@ static void add_nvme(Drives *d, const Drive *drive)
 {
 	UtmArgvBuilder *b = d->b;
 
-	if (!b->macos && !(b->machine->traits & UTM_MACHINE_PCI))
+	if (!b->exact && !(b->machine->traits & UTM_MACHINE_PCI))
 		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "machine %s has no PCI bus for NVMe drives", b->target);
-	utm__add(b, "-device", "nvme,drive=%s,serial=%s", drive->id, utm__quote(b, drive->config->identifier));
+	utm__add(b, "-device", "nvme,drive=%s,serial=%s", drive->id, utm__text(b, drive->config->identifier));
 	add_boot_index(d);
 }
 
@@ -282,7 +282,7 @@ static void add_usb(Drives *d, const Drive *drive)
 {
 	UtmArgvBuilder *b = d->b;
 
-	if (!b->macos && !b->usb)
+	if (!b->exact && !b->usb)
 		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "the machine has no USB bus for this drive");
 	utm__add(b, "-device", "usb-storage,drive=%s,removable=", drive->id);
 	utm__add_more(b, "%s", b->macos ? (drive->removable ? "true" : "false") : (drive->removable ? "on" : "off"));
@@ -305,22 +305,23 @@ static void add_utm_floppy(Drives *d, const Drive *drive)
 static void add_pc_floppy(Drives *d, const Drive *drive)
 {
 	UtmArgvBuilder *b = d->b;
-	bool q35 = is_q35(b);
+	/* UTM's QEMU has no controller built in once there is -nodefaults. */
+	bool added = b->macos || is_q35(b);
 
 	if (d->floppy >= 2)
 		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "a PC has room for two floppy drives");
-	if (!d->floppy && q35)
+	if (!d->floppy && added)
 		utm__add(b, "-device", "isa-fdc,id=fdc0,bootindexA=%u", d->boot);
 	else if (!d->floppy)
 		utm__add(b, "-global", "isa-fdc.bootindexA=%u", d->boot);
-	utm__add(b, "-device", "floppy,unit=%u,bus=%s.0,drive=%s", d->floppy, q35 ? "fdc0" : "floppy-bus", drive->id);
+	utm__add(b, "-device", "floppy,unit=%u,bus=%s.0,drive=%s", d->floppy, added ? "fdc0" : "floppy-bus", drive->id);
 }
 
 static void add_floppy(Drives *d, const Drive *drive)
 {
 	if (!d->b->pc)
 		return;
-	if (d->b->macos)
+	if (d->b->exact)
 		add_utm_floppy(d, drive);
 	else
 		add_pc_floppy(d, drive);
@@ -364,7 +365,7 @@ static void add_boot_file(Drives *d, const Drive *drive)
 	if (option) {
 		at(d, drive, "ImageName");
 		utm__add(d->b, option, "%s", drive->path);
-	} else if (d->b->macos) {
+	} else if (d->b->exact) {
 		/* A mistake of UTM's that QEMU then stumbles over. */
 		utm__add(d->b, "", "%s", "");
 	}
@@ -381,7 +382,7 @@ static void add_disk(Drives *d, const Drive *drive)
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "unknown drive interface");
 		return;
 	}
-	if (!b->macos && interfaces[interface].on_board && !pc_floppy &&
+	if (!b->exact && interfaces[interface].on_board && !pc_floppy &&
 	    (b->pc || b->virt || !strcmp(b->target, "microvm")))
 		utm__warn(b, UTM_ARGV_NO_PLACE, "machine %s has no slot for such a drive", b->target);
 	if (interfaces[interface].add_device)
@@ -416,16 +417,33 @@ static void add_drive(Drives *d, const UtmConfigDrive *config, guint index)
 		return;
 	}
 	drive.format = find_format(d, &drive);
-	if (!d->b->macos)
+	if (!d->b->exact)
 		check_identifier(d, &drive);
-	drive.id = g_string_chunk_insert(d->b->chunk, utm__quote(d->b, id));
+	drive.id = g_string_chunk_insert(d->b->chunk, utm__text(d->b, id));
 	add_disk(d, &drive);
+}
+
+static bool is_kernel(const UtmConfigDrive *drive)
+{
+	return drive->image_type == UTM_CONFIG_IMAGE_TYPE_LINUX_KERNEL && drive->image_name;
+}
+
+/* On a PC, QEMU starts a kernel with a ROM that has the first place itself, and refuses another device there. */
+static guint get_first_boot_place(const UtmArgvBuilder *b)
+{
+	bool kernel = false;
+
+	for (gsize i = 0; i < b->config->drive_count; i++)
+		kernel = kernel || is_kernel(b->config->drive[i]);
+	for (guint i = 0; i < b->user_arguments->len; i++)
+		kernel = kernel || !strcmp(b->user_arguments->pdata[i], "-kernel");
+	return kernel && !b->exact && b->architecture->traits & UTM_ARCH_X86;
 }
 
 void utm__argv_drives(UtmArgvBuilder *b)
 {
 	g_autoptr(GHashTable) identifiers = g_hash_table_new(g_str_hash, g_str_equal);
-	Drives d = { .b = b, .identifiers = identifiers };
+	Drives d = { .b = b, .identifiers = identifiers, .boot = get_first_boot_place(b) };
 
 	for (gsize i = 0; i < b->config->drive_count && !b->error; i++)
 		add_drive(&d, b->config->drive[i], (guint)i);

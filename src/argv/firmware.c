@@ -4,12 +4,23 @@
 
 #include <string.h>
 
+/* Most of the stores that UTM copies into packages are qcow2. */
+static const char *get_vars_format(const UtmArgvBuilder *b)
+{
+	bool raw = b->macos && b->architecture->code &&
+	           (strstr(b->architecture->code, "riscv") || strstr(b->architecture->code, "loongarch"));
+
+	if (b->facts->efi_vars_format)
+		return b->facts->efi_vars_format;
+	return raw ? "raw" : "qcow2";
+}
+
 static void add_vars(UtmArgvBuilder *b)
 {
 	utm__add(b, "-drive", "if=pflash");
 	/* UTM lets QEMU guess, which a guest that rewrites the file can exploit. */
-	if (!b->macos)
-		utm__add_more(b, ",format=%s", utm__name(b, b->facts->efi_vars_format, "disk format"));
+	if (!b->exact)
+		utm__add_more(b, ",format=%s", utm__name(b, get_vars_format(b), "disk format"));
 	utm__add_more(b, ",unit=1,file.filename=%s/Data/efi_vars.fd", utm__quote(b, b->bundle_path));
 	if (!b->facts->file_lock)
 		utm__add_more(b, ",file.locking=off");
@@ -17,8 +28,10 @@ static void add_vars(UtmArgvBuilder *b)
 
 static void add_code(UtmArgvBuilder *b, const char *path)
 {
-	utm__add(b, "-drive", "if=pflash,format=raw,unit=0,file.filename=%s,file.locking=off,readonly=on",
-	         utm__quote(b, path));
+	const char *format = b->macos ? NULL : utm__image_format_from_name(path);
+
+	utm__add(b, "-drive", "if=pflash,format=%s,unit=0,file.filename=%s,file.locking=off,readonly=on",
+	         format ? format : "raw", utm__quote(b, path));
 }
 
 static void add_utm_flash(UtmArgvBuilder *b)
@@ -42,13 +55,40 @@ static void add_flash(UtmArgvBuilder *b)
 	add_vars(b);
 }
 
+static char *in_cache(UtmArgvBuilder *b, const char *name)
+{
+	g_autofree char *path = name ? g_strdup_printf("%s/qemu/%s", b->facts->cache_dir, name) : NULL;
+
+	return path ? g_string_chunk_insert(b->chunk, path) : NULL;
+}
+
+/* UTM brings its own images, so a Mac's facts need not name any. */
+static int choose_firmware(UtmArgvBuilder *b, UtmError **error)
+{
+	UtmHostFirmware own = { .architecture = (char *)b->architecture->name,
+		                    .code = in_cache(b, b->architecture->code),
+		                    .secure_code = in_cache(b, b->architecture->secure_code) };
+	UtmHostFirmware *list[] = { &own };
+	UtmHostFacts facts = *b->facts;
+	int code;
+
+	if (b->macos && !facts.firmware_count) {
+		facts.firmware = list;
+		facts.firmware_count = 1;
+	}
+	code = utm__firmware_choose(&facts, b->config, &b->firmware, error);
+	/* UTM leaves the machine's own default, which is on where it can be. */
+	b->firmware.smm = b->firmware.smm && !b->macos;
+	return code;
+}
+
 void utm__argv_decide_firmware(UtmArgvBuilder *b)
 {
 	UtmError *error = NULL;
 
-	if (b->macos)
+	if (b->exact)
 		return;
-	if (utm__firmware_choose(b->facts, b->config, &b->firmware, &error) < 0) {
+	if (choose_firmware(b, &error) < 0) {
 		utm__refuse_error(b, error);
 		return;
 	}
@@ -94,7 +134,7 @@ void utm__argv_firmware(UtmArgvBuilder *b)
 	utm__builder_at(b, "QEMU.UEFIBoot");
 	if (b->firmware.smm)
 		utm__add(b, "-global", "driver=cfi.pflash01,property=secure,value=on");
-	if (b->macos)
+	if (b->exact)
 		add_utm_flash(b);
 	else
 		add_flash(b);

@@ -31,6 +31,13 @@ void utm__argv_decide_sound(UtmArgvBuilder *b);       /* sound.c */
 void utm__split_user_argument(const char *text, GPtrArray *ret_pieces);
 void utm__argv_decide_user(UtmArgvBuilder *b);
 
+/* --- the finished command line --- */
+
+/* reasons.c; `value` is NULL for an option that stands alone. NULL when no row fits. */
+const char *utm__argv_reason(const char *option, const char *value, const char *key_path);
+/* argv.c: whether an argument is the value of the one before it. */
+bool utm__argv_is_value(const UtmArgv *argv, size_t index);
+
 /* --- shared questions --- */
 
 /* `-chardev socket` that QEMU listens at: descriptor when there is one, else `name` below the runtime directory. */

@@ -46,6 +46,23 @@ static bool force_kvm(UtmArgvBuilder *b)
 	return false;
 }
 
+/* When it was tried and does not work, people want to know why their guest is slow. */
+static bool check_proven(UtmArgvBuilder *b)
+{
+	if (is_proven(b))
+		return true;
+	for (gsize i = 0; i < b->facts->accelerators_count; i++) {
+		const UtmHostFeature *tried = b->facts->accelerators[i];
+
+		if (!g_strcmp0(tried->name, "kvm") && tried->state > UTM_HOST_FEATURE_STATE_WORKS) {
+			utm__builder_at(b, "QEMU.Hypervisor");
+			utm__warn(b, UTM_ARGV_HOST_LACKS, "KVM is not used, the guest is emulated: %s",
+			          tried->reason ? tried->reason : "it does not work");
+		}
+	}
+	return false;
+}
+
 static bool choose_kvm(UtmArgvBuilder *b)
 {
 	switch (b->facts->acceleration) {
@@ -54,17 +71,17 @@ static bool choose_kvm(UtmArgvBuilder *b)
 	case UTM_HOST_ACCELERATION_TCG:
 		return false;
 	case UTM_HOST_ACCELERATION_CONFIG:
-		return b->config->qemu->hypervisor && takes_host_cpu(b) && is_proven(b);
+		return b->config->qemu->hypervisor && takes_host_cpu(b) && check_proven(b);
 	default:
 		/* The bundle's own key only tells what the Mac that made it could do. */
-		return takes_host_cpu(b) && is_proven(b);
+		return takes_host_cpu(b) && check_proven(b);
 	}
 }
 
 void utm__argv_decide_accelerator(UtmArgvBuilder *b)
 {
 	if (b->macos)
-		b->accelerated = b->config->qemu->hypervisor && is_same_architecture(b);
+		b->accelerated = b->config->qemu->hypervisor && (b->exact ? is_same_architecture(b) : takes_host_cpu(b));
 	else
 		b->accelerated = choose_kvm(b);
 }
@@ -77,7 +94,10 @@ static int get_os_major(const UtmArgvBuilder *b)
 static void add_hvf(UtmArgvBuilder *b)
 {
 	utm__add(b, "-accel", "hvf");
-	if (b->config->qemu->tso && get_os_major(b) >= 15)
+	/* Intel processors keep that order anyway, and UTM asks for it there too. */
+	bool tso = b->config->qemu->tso && (b->exact || !g_strcmp0(b->facts->architecture, "aarch64"));
+
+	if (tso && get_os_major(b) >= 15)
 		utm__add_more(b, ",tso=on");
 	if (b->gl_display >= 0)
 		utm__add_more(b, ",ipa-granule-size=0x1000");
@@ -90,7 +110,7 @@ static void add_tcg(UtmArgvBuilder *b)
 
 	utm__builder_at(b, "System.JITCacheSize");
 	utm__add(b, "-accel", "tcg%s,tb-size=%" G_GINT64_FORMAT, system->force_multicore ? ",thread=multi" : "",
-	         b->macos ? cache : MAX(cache, 1));
+	         b->exact ? cache : MAX(cache, 1));
 }
 
 static void add_accelerator(UtmArgvBuilder *b)
@@ -113,7 +133,7 @@ static const char *get_override(UtmArgvBuilder *b)
 	g_autofree char *trimmed = NULL;
 	gsize length;
 
-	if (!text || b->macos)
+	if (!text || b->exact)
 		return text;
 	trimmed = g_strdup(text + strspn(text, ", \t\r\n"));
 	length = strlen(trimmed);
@@ -145,7 +165,7 @@ static bool is_given(const UtmArgvBuilder *b, const char *name)
 	if (!properties)
 		return false;
 	/* UTM looks for the text anywhere, even inside another property's name or value. */
-	return b->macos ? strstr(properties + 1, assignment) != NULL : has_property(properties + 1, name);
+	return b->exact ? strstr(properties + 1, assignment) != NULL : has_property(properties + 1, name);
 }
 
 static void add_property(UtmArgvBuilder *b, bool condition, const char *name, const char *value)
@@ -157,7 +177,7 @@ static void add_property(UtmArgvBuilder *b, bool condition, const char *name, co
 /* Boards whose own sound chip wants a back end; without one QEMU 8.2 and later stop. */
 static bool needs_audiodev(UtmArgvBuilder *b)
 {
-	if (b->macos)
+	if (b->exact)
 		return b->classic_mac_68k && utm__has_sound_card(b, "asc");
 	return (b->machine->traits & UTM_MACHINE_AUDIO) && b->config->sound_count &&
 	       utm__has_capability(b, "machine-audiodev");
@@ -181,7 +201,7 @@ static bool is_virt(const UtmArgvBuilder *b)
 static void add_arm_properties(UtmArgvBuilder *b)
 {
 	bool wide = !strcmp(b->architecture->name, "aarch64");
-	bool many = b->macos ? wide && b->cores > 8 : (b->architecture->traits & UTM_ARCH_ARM) && b->threads > 8;
+	bool many = b->exact ? wide && b->cores > 8 : (b->architecture->traits & UTM_ARCH_ARM) && b->threads > 8;
 
 	if (!is_virt(b))
 		return;

@@ -52,22 +52,22 @@ static void add_identity(UtmArgvBuilder *b)
 
 	utm__builder_at(b, "Information.Name");
 	/* Alone, this word would make QEMU print its options and end. */
-	utm__add(b, "-name", "%s%s", !b->macos && !strcmp(name, "help") ? "guest=" : "", name);
+	utm__add(b, "-name", "%s%s", !b->exact && !strcmp(name, "help") ? "guest=" : "", name);
 	utm__builder_at(b, NULL);
 	if (b->runtime->disposable)
 		utm__add_flag(b, "-snapshot");
 	utm__builder_at(b, "Information.UUID");
-	if (!b->macos && !g_uuid_string_is_valid(b->uuid))
+	if (!b->exact && !g_uuid_string_is_valid(b->uuid))
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "\"%s\" is no UUID", b->uuid);
 	utm__add(b, "-uuid", "%s", b->uuid);
 }
 
 static void add_virtio(UtmArgvBuilder *b, const char *kind, const char *key)
 {
-	const char *device = b->macos ? NULL : utm__virtio_device(b, kind, false);
+	const char *device = b->exact ? NULL : utm__virtio_device(b, kind, false);
 
 	utm__builder_at(b, "%s", key);
-	if (b->macos)
+	if (b->exact)
 		utm__add(b, "-device", "virtio-%s-pci", kind);
 	else if (device)
 		utm__add(b, "-device", "%s", device);
@@ -79,9 +79,9 @@ static const char *choose_tpm(UtmArgvBuilder *b)
 {
 	const char *architecture = b->architecture->name;
 
-	if (b->macos && b->virt)
+	if (b->exact && b->virt)
 		return "tpm-crb-device";
-	if (b->macos)
+	if (b->exact)
 		return !strcmp(architecture, "ppc64") ? "tpm-spapr" : "tpm-tis";
 	if (b->pc)
 		return "tpm-tis";
@@ -89,6 +89,8 @@ static const char *choose_tpm(UtmArgvBuilder *b)
 		return "tpm-spapr";
 	if (!utm__machine_is_family(b->target, "virt") || !b->architecture->code)
 		return NULL;
+	if (b->macos)
+		return "tpm-crb-device";
 	return strcmp(architecture, "loongarch64") || utm__has_capability(b, "loongarch64-tpm") ? "tpm-tis-device" : NULL;
 }
 
@@ -104,7 +106,7 @@ static void add_tpm(UtmArgvBuilder *b)
 	if (b->runtime->tpm_fd >= 0)
 		utm__add(b, "-chardev", "socket,id=chrtpm0,fd=%d", b->runtime->tpm_fd);
 	else
-		utm__add(b, "-chardev", "socket,id=chrtpm0,path=%s.swtpm", utm__quote(b, b->uuid));
+		utm__add(b, "-chardev", "socket,id=chrtpm0,path=%s.swtpm", utm__text(b, b->uuid));
 	utm__add(b, "-tpmdev", "emulator,id=tpm0,chardev=chrtpm0");
 	utm__add(b, "-device", "%s,tpmdev=tpm0", device);
 }

@@ -20,7 +20,7 @@ static const char *free_bus(const UtmArgvBuilder *b)
 	const char *target = b->config->system->target;
 	bool is_sun = utm__machine_is_family(target, "sun4u") || utm__machine_is_family(target, "sun4v");
 
-	return is_sun && !strcmp(b->architecture->name, "sparc64") && !b->macos ? ",bus=pciB" : "";
+	return is_sun && !strcmp(b->architecture->name, "sparc64") && !b->exact ? ",bus=pciB" : "";
 }
 
 static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *hardware)
@@ -29,10 +29,10 @@ static void add_card(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index
 	guint64 bits;
 
 	utm__builder_at(b, "Network[%u].MacAddress", index);
-	if (!b->macos && !utm__parse_mac_address(mac, &bits))
+	if (!b->exact && !utm__parse_mac_address(mac, &bits))
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE,
 		            "\"%s\" is no MAC address: six pairs of hexadecimal digits with colons are", mac);
-	mac = utm__quote(b, mac);
+	mac = utm__text(b, mac);
 
 	utm__builder_at(b, "Network[%u].Hardware", index);
 	if ((b->architecture->traits & UTM_ARCH_SPARC) && !strcmp(hardware, "lance"))
@@ -50,8 +50,8 @@ static const char *forward_address(UtmArgvBuilder *b, const char *text, const ch
 {
 	struct in_addr parsed;
 
-	if (b->macos)
-		return text ? utm__quote(b, text) : "";
+	if (b->exact)
+		return text ? text : "";
 	if (!text || !*text)
 		return if_absent;
 	if (inet_pton(AF_INET, text, &parsed) != 1)
@@ -61,7 +61,7 @@ static const char *forward_address(UtmArgvBuilder *b, const char *text, const ch
 
 static void check_port(UtmArgvBuilder *b, int64_t port, int min)
 {
-	if (!b->macos && (port < min || port > 65535))
+	if (!b->exact && (port < min || port > 65535))
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between %d and 65535", port,
 		            min);
 }
@@ -88,7 +88,7 @@ static void add_forward(UtmArgvBuilder *b, const UtmConfigPortForward *forward, 
 static void add_user_option(UtmArgvBuilder *b, const char *key, const char *text)
 {
 	/* UTM writes empty keys too, and QEMU refuses them. */
-	if (text && (*text || b->macos))
+	if (text && (*text || b->exact))
 		utm__add_text(b, key, text);
 }
 
@@ -184,64 +184,114 @@ static void add_vmnet(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint inde
 		utm__add_text(b, "net-uuid", uuid);
 	if (net->isolate_from_host)
 		utm__add_more(b, ",isolated=on");
-	add_vmnet_subnet(b, net);
-	utm__add_text(b, "nat66-prefix", net->vlan_guest_address_ipv6);
+	/* UTM gives these to each kind, and QEMU refuses those that a kind does not have. */
+	if (b->exact || net->mode != UTM_CONFIG_NETWORK_MODE_BRIDGED)
+		add_vmnet_subnet(b, net);
+	if (b->exact || net->mode == UTM_CONFIG_NETWORK_MODE_SHARED)
+		add_user_option(b, "nat66-prefix", net->vlan_guest_address_ipv6);
 }
 
-/* --- the choice --- */
+/* --- bridges and taps, Linux only --- */
 
-static const char *find_bridge(const UtmArgvBuilder *b, int32_t mode, const char *name)
+/* What an entry must name to serve a network of its mode. */
+static const char *get_name(const UtmConfigNetwork *net, int32_t *ret_mode)
 {
+	switch (net->mode) {
+	case UTM_CONFIG_NETWORK_MODE_SHARED:
+		*ret_mode = UTM_HOST_NETWORK_MODE_SHARED;
+		return NULL;
+	case UTM_CONFIG_NETWORK_MODE_HOST:
+		*ret_mode = UTM_HOST_NETWORK_MODE_HOST;
+		return net->host_net_uuid;
+	case UTM_CONFIG_NETWORK_MODE_BRIDGED:
+		*ret_mode = UTM_HOST_NETWORK_MODE_BRIDGED;
+		return net->bridge_interface;
+	default:
+		*ret_mode = -1;
+		return NULL;
+	}
+}
+
+/* An entry without a name is for every network of its mode, one with an index for that network alone. */
+static const UtmHostNetwork *find_entry(const UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+{
+	int32_t mode;
+	const char *name = get_name(net, &mode);
+
 	for (gsize i = 0; i < b->facts->network_count; i++) {
 		const UtmHostNetwork *entry = b->facts->network[i];
 
-		/* An entry without a name is for every network of its mode. */
-		if (entry->mode == mode && (!entry->name || !g_strcmp0(entry->name, name)))
-			return entry->bridge;
+		if (entry->mode == mode && (!entry->name || !g_strcmp0(entry->name, name)) &&
+		    (!entry->has_index || entry->index == index))
+			return entry;
 	}
 	return NULL;
 }
 
-static const char *choose_bridge(const UtmArgvBuilder *b, const UtmConfigNetwork *net)
+static int get_given_tap(const UtmArgvBuilder *b, guint index)
 {
-	switch (net->mode) {
-	case UTM_CONFIG_NETWORK_MODE_SHARED:
-		return find_bridge(b, UTM_HOST_NETWORK_MODE_SHARED, NULL);
-	case UTM_CONFIG_NETWORK_MODE_HOST:
-		return find_bridge(b, UTM_HOST_NETWORK_MODE_HOST, net->host_net_uuid);
-	case UTM_CONFIG_NETWORK_MODE_BRIDGED:
-		return find_bridge(b, UTM_HOST_NETWORK_MODE_BRIDGED, net->bridge_interface);
-	default:
-		return NULL;
+	return index < b->runtime->network_fd_count ? b->runtime->network_fds[index] : -1;
+}
+
+/* What the configuration says of the user network does not hold on a network of the host's. */
+static void warn_of_host_network(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *what)
+{
+	if (net->isolate_from_host) {
+		utm__builder_at(b, "Network[%u].IsolateFromHost", index);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "isolation on %s is for the host's administrator to set", what);
+	}
+	if (net->port_forward_count) {
+		utm__builder_at(b, "Network[%u].PortForward", index);
+		utm__warn(b, UTM_ARGV_HOST_LACKS, "ports are not forwarded over %s: the guest has an address of its own there",
+		          what);
 	}
 }
 
 static void add_bridge(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, const char *bridge)
 {
+	const char *helper = b->facts->bridge_helper;
+	g_autofree char *what = g_strdup_printf("bridge %s", bridge);
+
+	if (helper && !*helper)
+		utm__refuse(b, UTM_ERROR_CONFIG_UNSUPPORTED, "bridge %s needs QEMU's bridge helper, which this host has not", bridge);
 	utm__add(b, "-netdev", "bridge,id=net%u,br=%s", index, utm__quote(b, bridge));
-	utm__add_text(b, "helper", b->facts->bridge_helper);
-	if (net->isolate_from_host) {
-		utm__builder_at(b, "Network[%u].IsolateFromHost", index);
-		utm__warn(b, UTM_ARGV_HOST_LACKS, "isolation on bridge %s is for the host's administrator to set", bridge);
-	}
-	if (net->port_forward_count) {
-		utm__builder_at(b, "Network[%u].PortForward", index);
-		utm__warn(b, UTM_ARGV_HOST_LACKS, "ports are not forwarded over bridge %s: the guest has an address of its own there", bridge);
-	}
+	utm__add_text(b, "helper", helper);
+	warn_of_host_network(b, net, index, what);
 }
 
-static void add_linux_backend(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+/* Interfaces that are there already: QEMU's own scripts, which it would run as root, set up nothing. */
+static void add_tap(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index, int64_t fd, const char *name)
 {
-	const char *bridge = choose_bridge(b, net);
+	if (fd >= 0)
+		utm__add(b, "-netdev", "tap,id=net%u,fd=%" G_GINT64_FORMAT, index, fd);
+	else
+		utm__add(b, "-netdev", "tap,id=net%u,ifname=%s,script=no,downscript=no", index, utm__quote(b, name));
+	warn_of_host_network(b, net, index, "the host's tap");
+}
 
-	if (bridge && *bridge) {
-		add_bridge(b, net, index, bridge);
-		return;
-	}
+/* --- the choice --- */
+
+static void add_user_instead(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+{
 	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED)
 		utm__warn(b, UTM_ARGV_HOST_LACKS, "the host facts name no bridge for \"%s\"; the user network takes its place",
 		          net->bridge_interface ? net->bridge_interface : "any interface");
 	add_user(b, net, index, net->isolate_from_host || net->mode == UTM_CONFIG_NETWORK_MODE_HOST);
+}
+
+static void add_linux_backend(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)
+{
+	const UtmHostNetwork *entry = find_entry(b, net, index);
+	int given = get_given_tap(b, index);
+
+	if (given >= 0)
+		add_tap(b, net, index, given, NULL);
+	else if (entry && (entry->has_tap_fd || entry->tap))
+		add_tap(b, net, index, entry->has_tap_fd ? entry->tap_fd : -1, entry->tap);
+	else if (entry && entry->bridge && *entry->bridge)
+		add_bridge(b, net, index, entry->bridge);
+	else
+		add_user_instead(b, net, index);
 }
 
 static void add_network(UtmArgvBuilder *b, const UtmConfigNetwork *net, guint index)

@@ -11,7 +11,7 @@ static int64_t get_port(UtmArgvBuilder *b, const UtmConfigSerial *serial, guint 
 	int64_t port = serial->has_tcp_port ? serial->tcp_port : DEFAULT_PORT;
 
 	utm__builder_at(b, "Serial[%u].TcpPort", index);
-	if (!b->macos && (port < 1 || port > 65535))
+	if (!b->exact && (port < 1 || port > 65535))
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "port %" G_GINT64_FORMAT " is not between 1 and 65535", port);
 	utm__builder_at(b, "Serial[%u].Mode", index);
 	return port;
@@ -22,7 +22,7 @@ static void add_client(UtmArgvBuilder *b, const UtmConfigSerial *serial, guint i
 	const char *host = serial->tcp_host_address ? serial->tcp_host_address : "example.com";
 
 	utm__add(b, "-chardev", "socket,id=term%u,port=%" G_GINT64_FORMAT ",host=%s,server=off", index,
-	         get_port(b, serial, index), utm__quote(b, host));
+	         get_port(b, serial, index), utm__text(b, host));
 }
 
 static void add_server(UtmArgvBuilder *b, const UtmConfigSerial *serial, guint index)
@@ -50,7 +50,7 @@ static const char *get_hardware(UtmArgvBuilder *b, const UtmConfigSerial *serial
 {
 	utm__builder_at(b, "Serial[%u].Hardware", index);
 	/* UTM has this word for a missing name; QEMU then refuses it. */
-	if (!serial->hardware && b->macos)
+	if (!serial->hardware && b->exact)
 		return "invalid";
 	if (!serial->hardware)
 		utm__refuse(b, UTM_ERROR_CONFIG_INVALID_VALUE, "a serial port with target Manual needs a device");

@@ -32,7 +32,7 @@ static void add_server(UtmArgvBuilder *b)
 {
 	/* A bare name below QEMU's working directory: socket addresses are short. */
 	if (b->macos)
-		utm__add(b, "-spice", "unix=on,addr=%s.spice", utm__quote(b, b->uuid));
+		utm__add(b, "-spice", "unix=on,addr=%s.spice", utm__text(b, b->uuid));
 	else
 		utm__add(b, "-spice", "unix=on,addr=" UTM_SOCKET_SPICE);
 	utm__add_more(b, ",disable-ticketing=on,image-compression=off,playback-compression=off,streaming-video=off");

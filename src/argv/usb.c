@@ -56,10 +56,10 @@ static guint count_channels(UtmArgvBuilder *b)
 		return 0;
 	}
 	/* UTM has the devices even when sharing is off. */
-	if (b->facts->honor_usb_sharing && !b->config->input->usb_sharing)
+	if (b->facts->honor_usb_sharing && !b->exact && !b->config->input->usb_sharing)
 		return 0;
 	/* The controllers are PCI cards. */
-	if (!b->macos && !(b->machine->traits & UTM_MACHINE_PCI))
+	if (!b->exact && !(b->machine->traits & UTM_MACHINE_PCI))
 		return 0;
 	return (guint)channels;
 }
@@ -92,6 +92,6 @@ void utm__argv_pointer(UtmArgvBuilder *b)
 	utm__builder_at(b, "System.Target");
 	if (b->classic_mac_ppc)
 		utm__add(b, "-device", "virtio-tablet-pci");
-	else if (b->classic_mac_68k && (b->macos || utm__virtio_device(b, "tablet", false)))
+	else if (b->classic_mac_68k && (b->exact || utm__virtio_device(b, "tablet", false)))
 		utm__add(b, "-device", "virtio-tablet-device");
 }

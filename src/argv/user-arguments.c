@@ -7,6 +7,8 @@
  */
 #include "argv/groups.h"
 
+#include "process/stderr-text.h"
+
 #include <string.h>
 
 /* The length of the white space character at `p`; 0 when it is none. Text that is not UTF-8 has only plain ones. */
@@ -74,6 +76,12 @@ void utm__split_user_argument(const char *text, GPtrArray *ret_pieces)
 	}
 }
 
+static void add_pieces(const UtmConfigQemu *config, GPtrArray *ret_pieces)
+{
+	for (gsize i = 0; i < config->qemu->additional_arguments_count; i++)
+		utm__split_user_argument(config->qemu->additional_arguments[i], ret_pieces);
+}
+
 /* OpenBIOS has its own idea of the boot device; a boot index would overrule what the user said. */
 static bool names_boot_device(const GPtrArray *pieces)
 {
@@ -84,13 +92,52 @@ static bool names_boot_device(const GPtrArray *pieces)
 	return false;
 }
 
+/* --- what becomes of them --- */
+
+enum {
+	LISTED_MAX = 400 /* bytes */
+};
+
+static char *shorten(const char *text)
+{
+	gsize length = strlen(text);
+
+	return length <= LISTED_MAX ? g_strdup(text)
+	                            : g_strdup_printf("%.*s ...", (int)utm__text_whole_prefix(text, LISTED_MAX), text);
+}
+
+static void judge(UtmArgvBuilder *b, const char *what, const char *text)
+{
+	g_autofree char *shown = shorten(text);
+
+	if (b->facts->arguments == UTM_HOST_ARGUMENTS_REFUSE)
+		utm__refuse(b, UTM_ERROR_ARGUMENTS_REFUSED, "%s are refused: %s", what, shown);
+	else if (b->facts->arguments == UTM_HOST_ARGUMENTS_LIST)
+		utm__warn(b, UTM_ARGV_LISTED, "QEMU gets %s: %s", what, shown);
+}
+
+/* A stranger's package can hold anything here, and QEMU does it with the rights of whoever runs it. */
+static void judge_all(UtmArgvBuilder *b)
+{
+	const char *properties = b->config->qemu->machine_property_override;
+
+	utm__builder_at(b, "QEMU.MachinePropertyOverride");
+	if (properties && *properties)
+		judge(b, "additional machine properties", properties);
+	utm__builder_at(b, "QEMU.AdditionalArguments");
+	if (!b->user_arguments->len)
+		return;
+	g_ptr_array_add(b->user_arguments, NULL);
+	g_autofree char *joined = g_strjoinv(" ", (char **)b->user_arguments->pdata);
+	g_ptr_array_remove_index(b->user_arguments, b->user_arguments->len - 1);
+	judge(b, "additional arguments", joined);
+}
+
 void utm__argv_decide_user(UtmArgvBuilder *b)
 {
-	const UtmConfigOptions *options = b->config->qemu;
-
 	b->user_arguments = g_ptr_array_new_with_free_func(g_free);
-	for (gsize i = 0; i < options->additional_arguments_count; i++)
-		utm__split_user_argument(options->additional_arguments[i], b->user_arguments);
+	add_pieces(b->config, b->user_arguments);
+	judge_all(b);
 	b->boot_index_off = (b->architecture->traits & UTM_ARCH_POWERPC) && names_boot_device(b->user_arguments);
 }
 
@@ -99,4 +146,37 @@ void utm__argv_user(UtmArgvBuilder *b)
 	utm__builder_at(b, "QEMU.AdditionalArguments");
 	for (guint i = 0; i < b->user_arguments->len; i++)
 		utm__add_flag(b, b->user_arguments->pdata[i]);
+}
+
+/* --- for applications --- */
+
+/* Pointers and texts in one block, so that one call frees them. */
+static char **pack(const GPtrArray *pieces)
+{
+	gsize size = (pieces->len + 1) * sizeof(char *);
+	char **packed;
+	char *text;
+
+	for (guint i = 0; i < pieces->len; i++)
+		size += strlen(pieces->pdata[i]) + 1;
+	packed = g_malloc(size);
+	text = (char *)(packed + pieces->len + 1);
+	for (guint i = 0; i < pieces->len; i++) {
+		packed[i] = text;
+		text = g_stpcpy(text, pieces->pdata[i]) + 1;
+	}
+	packed[pieces->len] = NULL;
+	return packed;
+}
+
+int utm_argv_list_user_arguments(const UtmConfig *config, char ***ret_arguments, UtmError **error)
+{
+	if (!config || !ret_arguments)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "configuration and result are needed");
+	if (!utm__config_get_qemu(config))
+		return utm__fail_take(error, utm__backend_unsupported());
+	g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(g_free);
+	add_pieces(utm__config_get_qemu(config), pieces);
+	*ret_arguments = pack(pieces);
+	return 0;
 }

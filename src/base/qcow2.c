@@ -70,6 +70,7 @@ static void read_qcow2(int fd, const guint8 *bytes, ssize_t length, UtmImageHead
 	bool is_new = utm__read_big_endian(bytes + 4, 4) >= 3 && length >= HEADER_SIZE;
 	guint64 offset = utm__read_big_endian(bytes + 8, 8);
 
+	head->virtual_size = utm__read_big_endian(bytes + 24, 8);
 	if (offset) {
 		head->backing = read_backing_name(fd, offset, (guint32)utm__read_big_endian(bytes + 16, 4));
 		head->backing_format = read_backing_format(fd, is_new ? utm__read_big_endian(bytes + 100, 4) : 72);

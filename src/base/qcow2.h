@@ -12,6 +12,7 @@ typedef struct UtmImageHead {
 	char *backing_format; /* as the image names it; nullable */
 	bool external_data;   /* its data lie in another file */
 	bool is_part;         /* taken as VMDK, it has an ancestor, or its data lie in other files */
+	guint64 virtual_size; /* what a guest sees of it, bytes; 0 when it is no qcow2 */
 } UtmImageHead;
 
 /* Reads at the beginning, whatever the descriptor's position. An image that cannot be read is no qcow2. */

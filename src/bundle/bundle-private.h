@@ -4,6 +4,8 @@
 
 #include "base/error-private.h"
 
+#include "core/object.h"
+
 #include <utm/bundle.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmBundle, utm_bundle_unref)
@@ -32,6 +34,9 @@ int utm__bundle_check_images(UtmBundle *bundle, const UtmConfig *config, UtmErro
  * For `Data` also the place where older versions have it. BUNDLE_PATH_ESCAPE; IMAGE_MISSING; IO.
  */
 int utm__confine(const char *root, const char *below, const char *name, char **ret_path, UtmError **error);
+
+/* What requests belong to. */
+UtmObject *utm__bundle_get_object(UtmBundle *bundle);
 
 /* --- lock.c --- */
 

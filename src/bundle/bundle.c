@@ -148,6 +148,11 @@ void utm_bundle_unref(UtmBundle *bundle)
 		utm__object_unref(&bundle->object);
 }
 
+UtmObject *utm__bundle_get_object(UtmBundle *bundle)
+{
+	return &bundle->object;
+}
+
 UtmContext *utm_bundle_get_context(UtmBundle *bundle)
 {
 	return bundle ? bundle->object.context : NULL;

@@ -129,6 +129,25 @@ static void check_content(Package *package, UtmHost *host)
 	}
 }
 
+/* What the builder of the command line refuses, too, is told by its own rule. */
+static void check_vars_content(Package *package, UtmHost *host)
+{
+	UtmCheck *check = package->check;
+	g_autoptr(UtmError) problem = NULL;
+	UtmFindingCode code = UTM_FINDING_VARS_UNFIT;
+	utm__check_at(check, "QEMU.UEFIBoot");
+	if (!check->qemu->qemu->uefi_boot)
+		return;
+	if (utm__host_inspect_vars(host, package->path, &problem) < 0)
+		code = UTM_FINDING_PATH_ESCAPE;
+	else if (check->any_host || utm__firmware_check_vars(host, check->config, package->path, false, &problem) !=
+	                                    UTM_ERROR_FIRMWARE_MISMATCH)
+		return;
+	check->file = utm_error_get_file(problem);
+	utm__find_with_remedy(check, code, utm_error_get_remedy(problem), "%s", utm_error_get_message(problem));
+	check->file = NULL;
+}
+
 /* The facts are completed with the formats of images whose names do not tell. */
 static void look_into_images(Package *package)
 {
@@ -137,6 +156,7 @@ static void look_into_images(Package *package)
 	utm_host_unref((UtmHost *)check->host);
 	check->host = host;
 	check_content(package, host);
+	check_vars_content(package, host);
 }
 
 /* --- files that nobody names --- */

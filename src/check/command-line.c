@@ -20,6 +20,7 @@ static UtmFindingCode code_of(const UtmArgvProblem *problem)
 		return UTM_FINDING_NO_AGENT;
 	case UTM_ARGV_HOST_LACKS:
 		return UTM_FINDING_HOST_LACKS;
+	case UTM_ARGV_LISTED:
 	case UTM_ARGV_REFUSED:
 		break;
 	}
@@ -46,6 +47,8 @@ static void tell(UtmCheck *check, const UtmArgvProblem *problem, bool any_host)
 {
 	UtmFindingCode code = code_of(problem);
 	utm__check_at(check, "%s", problem->key_path ? problem->key_path : "");
+	if (problem->kind == UTM_ARGV_LISTED)
+		return;
 	if (any_host && (code == UTM_FINDING_HOST_LACKS || code == UTM_FINDING_FIRMWARE_MISSING))
 		return;
 	/* A rule of its own has said it better. */

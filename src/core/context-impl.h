@@ -40,6 +40,7 @@ struct UtmContext {
 	char *runtime_dir;
 	char *console_engine;
 	UtmAccelPolicy accel_policy;
+	uint32_t argument_policy;
 
 	UtmHandlerSlot log_slot;
 	gint log_level;

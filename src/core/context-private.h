@@ -31,6 +31,7 @@ const char *const *utm__context_get_firmware_dirs(UtmContext *context);
 const char *utm__context_get_runtime_dir(UtmContext *context);    /* nullable */
 const char *utm__context_get_console_engine(UtmContext *context); /* nullable */
 UtmAccelPolicy utm__context_get_accel_policy(UtmContext *context);
+UtmArgumentPolicy utm__context_get_argument_policy(UtmContext *context);
 
 /* Something another part keeps for the context's life, such as the host probe's memory. Made once, under a lock. */
 void *utm__context_get_data(UtmContext *context, const void *key, void *(*make)(UtmContext *context),

@@ -246,6 +246,7 @@ static UtmContext *context_alloc(const UtmContextOptions *options)
 	context->runtime_dir = options->runtime_dir ? g_canonicalize_filename(options->runtime_dir, NULL) : NULL;
 	context->console_engine = g_strdup(options->console_engine);
 	context->accel_policy = options->accel_policy;
+	context->argument_policy = options->argument_policy;
 	context->log_to_stderr = g_strcmp0(g_getenv("UTM_DEBUG"), "1") == 0;
 	return context;
 }
@@ -278,8 +279,8 @@ UtmContext *utm_context_new(const UtmContextOptions *options, UtmError **error)
 		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "accel_policy %u does not exist", checked.accel_policy);
 		return NULL;
 	}
-	if (checked.reserved) {
-		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmContextOptions.reserved is not zero");
+	if (checked.argument_policy > UTM_ARGUMENT_POLICY_REFUSE) {
+		utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "argument_policy %u does not exist", checked.argument_policy);
 		return NULL;
 	}
 	UtmContext *context = context_alloc(&checked);
@@ -334,6 +335,11 @@ const char *utm__context_get_runtime_dir(UtmContext *context)
 const char *utm__context_get_console_engine(UtmContext *context)
 {
 	return context->console_engine;
+}
+
+UtmArgumentPolicy utm__context_get_argument_policy(UtmContext *context)
+{
+	return context->argument_policy;
 }
 
 UtmAccelPolicy utm__context_get_accel_policy(UtmContext *context)

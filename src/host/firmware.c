@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * UEFI firmware: which images a machine gets, where they are, and when its variable store must be made.
+ * UEFI firmware: which images a machine gets, and where they are. What the application names comes first, then what QEMU's
+ * firmware descriptors tell, then names that are known.
  *
  * UTM boots silently without UEFI when an image is missing. Here that is an error: a guest that was installed with UEFI
  * does not start without it.
@@ -9,7 +10,6 @@
 #include "host/machines.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct FirmwareNames {
 	const char *architecture;
@@ -122,7 +122,13 @@ static int choose_from(const UtmHostFirmware *entry, const UtmConfigQemu *config
 		return fail_unsupported("QEMU.TPMDevice", "UEFI with Secure Boot needs the machine q35", error);
 	if (!code)
 		return fail_missing(entry->architecture, secure ? "UEFI firmware with Secure Boot" : "UEFI firmware", error);
-	*ret_choice = (UtmFirmwareChoice){ code, secure ? keyed : entry->vars_template, guarded };
+	*ret_choice = (UtmFirmwareChoice){
+		.code = code,
+		.vars_template = secure ? keyed : entry->vars_template,
+		.plain_vars = entry->vars_template,
+		.keyed_vars = g_strcmp0(entry->secure_vars_template, entry->vars_template) ? entry->secure_vars_template : NULL,
+		.smm = guarded,
+	};
 	return 0;
 }
 
@@ -145,34 +151,16 @@ int utm__firmware_choose(const UtmHostFacts *facts, const UtmConfigQemu *config,
 	return choose_from(entry, config, known->traits & UTM_ARCH_X86, ret_choice, error);
 }
 
-int utm__firmware_plan_vars(const UtmHost *host, const UtmConfig *config, const char *bundle_path, char **ret_template,
-                            char **ret_path, UtmError **error)
-{
-	const UtmConfigQemu *qemu = utm__config_get_qemu(config);
-	const UtmHostFacts *facts = utm__host_get_facts(host);
-	g_autofree char *path = g_build_filename(bundle_path, "Data", "efi_vars.fd", NULL);
-	UtmFirmwareChoice choice = { 0 };
-	struct stat status;
-
-	*ret_template = *ret_path = NULL;
-	if (!qemu)
-		return 0;
-	int code = utm__firmware_choose(facts, qemu, &choice, error);
-	/* A link counts as there: what it leads to is judged where it is opened. */
-	if (code < 0 || !choice.code || lstat(path, &status) == 0)
-		return code;
-	if (!choice.vars_template)
-		return fail_missing(get_architecture(qemu), "template for UEFI variables", error);
-	*ret_template = g_strdup(choice.vars_template);
-	*ret_path = g_steal_pointer(&path);
-	return 0;
-}
-
 /* --- where the images are --- */
 
-static UtmHostFirmware *add_entry(UtmHostFacts *facts, const char *architecture)
+/* The one there is, or a new one. */
+static UtmHostFirmware *get_entry(UtmHostFacts *facts, const char *architecture)
 {
-	UtmHostFirmware *entry = utm__host_firmware_new();
+	UtmHostFirmware *entry = (UtmHostFirmware *)find_entry(facts, architecture);
+
+	if (entry)
+		return entry;
+	entry = utm__host_firmware_new();
 
 	g_free(entry->architecture);
 	entry->architecture = g_strdup(architecture);
@@ -218,18 +206,38 @@ static void look_into(UtmHostFirmware *entry, const FirmwareNames *row, const ch
 		set_path(&entry->secure_vars_template, dir, row->secure_vars, true);
 }
 
+static const char *const system_dirs[] = {
+	"/usr/share/OVMF",       "/usr/share/AAVMF",    "/usr/share/qemu-efi-riscv64", "/usr/share/qemu",
+	"/usr/local/share/qemu", "/usr/share/edk2/x64", "/usr/share/edk2/ovmf",        "/usr/share/edk2/aarch64", NULL
+};
+
 void utm__firmware_find(UtmHostFacts *facts, const char *architecture, const char *const *dirs)
 {
-	UtmHostFirmware *entry = NULL;
-
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
 		if (strcmp(names[i].architecture, architecture))
 			continue;
-		if (!entry)
-			entry = add_entry(facts, architecture);
-		for (const char *const *dir = dirs; *dir; dir++)
-			look_into(entry, &names[i], *dir);
+		for (const char *const *dir = dirs; dir && *dir; dir++)
+			look_into(get_entry(facts, architecture), &names[i], *dir);
 	}
+}
+
+void utm__firmware_find_all(UtmHostFacts *facts, const char *architecture, const char *const *own_dirs,
+                            const char *qemu_path)
+{
+	g_autofree char *bin = g_path_get_dirname(qemu_path);
+	/* A QEMU that is not the distribution's brings its own, beside itself. */
+	g_autofree char *share = g_build_filename(bin, "..", "share", "qemu", NULL);
+	g_autofree char *described = g_build_filename(share, "firmware", NULL);
+	const char *const descriptor_dirs[] = { "/etc/qemu/firmware", "/usr/share/qemu/firmware", described, NULL };
+	const char *const own_share[] = { share, NULL };
+	const UtmArgvArchitecture *known = utm__architecture_find(architecture);
+
+	if (!known || !known->code)
+		return;
+	utm__firmware_find(facts, architecture, own_dirs);
+	utm__firmware_find_described(get_entry(facts, architecture), descriptor_dirs);
+	utm__firmware_find(facts, architecture, system_dirs);
+	utm__firmware_find(facts, architecture, own_share);
 }
 
 void utm__firmware_assume(UtmHostFacts *facts)
@@ -239,7 +247,7 @@ void utm__firmware_assume(UtmHostFacts *facts)
 
 		if (!row->assumed_dir)
 			continue;
-		UtmHostFirmware *entry = add_entry(facts, row->architecture);
+		UtmHostFirmware *entry = get_entry(facts, row->architecture);
 		set_path(&entry->code, row->assumed_dir, row->code, false);
 		set_path(&entry->vars_template, row->assumed_dir, row->vars, false);
 		set_path(&entry->secure_code, row->assumed_dir, row->secure_code, false);

@@ -59,6 +59,27 @@ UtmHostFacts *utm__host_edit_facts(UtmHost *host)
 	return host->facts;
 }
 
+int32_t utm__host_arguments(UtmContext *context)
+{
+	switch (utm__context_get_argument_policy(context)) {
+	case UTM_ARGUMENT_POLICY_ALLOW:
+		return UTM_HOST_ARGUMENTS_ALLOW;
+	case UTM_ARGUMENT_POLICY_REFUSE:
+		return UTM_HOST_ARGUMENTS_REFUSE;
+	default:
+		return UTM_HOST_ARGUMENTS_LIST;
+	}
+}
+
+int32_t utm__host_stricter_arguments(UtmContext *context, int32_t arguments)
+{
+	int32_t policy = utm__host_arguments(context);
+
+	if (arguments == UTM_HOST_ARGUMENTS_REFUSE || policy == UTM_HOST_ARGUMENTS_ALLOW)
+		return arguments;
+	return policy;
+}
+
 /* A host of which nothing is said is an ordinary one: a small PC with Debian, or an Apple computer of today. */
 static void assume_typical(UtmHostFacts *facts, uint32_t os)
 {
@@ -88,6 +109,11 @@ int utm_host_new_from_json(uint32_t os, const char *json, UtmHost **ret_host, Ut
 	                     UTM_SCHEMA_REFUSE_UNKNOWN | UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT, (void **)&facts, error);
 	if (code < 0)
 		return code;
+	if (facts->utm_exact && os != UTM_HOST_OS_MACOS) {
+		utm__host_facts_free(facts);
+		return utm__fail_take(error, utm__error_set_key_path(utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE,
+		                      "only the command line for macOS can be UTM's own"), "UtmExact"));
+	}
 	assume_typical(facts, os);
 	*ret_host = take_facts(facts, os);
 	return 0;
@@ -98,4 +124,83 @@ int utm_host_to_json(const UtmHost *host, char **ret_json, UtmError **error)
 	if (!host || !ret_json)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "host and result are needed");
 	return utm__json_encode(&utm__host_schema, host->facts, 0, true, ret_json, error);
+}
+
+/* --- what was found --- */
+
+UtmHostFeature *utm__host_add_feature(UtmHostFeature ***list, size_t *count, const char *name, int32_t state,
+                                      const char *reason_or_null)
+{
+	UtmHostFeature *feature = utm__host_feature_new();
+
+	g_free(feature->name);
+	feature->name = g_strdup(name);
+	feature->state = state;
+	feature->reason = g_strdup(reason_or_null);
+	*list = g_renew(UtmHostFeature *, *list, *count + 1);
+	(*list)[(*count)++] = feature;
+	return feature;
+}
+
+typedef struct FeatureList {
+	UtmHostFeature *const *items;
+	size_t count;
+} FeatureList;
+
+static FeatureList get_list(const UtmHost *host, UtmHostItemKind kind)
+{
+	const UtmHostFacts *facts = host ? host->facts : NULL;
+
+	if (!facts)
+		return (FeatureList){ NULL, 0 };
+	switch (kind) {
+	case UTM_HOST_ITEM_QEMU:
+		return (FeatureList){ facts->programs, facts->programs_count };
+	case UTM_HOST_ITEM_ACCELERATOR:
+		return (FeatureList){ facts->accelerators, facts->accelerators_count };
+	case UTM_HOST_ITEM_AUDIO:
+		return (FeatureList){ facts->audio_backends, facts->audio_backends_count };
+	case UTM_HOST_ITEM_GRAPHICS:
+		return (FeatureList){ facts->graphics, facts->graphics_count };
+	case UTM_HOST_ITEM_TOOL:
+		return (FeatureList){ facts->tools, facts->tools_count };
+	}
+	return (FeatureList){ NULL, 0 };
+}
+
+size_t utm_host_get_item_count(const UtmHost *host, UtmHostItemKind kind)
+{
+	return get_list(host, kind).count;
+}
+
+static int read_item(const UtmHostFeature *found, UtmHostItem *ret_item, UtmError **error)
+{
+	UtmHostItem item = {
+		.size = sizeof(item),
+		.state = (uint32_t)MAX(found->state, 0),
+		.name = found->name,
+		.reason = found->reason,
+		.path = found->path,
+		.version = found->version,
+	};
+
+	if (ret_item->size < sizeof(size_t) || ret_item->size > 4096)
+		return utm__fail(error, UTM_ERROR_STRUCT_SIZE, "UtmHostItem.size is %zu, which is the size of no version of it",
+		                 ret_item->size);
+	/* A caller of another version gets what its struct has room for. */
+	memcpy((char *)ret_item + sizeof(size_t), (char *)&item + sizeof(size_t),
+	       MIN(ret_item->size, sizeof(item)) - sizeof(size_t));
+	return 0;
+}
+
+int utm_host_get_item(const UtmHost *host, UtmHostItemKind kind, size_t index, UtmHostItem *ret_item,
+                         UtmError **error)
+{
+	FeatureList list = get_list(host, kind);
+
+	if (!host || !ret_item)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "host and result are needed");
+	if (index >= list.count)
+		return utm__fail(error, UTM_ERROR_NOT_FOUND, "there are %zu of this kind", list.count);
+	return read_item(list.items[index], ret_item, error);
 }

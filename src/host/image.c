@@ -35,14 +35,6 @@ static bool read_head(const char *path, int flags, UtmImageHead *ret_head, guint
 
 /* --- the files of a bundle --- */
 
-static int refuse(const char *file, const char *key_path, const char *what, UtmError **error)
-{
-	UtmError *escape = utm__error_new(UTM_ERROR_BUNDLE_PATH_ESCAPE, "the image refers to %s outside the bundle", what);
-
-	utm__error_set_remedy(escape, "Convert it with qemu-img to an image that stands alone.");
-	return utm__fail_take(error, utm__error_set_file(utm__error_set_key_path(escape, key_path), file));
-}
-
 /* Every file that the image is based on lies beside it. What cannot be opened is complained of where the machine starts. */
 static int check_chain(const char *data_dir, const char *name, const char *key_path, const char **format,
                        UtmError **error)
@@ -104,25 +96,32 @@ static bool is_flash_size(guint64 size)
 	return size == 131072 || size == 540672 || size == 33554432 || size == 67108864;
 }
 
-static int inspect_vars(UtmHostFacts *facts, const char *data_dir, UtmError **error)
+/* The guest can write these bytes, and there is no use of a store that does not stand alone. */
+static int refuse_vars(const char *path, const char *what, UtmError **error)
 {
-	g_autofree char *path = g_build_filename(data_dir, "efi_vars.fd", NULL);
+	UtmError *escape = utm__error_new(UTM_ERROR_BUNDLE_PATH_ESCAPE, "the UEFI variables %s", what);
+
+	utm__error_set_key_path(escape, "QEMU.UEFIBoot");
+	utm__error_set_remedy(escape, "Reset them: utm_bundle_reset_uefi_variables(), utmctl bundle reset-uefi.");
+	return utm__fail_take(error, utm__error_set_file(escape, path));
+}
+
+int utm__host_inspect_vars(UtmHost *host, const char *bundle_path, UtmError **error)
+{
+	g_autofree char *path = g_build_filename(bundle_path, "Data", "efi_vars.fd", NULL);
+	UtmHostFacts *facts = utm__host_edit_facts(host);
+	g_auto(UtmImageHead) head = { 0 };
 	struct stat status;
-	UtmImageHead head;
 	guint64 size;
 
 	if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
-		return refuse(path, NULL, "a file", error);
+		return refuse_vars(path, "are a symbolic link", error);
 	if (!read_head(path, O_NOFOLLOW, &head, &size))
 		return 0;
+	bool qcow2 = head.qcow2 && !is_flash_size(size);
 	g_free(facts->efi_vars_format);
-	facts->efi_vars_format = g_strdup(head.qcow2 && !is_flash_size(size) ? "qcow2" : "raw");
-	if (!strcmp(facts->efi_vars_format, "raw") || (!head.backing && !head.external_data)) {
-		g_free(head.backing);
-		return 0;
-	}
-	g_free(head.backing);
-	return refuse(path, NULL, "a file", error);
+	facts->efi_vars_format = g_strdup(qcow2 ? "qcow2" : "raw");
+	return qcow2 && (head.backing || head.external_data) ? refuse_vars(path, "refer to another file", error) : 0;
 }
 
 int utm__host_inspect_drive(UtmHost *host, const UtmConfig *config, gsize index, const char *bundle_path,
@@ -144,7 +143,7 @@ int utm__host_inspect_bundle(UtmHost *host, const UtmConfig *config, const char 
 	if (!qemu)
 		return 0;
 	if (qemu->qemu->uefi_boot)
-		code = inspect_vars(facts, data_dir, error);
+		code = utm__host_inspect_vars(host, bundle_path, error);
 	for (gsize i = 0; !code && i < qemu->drive_count; i++)
 		code = inspect_drive(facts, qemu->drive[i], i, data_dir, error);
 	return code;

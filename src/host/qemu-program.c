@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finding QEMU, and asking it for its version.
+ * Finding QEMU and its tools, and asking programs for text such as their version.
  *
- * The answer is kept by the file's identity, so that an upgrade while the context lives is noticed. Everything here
+ * Answers are kept by the file's identity, so that an upgrade while the context lives is noticed. Everything here
  * happens on the I/O thread.
  */
 #include "host/qemu-program.h"
@@ -19,7 +19,7 @@
 
 enum {
 	DEADLINE_MS = 10000,
-	OUTPUT_MAX = 4096,
+	OUTPUT_MAX = 256 * 1024, /* the list of all devices has some 50 KiB */
 };
 
 /* --- finding --- */
@@ -80,6 +80,15 @@ static char *find_program(UtmContext *context, const char *name, char **ret_sear
 	return found;
 }
 
+char *utm__program_find(UtmContext *context, const char *name, const char *const *dirs)
+{
+	g_autofree char *searched = NULL;
+	g_autoptr(GPtrArray) more = g_ptr_array_new();
+	char *found = find_program(context, name, &searched);
+
+	return found ? found : find_in(dirs, name, more);
+}
+
 char *utm__qemu_find(UtmContext *context, const char *architecture, UtmError **error)
 {
 	g_autofree char *name = g_strdup_printf("qemu-system-%s", architecture);
@@ -110,31 +119,41 @@ char *utm__qemu_find_tool(UtmContext *context, const char *name, const char *pac
 	return NULL;
 }
 
+char *utm__qemu_find_tool_beside(UtmContext *context, const char *qemu_path, const char *name, const char *package,
+                                 UtmError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
+	g_autofree char *beside = g_build_filename(dir, name, NULL);
+
+	return qemu_path && is_program(beside) ? g_steal_pointer(&beside) : utm__qemu_find_tool(context, name, package, error);
+}
+
 /* --- what is known already --- */
 
-typedef struct Program {
+typedef struct Answer {
 	UtmQemuIdentity identity;
-	char *version; /* NULL while it is being asked */
-} Program;
+	char *text;
+} Answer;
 
-static const char programs_key;
+static const char answers_key;
 
-static void program_free(void *data)
+static void answer_free(void *data)
 {
-	Program *program = data;
+	Answer *answer = data;
 
-	g_free(program->version);
-	g_free(program);
+	g_free(answer->text);
+	g_free(answer);
 }
 
-static void *programs_make(UtmContext *context)
+static void *answers_make(UtmContext *context)
 {
-	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, program_free);
+	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, answer_free);
 }
 
-static GHashTable *get_programs(UtmContext *context)
+/* By path and question. */
+static GHashTable *get_answers(UtmContext *context)
 {
-	return utm__context_get_data(context, &programs_key, programs_make, (void (*)(void *))g_hash_table_unref);
+	return utm__context_get_data(context, &answers_key, answers_make, (void (*)(void *))g_hash_table_unref);
 }
 
 bool utm__qemu_identify(const char *path, UtmQemuIdentity *ret_identity)
@@ -153,6 +172,8 @@ bool utm__qemu_identify(const char *path, UtmQemuIdentity *ret_identity)
 typedef struct Question {
 	UtmContext *context;
 	char *path;
+	const UtmProgramQuestion *asked;
+	char *key;
 	UtmQemuIdentity identity;
 	UtmProcess *process;
 	int output_fd;
@@ -160,7 +181,7 @@ typedef struct Question {
 	guint deadline_source;
 	GString *output;
 	bool timed_out;
-	UtmQemuVersionDone done;
+	UtmProgramDone done;
 	void *data;
 } Question;
 
@@ -172,26 +193,17 @@ static void question_free(Question *question)
 	utm__close_fd(&question->output_fd);
 	g_string_free(question->output, TRUE);
 	g_free(question->path);
+	g_free(question->key);
 	g_free(question);
-}
-
-/* "QEMU emulator version 7.2.22 (Debian ...)": the first word that is a number with dots. */
-static char *parse_version(const char *output)
-{
-	static const char prefix[] = "QEMU emulator version ";
-	const char *start = g_str_has_prefix(output, prefix) ? output + strlen(prefix) : NULL;
-	gsize length = start ? strspn(start, "0123456789.") : 0;
-
-	return length && length < 32 && g_ascii_isdigit(*start) ? g_strndup(start, length) : NULL;
 }
 
 /* One piece of the output; false at its end, and when there is nothing to read now. */
 static bool read_some(Question *question)
 {
-	char buffer[1024];
+	char buffer[4096];
 	ssize_t length = read(question->output_fd, buffer, sizeof(buffer));
 
-	/* More than a version is rubbish, but a program must not be stopped by a full pipe. */
+	/* More than that is rubbish, but a program must not be stopped by a full pipe. */
 	if (length > 0 && question->output->len < OUTPUT_MAX)
 		g_string_append_len(question->output, buffer, length);
 	return length > 0;
@@ -219,52 +231,44 @@ static void on_deadline(void *data)
 static UtmError *make_failure(Question *question, const UtmProcessEnd *end)
 {
 	const char *tail = utm__process_get_stderr_tail(question->process);
+	const char *what = question->asked->what;
 	int status = end->signal ? 128 + end->signal : end->exit_status;
 	UtmError *error;
 
 	if (question->timed_out)
-		error = utm__error_new(UTM_ERROR_TIMEOUT, "the program did not tell its version within %d seconds",
-		                       DEADLINE_MS / 1000);
-	else if (status > 0)
-		error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended with status %d when asked for its version",
-		                       status);
+		error = utm__error_new(UTM_ERROR_TIMEOUT, "the program did not tell %s within %d seconds", what, DEADLINE_MS / 1000);
 	else
-		error = utm__error_new(UTM_ERROR_PROCESS_EXITED,
-		                       "the program does not answer like QEMU when asked for its version");
+		error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended with status %d when asked for %s", status,
+		                       what);
 	return utm__error_set_file(utm__error_set_exit(error, status, tail), question->path);
 }
 
-static void remember(Question *question, const char *version)
+static void remember(Question *question)
 {
-	Program *program = g_new0(Program, 1);
+	Answer *answer = g_new0(Answer, 1);
 
-	program->identity = question->identity;
-	program->version = g_strdup(version);
-	g_hash_table_replace(get_programs(question->context), g_strdup(question->path), program);
+	answer->identity = question->identity;
+	answer->text = g_strdup(question->output->str);
+	g_hash_table_replace(get_answers(question->context), g_strdup(question->key), answer);
 }
 
 static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 {
 	Question *question = data;
-	g_autofree char *version = NULL;
-	UtmError *error = NULL;
+	bool good = !question->timed_out && !end->signal && end->exit_status <= 0;
 
 	/* What is in the pipe, not more: somebody else may still hold it open. */
 	while (question->output->len < OUTPUT_MAX && read_some(question))
 		continue;
-	if (!end->signal && end->exit_status <= 0)
-		version = parse_version(question->output->str);
-	if (version)
-		remember(question, version);
-	else
-		error = make_failure(question, end);
-	question->done(version, error, question->data);
+	if (good)
+		remember(question);
+	question->done(good ? question->output->str : NULL, good ? NULL : make_failure(question, end), question->data);
 	question_free(question);
 }
 
 static UtmProcess *spawn(Question *question, UtmError **error)
 {
-	const char *argv[] = { question->path, "-version", NULL };
+	const char *argv[] = { question->path, question->asked->arguments[0], question->asked->arguments[1], NULL };
 	int pipe_fds[2];
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
@@ -279,13 +283,16 @@ static UtmProcess *spawn(Question *question, UtmError **error)
 	return process;
 }
 
-static void ask(UtmContext *context, const char *path, const UtmQemuIdentity *identity, UtmQemuVersionDone done, void *data)
+static void ask(UtmContext *context, const char *path, const UtmProgramQuestion *asked, char *key_taken,
+                const UtmQemuIdentity *identity, UtmProgramDone done, void *data)
 {
 	Question *question = g_new0(Question, 1);
 	UtmError *error = NULL;
 
 	*question = (Question){ .context = context,
 		                    .path = g_strdup(path),
+		                    .asked = asked,
+		                    .key = key_taken,
 		                    .identity = *identity,
 		                    .output_fd = -1,
 		                    .output = g_string_new(NULL),
@@ -301,9 +308,12 @@ static void ask(UtmContext *context, const char *path, const UtmQemuIdentity *id
 	question->deadline_source = utm__io_add_timeout(context, DEADLINE_MS, on_deadline, question);
 }
 
-void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersionDone done, void *data)
+void utm__program_ask(UtmContext *context, const char *path, const UtmProgramQuestion *question, UtmProgramDone done,
+                      void *data)
 {
-	Program *program = g_hash_table_lookup(get_programs(context), path);
+	const char *more = question->arguments[1];
+	g_autofree char *key = g_strjoin(" ", question->arguments[0], more ? more : "", path, NULL);
+	Answer *answer = g_hash_table_lookup(get_answers(context), key);
 	UtmQemuIdentity identity;
 
 	if (!utm__qemu_identify(path, &identity)) {
@@ -311,9 +321,52 @@ void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersion
 
 		utm__fail_errno(&error, errno, path, "stat");
 		done(NULL, error, data);
-	} else if (program && utm__qemu_is_same(&program->identity, &identity)) {
-		done(program->version, NULL, data);
+	} else if (answer && utm__qemu_is_same(&answer->identity, &identity)) {
+		done(answer->text, NULL, data);
 	} else {
-		ask(context, path, &identity, done, data);
+		ask(context, path, question, g_steal_pointer(&key), &identity, done, data);
 	}
+}
+
+/* --- QEMU's version --- */
+
+typedef struct Version {
+	char *path;
+	UtmQemuVersionDone done;
+	void *data;
+} Version;
+
+/* "QEMU emulator version 7.2.22 (Debian ...)": the first word that is a number with dots. */
+static char *parse_version(const char *output)
+{
+	static const char prefix[] = "QEMU emulator version ";
+	const char *start = g_str_has_prefix(output, prefix) ? output + strlen(prefix) : NULL;
+	gsize length = start ? strspn(start, "0123456789.") : 0;
+
+	return length && length < 32 && g_ascii_isdigit(*start) ? g_strndup(start, length) : NULL;
+}
+
+static void on_version_text(const char *text, UtmError *error_taken, void *data)
+{
+	Version *asked = data;
+	g_autofree char *version = text ? parse_version(text) : NULL;
+
+	if (text && !version)
+		error_taken = utm__error_set_file(
+			utm__error_set_exit(utm__error_new(UTM_ERROR_PROCESS_EXITED,
+		                                       "the program does not answer like QEMU when asked for its version"),
+		                        0, NULL),
+			asked->path);
+	asked->done(version, error_taken, asked->data);
+	g_free(asked->path);
+	g_free(asked);
+}
+
+void utm__qemu_ask_version(UtmContext *context, const char *path, UtmQemuVersionDone done, void *data)
+{
+	static const UtmProgramQuestion question = { "its version", { "-version" } };
+	Version *asked = g_new0(Version, 1);
+
+	*asked = (Version){ g_strdup(path), done, data };
+	utm__program_ask(context, path, &question, on_version_text, asked);
 }

@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 /* The first descriptor that QEMU inherits besides the standard ones. */
@@ -223,6 +222,8 @@ typedef struct Launch {
 	int agent_number;
 	int tpm_number; /* -1 */
 	int *serial_numbers;
+	int *network_numbers; /* -1: no tap was given */
+	gsize network_count;
 } Launch;
 
 static void launch_clear(Launch *launch)
@@ -231,6 +232,7 @@ static void launch_clear(Launch *launch)
 		utm__close_fd(&launch->fds[i].source);
 	g_free(launch->fds);
 	g_free(launch->serial_numbers);
+	g_free(launch->network_numbers);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, launch_clear)
 
@@ -252,11 +254,28 @@ static int take_fd(int *fd)
 	return taken;
 }
 
+static int add_taps(UtmVmRun *run, Launch *launch, UtmError **error)
+{
+	const UtmVmStartOptions *options = &run->options;
+	int failed = 0;
+	launch->network_count = utm__config_get_qemu(run->vm->config)->network_count;
+	launch->network_numbers = g_new(int, launch->network_count + 1);
+	for (gsize i = 0; i < launch->network_count; i++)
+		launch->network_numbers[i] = -1;
+	for (gsize i = 0; i < options->network_fd_count && !failed; i++) {
+		int fd = fcntl(options->network_fds[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return utm__fail_errno(error, errno, NULL, "cannot pass a tap on");
+		failed = add_fd(launch, fd, &launch->network_numbers[options->network_fds[i].index]);
+	}
+	return failed;
+}
+
 static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmError **error)
 {
 	UtmVm *vm = run->vm;
 	int lock_number;
-	launch->fds = g_new0(UtmProcessFd, 4 + vm->serial_count);
+	launch->fds = g_new0(UtmProcessFd, 4 + vm->serial_count + run->options.network_fd_count);
 	launch->serial_numbers = g_new0(int, vm->serial_count + 1);
 	launch->tpm_number = -1;
 	int failed = add_fd(launch, utm__listen_unix(run->dir, UTM_SOCKET_QMP, ret_qmp_path, error), &launch->qmp_number);
@@ -266,6 +285,8 @@ static int open_sockets(UtmVmRun *run, Launch *launch, char **ret_qmp_path, UtmE
 		failed = add_fd(launch, utm__tpm_take_socket(run->tpm), &launch->tpm_number);
 	for (guint i = 0; i < vm->serial_count && !failed; i++)
 		failed = add_fd(launch, utm__serial_listen(vm->serials[i], run->dir, error), &launch->serial_numbers[i]);
+	if (!failed)
+		failed = add_taps(run, launch, error);
 	/* QEMU holds the bundle's lock, too, so that it lasts as long as QEMU, should this process be killed. */
 	if (!failed && run->bundle_lock >= 0)
 		add_fd(launch, take_fd(&run->bundle_lock), &lock_number);
@@ -281,6 +302,8 @@ static UtmArgv *build_argv(UtmVmRun *run, const Launch *launch, UtmError **error
 	runtime.tpm_fd = launch->tpm_number;
 	runtime.serial_fds = launch->serial_numbers;
 	runtime.serial_fd_count = vm->serial_count;
+	runtime.network_fds = launch->network_numbers;
+	runtime.network_fd_count = launch->network_count;
 	runtime.runtime_dir = run->dir;
 	runtime.disposable = run->options.flags & UTM_VM_START_DISPOSABLE;
 	UtmArgv *argv = NULL;
@@ -404,7 +427,8 @@ static void prepare_tpm(UtmVmRun *run)
 		return;
 	}
 	UtmError *error = NULL;
-	g_autofree char *program = utm__tpm_find_program(utm__host_get_facts(run->host)->qemu_path);
+	const char *qemu_path = utm__host_get_facts(run->host)->qemu_path;
+	g_autofree char *program = utm__tpm_find_program(run->vm->object.context, qemu_path, &error);
 	UtmTpmSpec spec = {
 		.program = program,
 		.bundle_path = utm_bundle_get_path(run->vm->bundle),
@@ -415,98 +439,50 @@ static void prepare_tpm(UtmVmRun *run)
 		.on_end = on_tpm_end,
 		.data = run,
 	};
-	run->tpm = utm__tpm_start(run->vm->object.context, &spec, &error);
+	if (program)
+		run->tpm = utm__tpm_start(run->vm->object.context, &spec, &error);
 	if (!run->tpm)
 		utm__vm_start_fail(run, error);
 }
 
 /* ---------------------------------------------------------------- UEFI variables */
 
-/*
- * Converted beside its place and renamed by qemu-img's success, so that a killed conversion leaves no half store. The
- * file is ours from the beginning, under a name that nobody could foresee: a bundle may hold links that lead anywhere.
- */
-typedef struct VarsJob {
-	UtmVmRun *run;
-	char *path;
-	char *temporary;
-} VarsJob;
-
-static void vars_job_free(VarsJob *job)
+static void on_vars_made(UtmError *error_taken, void *data)
 {
-	g_remove(job->temporary);
-	g_free(job->path);
-	g_free(job->temporary);
-	g_free(job);
-}
-
-static void on_vars_made(UtmProcess *process, const UtmProcessEnd *end, void *data)
-{
-	VarsJob *job = data;
-	UtmVmRun *run = job->run;
-	g_autofree char *tail = g_strdup(utm__process_get_stderr_tail(process));
-	UtmError *error = NULL;
-	/* Of a status that nobody knows the complaints tell. */
-	if (utm__process_end_is_known(end) ? end->exit_status != 0 : tail != NULL)
-		error = utm__error_set_exit(utm__error_new(UTM_ERROR_PROCESS_EXITED, "qemu-img could not make it: %s",
-		                                           tail ? tail : "no message"), end->exit_status, tail);
-	else if (rename(job->temporary, job->path) < 0)
-		utm__fail_errno(&error, errno, job->path, "cannot put it in place");
-	if (error)
-		utm__error_at_file(error, job->path);
-	g_clear_pointer(&run->image_tool, utm__process_free);
-	vars_job_free(job);
-	if (error)
-		utm__vm_start_fail(run, error);
-	else if (run->phase == RUN_PREPARING)
+	UtmVmRun *run = data;
+	run->vars_job = NULL;
+	if (error_taken)
+		utm__vm_start_fail(run, error_taken);
+	if (run->phase == RUN_PREPARING)
 		prepare_tpm(run);
 	else
 		utm__vm_check_end(run);
 }
 
-/* The one that belongs to the QEMU in use, or the one of PATH. */
-static char *find_qemu_img(const UtmHost *host)
+static int make_vars(UtmVmRun *run, const char *template_path, UtmError **error)
 {
-	const char *qemu_path = utm__host_get_facts(host)->qemu_path;
-	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
-	g_autofree char *beside = g_build_filename(dir, "qemu-img", NULL);
-	return qemu_path && g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer(&beside) : g_strdup("qemu-img");
-}
-
-static int make_vars(UtmVmRun *run, const char *template_path, const char *path, UtmError **error)
-{
-	g_autofree char *data_dir = NULL;
-	int failed = utm__confine(utm_bundle_get_path(run->vm->bundle), NULL, "Data", &data_dir, error);
-	if (failed)
-		return failed;
-	g_autofree char *program = find_qemu_img(run->host);
-	VarsJob *job = g_new(VarsJob, 1);
-	*job = (VarsJob){ run, g_strdup(path), g_strconcat(path, ".XXXXXX", NULL) };
-	int fd = g_mkstemp_full(job->temporary, O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		failed = utm__fail_errno(error, errno, path, "cannot make the store for UEFI variables");
-		vars_job_free(job);
-		return failed;
-	}
-	utm__close_fd(&fd);
-	const char *argv[] = { program, "convert", "-f", "raw", "-O", "qcow2", template_path, job->temporary, NULL };
-	UtmProcessSpec spec = { .argv = argv, .stdout_fd = -1, .on_end = on_vars_made, .data = job };
-	run->image_tool = utm__process_spawn(run->vm->object.context, &spec, error);
-	if (run->image_tool)
-		return 0;
-	vars_job_free(job);
-	return UTM_ERROR_SPAWN_FAILED;
+	UtmVarsSpec spec = {
+		.bundle_path = utm_bundle_get_path(run->vm->bundle),
+		.template_path = template_path,
+		.qemu_path = utm__host_get_facts(run->host)->qemu_path,
+		.done = on_vars_made,
+		.data = run,
+	};
+	run->vars_job = utm__vars_make(run->vm->object.context, &spec, error);
+	return run->vars_job ? 0 : UTM_ERROR_IO;
 }
 
 static void prepare_firmware(UtmVmRun *run)
 {
 	UtmError *error = NULL;
 	g_autofree char *template_path = NULL;
-	g_autofree char *path = NULL;
 	const char *bundle_path = utm_bundle_get_path(run->vm->bundle);
-	int failed = utm__firmware_plan_vars(run->host, run->vm->config, bundle_path, &template_path, &path, &error);
+	bool disposable = run->options.flags & UTM_VM_START_DISPOSABLE;
+	int failed = utm__firmware_check_vars(run->host, run->vm->config, bundle_path, !disposable, &error);
+	if (!failed)
+		failed = utm__firmware_plan_vars(run->host, run->vm->config, bundle_path, &template_path, &error);
 	if (!failed && template_path)
-		failed = make_vars(run, template_path, path, &error);
+		failed = make_vars(run, template_path, &error);
 	if (failed)
 		utm__vm_start_fail(run, error);
 	else if (!template_path)
@@ -515,12 +491,24 @@ static void prepare_firmware(UtmVmRun *run)
 
 /* ---------------------------------------------------------------- the beginning */
 
+/* Given facts cannot loosen what the context says; its user can. */
+static void apply_argument_policy(UtmVmRun *run)
+{
+	UtmHostFacts *facts = utm__host_edit_facts(run->host);
+	if (run->options.flags & UTM_VM_START_ALLOW_ARGUMENTS)
+		facts->arguments = UTM_HOST_ARGUMENTS_ALLOW;
+	else if (run->options.host)
+		facts->arguments = utm__host_stricter_arguments(run->vm->object.context, facts->arguments);
+}
+
 static void on_host(UtmHost *host_taken, UtmError *error_taken, void *data)
 {
 	UtmVmRun *run = data;
 	run->host_probe_pending = false;
 	run->host = host_taken;
 	UtmError *error = error_taken;
+	if (run->host)
+		apply_argument_policy(run);
 	if (!error && run->phase == RUN_PREPARING)
 		utm__host_inspect_bundle(run->host, run->vm->config, utm_bundle_get_path(run->vm->bundle), &error);
 	if (error)

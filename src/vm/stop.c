@@ -47,8 +47,8 @@ static void finish_stop(StopCall *call, UtmError *error_taken)
 
 void utm__vm_kill(UtmVmRun *run)
 {
-	if (run->image_tool)
-		utm__process_kill(run->image_tool, SIGKILL);
+	if (run->vars_job)
+		utm__vars_kill(run->vars_job);
 	/* Where QEMU is, it is asked after that has ended. */
 	if (run->tpm && !run->qemu)
 		utm__tpm_end(run->tpm);
@@ -264,7 +264,7 @@ static void on_drained(void *data)
 static bool work_is_left(const UtmVmRun *run)
 {
 	bool ends = run->phase == RUN_ENDING || run->process_ended;
-	return !ends || run->host_probe_pending || run->image_tool || (run->qemu && !run->process_ended) ||
+	return !ends || run->host_probe_pending || run->vars_job || (run->qemu && !run->process_ended) ||
 	       utm__tpm_is_running(run->tpm);
 }
 

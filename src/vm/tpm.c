@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "bundle/bundle-private.h"
 #include "bundle/spot.h"
+#include "host/qemu-program.h"
 #include "process/process.h"
 #include "process/stderr-text.h"
 
@@ -191,9 +192,16 @@ static void on_process_end(UtmProcess *process, const UtmProcessEnd *end, void *
 	tpm->spec.on_end(tpm, tpm->spec.data);
 }
 
+/* That it made a new file, which it says itself, is not why it ended. */
+static const char *last_words(const char *tail)
+{
+	const char *words = utm__last_line(tail);
+	return words && !strstr(words, "as new linear NVRAM store") ? words : NULL;
+}
+
 UtmError *utm__tpm_ended_error(const UtmTpm *tpm, const char *when)
 {
-	const char *words = utm__last_line(tpm->stderr_tail);
+	const char *words = last_words(tpm->stderr_tail);
 	int status = tpm->end.signal ? 128 + tpm->end.signal : tpm->end.exit_status;
 	g_autofree char *how = tpm->end.signal ? g_strdup_printf("signal %d", tpm->end.signal)
 	                       : status < 0    ? g_strdup("how is not known")
@@ -202,15 +210,6 @@ UtmError *utm__tpm_ended_error(const UtmTpm *tpm, const char *when)
 	                                 words ? ": " : "", words ? words : "");
 	utm__error_set_key_path(error, "QEMU.TPMDevice");
 	return utm__error_set_exit(error, status, tpm->stderr_tail);
-}
-
-static int tell_missing(UtmError *problem_taken, UtmError **error)
-{
-	if (utm_error_get_code(problem_taken) == UTM_ERROR_NOT_FOUND) {
-		utm__error_set_key_path(problem_taken, "QEMU.TPMDevice");
-		utm__error_set_remedy(problem_taken, "Install the package swtpm, or set QEMU.TPMDevice to false.");
-	}
-	return utm__fail_take(error, problem_taken);
 }
 
 static int spawn(UtmTpm *tpm, const UtmTpmSpec *spec, int control_fd, int state_fd, UtmError **error)
@@ -228,9 +227,8 @@ static int spawn(UtmTpm *tpm, const UtmTpmSpec *spec, int control_fd, int state_
 		.on_end = on_process_end,
 		.data = tpm,
 	};
-	UtmError *problem = NULL;
-	tpm->process = utm__process_spawn(tpm->context, &process, &problem);
-	return tpm->process ? 0 : tell_missing(problem, error);
+	tpm->process = utm__process_spawn(tpm->context, &process, error);
+	return tpm->process ? 0 : UTM_ERROR_SPAWN_FAILED;
 }
 
 static int start(UtmTpm *tpm, const UtmTpmSpec *spec, UtmError **error)
@@ -263,12 +261,16 @@ UtmTpm *utm__tpm_start(UtmContext *context, const UtmTpmSpec *spec, UtmError **e
 	return NULL;
 }
 
-char *utm__tpm_find_program(const char *qemu_path)
+char *utm__tpm_find_program(UtmContext *context, const char *qemu_path, UtmError **error)
 {
-	g_autofree char *dir = g_path_get_dirname(qemu_path ? qemu_path : "");
-	g_autofree char *beside = g_build_filename(dir, "swtpm", NULL);
-	bool found = qemu_path && g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE);
-	return found ? g_steal_pointer(&beside) : g_strdup("swtpm");
+	UtmError *missing = NULL;
+	char *found = utm__qemu_find_tool_beside(context, qemu_path, "swtpm", "swtpm", &missing);
+	if (found)
+		return found;
+	utm__error_set_key_path(missing, "QEMU.TPMDevice");
+	utm__error_set_remedy(missing, "Install the package swtpm, or set QEMU.TPMDevice to false.");
+	utm__fail_take(error, missing);
+	return NULL;
 }
 
 int utm__tpm_take_socket(UtmTpm *tpm)

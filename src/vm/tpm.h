@@ -11,7 +11,7 @@
 typedef struct UtmTpm UtmTpm;
 
 typedef struct UtmTpmSpec {
-	const char *program;     /* a path, or a name that is looked up in PATH */
+	const char *program;     /* of utm__tpm_find_program() */
 	const char *bundle_path;
 	bool disposable;         /* what the guest changes goes with the process */
 	int lock_fd;             /* the package's lock, for swtpm too; stays the caller's; -1 */
@@ -25,13 +25,13 @@ typedef struct UtmTpmSpec {
 	void *data;
 } UtmTpmSpec;
 
+/* The one beside `qemu_path` (nullable), or the host's; NOT_FOUND. (transfer full) */
+char *utm__tpm_find_program(UtmContext *context, const char *qemu_path, UtmError **error);
 /*
- * Starts it. NOT_FOUND without swtpm; SPAWN_FAILED; IO when the state cannot be read or written; LIMIT; BUNDLE_PATH_ESCAPE.
+ * Starts it. SPAWN_FAILED; IO when the state cannot be read or written; LIMIT; BUNDLE_PATH_ESCAPE.
  * (transfer full)
  */
 UtmTpm *utm__tpm_start(UtmContext *context, const UtmTpmSpec *spec, UtmError **error);
-/* Its program, beside `qemu_path` (nullable), or the name to look for in PATH. (transfer full) */
-char *utm__tpm_find_program(const char *qemu_path);
 /* QEMU's end of the connection, for the caller to close once QEMU has it. Only when it is ready, and once. */
 int utm__tpm_take_socket(UtmTpm *tpm);
 bool utm__tpm_is_running(const UtmTpm *tpm);

@@ -14,6 +14,7 @@
 #include "process/process.h"
 #include "qmp/client.h"
 #include "vm/tpm.h"
+#include "vm/uefi-vars.h"
 
 #include <utm/vm.h>
 
@@ -63,7 +64,7 @@ struct UtmVmRun {
 	char *spice_path;
 	UtmProcess *qemu;
 	bool host_probe_pending;
-	UtmProcess *image_tool;  /* makes the UEFI variable store */
+	UtmVarsJob *vars_job;    /* makes the UEFI variables */
 	UtmTpm *tpm;
 	guint tpm_timer;         /* it ended before QEMU did */
 	UtmQmpClient *client;

@@ -5,6 +5,8 @@
 #include "base/sized-struct.h"
 #include "base/util.h"
 
+#include <fcntl.h>
+
 #define CLOSE_MS 10000
 #define CONTROL_MS 10000
 #define START_MS 60000
@@ -274,16 +276,48 @@ int utm__vm_submit(UtmRequest *request, UtmRequestFunc begin, UtmVmDoneFunc fn, 
 static void start_input_free(void *data)
 {
 	UtmVmStartOptions *options = data;
+	UtmVmNetworkFd *taps = (UtmVmNetworkFd *)options->network_fds;
+	for (size_t i = 0; i < options->network_fd_count; i++)
+		utm__close_fd(&taps[i].fd);
+	g_free(taps);
 	utm_host_unref(options->host);
 	g_free(options);
 }
 
+/* Ours until the start is over, whatever the caller closes meanwhile. */
+static int copy_taps(UtmVm *vm, UtmVmStartOptions *options, UtmError **error)
+{
+	const UtmVmNetworkFd *given = options->network_fds;
+	size_t networks = utm__config_get_qemu(vm->config)->network_count, count = options->network_fd_count;
+	options->network_fd_count = 0;
+	options->network_fds = NULL;
+	if (count > networks || (count && !given))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%zu network_fds for %zu networks", count, networks);
+	UtmVmNetworkFd *taps = g_new0(UtmVmNetworkFd, networks + 1);
+	options->network_fds = taps;
+	for (size_t i = 0; i < count; i++) {
+		if (given[i].index >= networks)
+			return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "network_fds: there is no network %u", given[i].index);
+		for (size_t j = 0; j < i; j++)
+			if (taps[j].index == given[i].index)
+				return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "network_fds: network %u is there twice",
+				                 given[i].index);
+		int fd = given[i].fd < 0 ? -1 : fcntl(given[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "network_fds: %d is no open descriptor", given[i].fd);
+		taps[i] = (UtmVmNetworkFd){ given[i].index, fd };
+		options->network_fd_count++;
+	}
+	return 0;
+}
+
 static int check_start_options(UtmVmStartOptions *checked, const UtmVmStartOptions *options, UtmError **error)
 {
+	const uint32_t flags = UTM_VM_START_DISPOSABLE | UTM_VM_START_PAUSED | UTM_VM_START_ALLOW_ARGUMENTS;
 	int failed = utm__sized_copy(checked, sizeof *checked, sizeof *checked, options, "UtmVmStartOptions", error);
 	if (failed)
 		return failed;
-	if (checked->flags & ~(uint32_t)(UTM_VM_START_DISPOSABLE | UTM_VM_START_PAUSED))
+	if (checked->flags & ~flags)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "start flags 0x%x do not exist", checked->flags);
 	if (checked->reserved)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "UtmVmStartOptions.reserved is not zero");
@@ -299,10 +333,15 @@ static UtmRequest *start_request_new(UtmVm *vm, const UtmVmStartOptions *options
 	}
 	if (check_start_options(&checked, options, error) < 0)
 		return NULL;
+	UtmVmStartOptions *input = g_memdup2(&checked, sizeof checked);
+	utm_host_ref(input->host);
+	if (copy_taps(vm, input, error) < 0) {
+		start_input_free(input);
+		return NULL;
+	}
 	gint64 timeout_ms = checked.timeout_ms ? checked.timeout_ms : START_MS;
 	UtmRequest *request = utm__request_new(&vm->object, "starting the machine", timeout_ms, checked.cancel);
-	utm_host_ref(checked.host);
-	utm__request_set_input(request, g_memdup2(&checked, sizeof checked), start_input_free);
+	utm__request_set_input(request, input, start_input_free);
 	utm__request_set_abort(request, utm__vm_start_abort);
 	return request;
 }

@@ -97,7 +97,7 @@ static void test_unknown_numbers(void)
 	options.accel_policy = 99;
 	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
 	options.accel_policy = UTM_ACCEL_POLICY_AUTO;
-	options.reserved = 1;
+	options.argument_policy = 3;
 	g_assert_cmpint(context_code(&options), ==, UTM_ERROR_INVALID_ARGUMENT);
 	g_assert_null(utm_vm_state_get_name(99));
 	g_assert_null(utm_end_kind_get_name(99));

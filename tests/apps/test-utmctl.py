@@ -10,6 +10,7 @@ import plistlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,9 @@ def refuses_misuse():
     for arguments in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "x", "--for"], ["run", "x", "--for", "soon"],
                       ["run", "x", "--for", "nan"], ["argv", "x", "--what"], ["argv"], ["config"], ["config", "show"],
                       ["config", "get", PLAIN], ["config", "set", PLAIN, "A.B"], ["config", "eat", PLAIN],
-                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"], ["argv", PLAIN, "--json", "--explain"],
+                      ["argv", PLAIN, "--host", "beos"], ["argv", PLAIN, "--json=yes"], ["argv", PLAIN, "--json", "--shell"],
+                      ["argv", PLAIN, "--shell", "--explain"], ["argv", PLAIN, "--utm-exact"],
+                      ["argv", PLAIN, "--host", "linux", "--utm-exact"], ["run", PLAIN, "--arguments", "some"],
                       ["config", "show", PLAIN, "--json", "--plist"], ["config", "get", PLAIN, "System", "--plist"],
                       ["conf", "show", PLAIN]):
         done = utmctl(*arguments, status=2)
@@ -223,6 +226,9 @@ def edits_apple_machines():
     before = plistlib.loads((bundle / "config.plist").read_bytes())
     check("Virtualization.Keyboard = Mac" in utmctl("config", "show", bundle).stdout.splitlines(), "show")
     same(utmctl("config", "get", bundle, "System.Boot.OperatingSystem").stdout, "macOS\n", "get")
+    same(utmctl("config", "set", bundle, "System.MemorySize=2048", "--json").stdout, "2048\n", "set --json")
+    for command in (["show"], ["get", "System"], ["set", "System.CPU=max"], ["remove", "Drive[0]"]):
+        utmctl("config", command[0], WORK / "none.plist", *command[1:], "--json", status=2)
     same(utmctl("config", "show", bundle, "--plist").stdout.encode(), (bundle / "config.plist").read_bytes(), "bytes")
     utmctl("config", "set", bundle, "System.MemorySize", "4096")
     utmctl("config", "set", bundle, "Virtualization.Pointer", "Mouse")
@@ -435,7 +441,7 @@ def errors_have_two_lines():
         (["run", WORK], r"utmctl: .*: .* \(not-a-bundle\)\n {8}\S.*\n"),
     ]
     for arguments, pattern in cases:
-        done = utmctl(*arguments, status=1)
+        done = utmctl(*arguments, status=2 if arguments[1] == "show" else 1)
         check(re.fullmatch(pattern, done.stderr), f"{arguments}: {done.stderr!r}")
 
 
@@ -460,8 +466,121 @@ def prints_argv():
         check("console=ttyS0 quiet loglevel=2 mitigations=off panic=-1" in lines, lines)
         told = json.loads(utmctl("argv", PLAIN, "--host", host, "--json").stdout)
         same([told["program"]] + [a["text"] for a in told["arguments"]], lines, host)
-    check("# Display[0].Hardware" in utmctl("argv", PLAIN, "--host", "linux", "--explain").stdout, "--explain")
     utmctl("argv", PLAIN)
+
+
+def explains_arguments():
+    """each argument has its key path and a reason, in columns and as JSON"""
+    rows = utmctl("argv", PLAIN, "--host", "linux", "--explain").stdout.splitlines()
+    check(any(re.match(r"-device virtio-vga +Display\[0\]\.Hardware +The guest sees this display\.$", row) for row in rows), rows)
+    columns = {row.index("System.") for row in rows if "System." in row}
+    same(len(columns), 1, "columns of the key paths")
+    told = json.loads(utmctl("argv", PLAIN, "--host", "linux", "--json", "--explain").stdout)["arguments"]
+    same([a["text"] for a in told if not a.get("reason")], [], "arguments without a reason")
+
+
+HOSTILE = ["it's", "a b", "$(touch gone)", "`id`", "\\", "\"q\"", "*", "new\nline", "-x", "--", "", "a,b=c", "é", ";&|<>", "~", "#", "!x"]
+
+
+def prints_scripts():
+    """--shell: the script runs as it is, and every byte of every argument survives it"""
+    bundle = WORK / "it's $HOME `x` \n.utm"
+    shutil.copytree(PLAIN, bundle)
+    printer = WORK / "a 'printer'"
+    printer.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n", encoding="utf-8")
+    printer.chmod(0o755)
+    facts = WORK / "printer.json"
+    facts.write_text(json.dumps({"QemuPath": str(printer), "SharedDirectory": "/x", "DataDirs": HOSTILE}), encoding="utf-8")
+    told = json.loads(utmctl("argv", bundle, "--host-facts", facts, "--json").stdout)
+    script = WORK / "start.sh"
+    script.write_text(utmctl("argv", bundle, "--host-facts", facts, "--shell").stdout, encoding="utf-8")
+    ran = subprocess.run(["sh", script], capture_output=True, timeout=60, check=True, env={**os.environ, "TMPDIR": str(WORK)})
+    seen = [text.decode() for text in ran.stdout.split(b"\0")[:-1]]
+    same(seen, [a["text"] for a in told["arguments"]], "arguments that the program sees")
+    check(set(HOSTILE) <= set(seen), seen)
+
+
+def hostile_bundle():
+    """The demo machine, with hostile words wherever there are words."""
+    bundle = WORK / "it's, a=b $HOME `x` \"y\".utm"
+    shutil.rmtree(bundle, ignore_errors=True)
+    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    name = "a,readonly=on\n-device x 'b'.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", bundle / "Data" / name, "2M"], check=True, timeout=60)
+    config = plistlib.loads((bundle / "config.plist").read_bytes())
+    config["Information"]["Name"] = "-name,\n'x' help=?"
+    config["Network"] = [{"Mode": "Emulated", "Hardware": "e1000", "MacAddress": "52:54:00:00:00:01", "IsolateFromHost": False,
+                          "PortForward": [], "VlanDnsSearchDomain": "a,hostfwd=tcp::1-:2", "VlanDhcpDomain": ",,$(id)"}]
+    config["Drive"].append({"ImageType": "Disk", "Interface": "VirtIO", "InterfaceVersion": 1, "Identifier": "HOSTILE",
+                            "ReadOnly": False, "ImageName": name})
+    (bundle / "config.plist").write_bytes(plistlib.dumps(config))
+    return bundle, str(bundle / "Data" / name)
+
+
+def ask(lines, command):
+    """What a monitor returns; its greeting and events are passed over."""
+    lines.write(json.dumps({"execute": command}) + "\n")
+    lines.flush()
+    while "return" not in (answer := json.loads(lines.readline())):
+        check("error" not in answer, answer)
+    return answer["return"]
+
+
+def ask_script(text, *commands):
+    """The answers of the QEMU that a script starts. It ends with its monitor's quit."""
+    script = WORK / "real.sh"
+    script.write_text(text, encoding="utf-8")
+    place = pathlib.Path(tempfile.mkdtemp(prefix="utm-sh-"))
+    with subprocess.Popen(["sh", script], stderr=subprocess.PIPE, env={**os.environ, "UTM_RUN_DIR": str(place)}) as running:
+        try:
+            deadline = time.monotonic() + 60
+            while not (place / "qmp.sock").exists():
+                check(running.poll() is None, "QEMU ended")
+                check(time.monotonic() < deadline, "QEMU does not start")
+                time.sleep(0.02)
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.settimeout(60)
+                monitor.connect(str(place / "qmp.sock"))
+                lines = monitor.makefile("rw", encoding="utf-8")
+                answers = [ask(lines, command) for command in ("qmp_capabilities", *commands)][1:]
+                lines.write('{"execute":"quit"}\n')
+                lines.flush()
+            same(running.wait(60), 0, "exit status")
+        except OSError as problem:
+            raise AssertionError(running.communicate(timeout=60)[1]) from problem
+        finally:
+            if running.poll() is None:
+                running.kill()
+    shutil.rmtree(place)
+    return answers
+
+
+def starts_scripts():
+    """a script of --shell starts a real QEMU, paused; hostile words are words in it"""
+    bundle, image = hostile_bundle()
+    status, blocks, name = ask_script(utmctl("argv", bundle, "--shell").stdout, "query-status", "query-block", "query-name")
+    same(status["status"], "prelaunch", "status")
+    same([b["inserted"]["file"] for b in blocks if "HOSTILE" in b["device"]], [image], "the image")
+    same([b["inserted"]["ro"] for b in blocks if "HOSTILE" in b["device"]], [False], "read-only")
+    same(name["name"], "namex help", "name")
+
+
+def repeats_utms_faults():
+    """--utm-exact leaves UTM's faults in, which are mended otherwise"""
+    bundle, _ = hostile_bundle()
+    exact, mended = (utmctl("argv", bundle, "--host", "macos", *more).stdout for more in (["--utm-exact"], []))
+    check(",dnssearch=a,hostfwd" in exact and ",dnssearch=a,,hostfwd" in mended, (exact, mended))
+    check("format=qcow2,file.filename=" in mended and "format=qcow2,file.filename=" not in exact, (exact, mended))
+
+
+def refuses_arguments():
+    """run --arguments refuse: a machine with additional arguments does not start, and says which"""
+    bundle = WORK / "Arguments.utm"
+    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    told = utmctl("argv", bundle).stderr
+    check("warning: QEMU.AdditionalArguments: QEMU gets additional arguments: -append" in told, told)
+    done = utmctl("run", bundle, "--arguments", "refuse", status=1)
+    check("(arguments-refused)" in done.stderr and "-append" in done.stderr, done.stderr)
 
 
 def takes_host_facts():
@@ -709,6 +828,21 @@ def makes_new_machines():
         utmctl("config", "new", *arguments, status=2)
 
 
+def tells_the_host():
+    """host: QEMUs, accelerators, helpers; as facts that argv takes"""
+    facts = json.loads(utmctl("host", "--json").stdout)
+    tried = {entry["Name"]: entry for entry in facts["Accelerators"]}
+    assert set(tried) == {"kvm", "tcg"}, tried
+    assert tried["tcg"]["State"] == "Works", tried
+    assert (tried["kvm"]["State"] == "Works") == (facts["Architecture"] in facts["Accelerated"]), facts
+    assert any(entry["Name"] == facts["Architecture"] for entry in facts["Programs"]), facts["Programs"]
+    text = utmctl("host", "--arch", "riscv64").stdout
+    for word in ("accelerators", "kvm", "absent", "sound", "render-node", "swtpm", "UEFI"):
+        assert word in text, text
+    done = utmctl("host", "--arch", "vax", status=1)
+    assert "System.Architecture" in done.stderr, done.stderr
+
+
 def lists_hardware():
     """hardware: QEMU's own lists, or those that the library brings"""
     brought = json.loads(utmctl("hardware", "riscv64", "--snapshot", "--json").stdout)
@@ -756,10 +890,11 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
              shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
-             says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_schema, refuses_keys_of_the_schema,
+             says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
              migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
-             normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, takes_host_facts,
+             normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, explains_arguments, prints_scripts,
+             starts_scripts, repeats_utms_faults, refuses_arguments, takes_host_facts,
              checks_the_screenshot_first, runs_for_a_time, runs_until_the_guest_ends, stops_at_ctrl_c, stops_at_hangup,
              leaves_nohup_alone, runs_without_reader, shows_qemu_when_asked, kills_at_second_ctrl_c, tells_qemus_words,
              tells_a_bad_end, lists_bundles, tells_sizes, shows_views, prunes, clones_and_renames, keeps_others_out])

@@ -8,7 +8,10 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmConfig, utm_config_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmHost, utm_host_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmArgv, utm_argv_unref)
+/* The library's own headers have this one. */
+#ifndef GOLDEN_WITH_INTERNALS
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmError, utm_error_unref)
+#endif
 
 /* Ends the test with the error's text unless `code` is 0. */
 void check(int code, UtmError *error);

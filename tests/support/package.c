@@ -14,6 +14,7 @@ void test_package_init(TestPackage *package, const char *name)
 void test_package_tear_down(TestPackage *package, gconstpointer unused)
 {
 	test_remove_tree(package->outside);
+	utm_host_unref(package->host);
 	utm_context_unref(package->context);
 	g_free(package->outside);
 	g_free(package->root);

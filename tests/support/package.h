@@ -4,13 +4,14 @@
 
 #include "tree.h"
 
-#include <utm/context.h>
+#include <utm/argv.h>
 
 typedef struct TestPackage {
 	UtmContext *context;
 	char *outside; /* the directory: the package, and "secret", which says "not yours" */
 	char *root;
 	char *data;
+	UtmHost *host; /* that a test works for; nullable */
 } TestPackage;
 
 /* Without a configuration, and with an empty Data. */

@@ -31,6 +31,7 @@ static UtmArgv *build(const UtmArgvRuntime *runtime)
 	                          "{'Mode':'Terminal','Target':'Auto'}]",
 	                          &error),
 	      error);
+	check(utm_config_set_bool(config, "QEMU.TPMDevice", runtime->tpm_fd >= 0, &error), error);
 	check(utm_host_new_from_json(UTM_HOST_OS_LINUX, NULL, &host, &error), error);
 	check(utm__argv_build(config, "/vm", host, runtime, &argv, &error), error);
 	return argv;
@@ -69,10 +70,11 @@ static void test_descriptors(void)
 {
 	static const int serials[] = { 10, 11 };
 	UtmArgvRuntime runtime = {
-		.qmp_fd = 3, .agent_fd = 4, .tpm_fd = -1, .serial_fds = serials, .serial_fd_count = 2, .runtime_dir = "/run/x"
+		.qmp_fd = 3, .agent_fd = 4, .tpm_fd = 12, .serial_fds = serials, .serial_fd_count = 2, .runtime_dir = "/run/x"
 	};
 	g_autoptr(UtmArgv) argv = build(&runtime);
 
+	expect(argv, "socket,id=chrtpm0,fd=12", "QEMU.TPMDevice");
 	expect(argv, "socket,id=org.qemu.monitor.qmp,fd=3,server=on,wait=off", NULL);
 	expect(argv, "socket,id=org.qemu.guest_agent,fd=4,server=on,wait=off", NULL);
 	expect(argv, "socket,id=term0,fd=10,server=on,wait=off", "Serial[0].Mode");

@@ -47,7 +47,9 @@ static char *find(Fixture *f, UtmConfig *config)
 	g_assert_cmpint(utm_config_to_plist(config, &plist, &size, NULL), ==, 0);
 	put_file(f->root, "config.plist", plist);
 	g_assert_cmpint(utm_bundle_open(f->context, f->root, &bundle, NULL), ==, 0);
-	g_assert_cmpint(utm_bundle_check(bundle, NULL, &findings, NULL), ==, 0);
+	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
+	options.host = f->host;
+	g_assert_cmpint(utm_bundle_check(bundle, &options, &findings, NULL), ==, 0);
 	for (size_t i = 0; i < utm_findings_get_count(findings); i++) {
 		const UtmFinding *finding = utm_findings_get(findings, i);
 		g_assert_true(!finding->file || g_str_has_prefix(finding->file, f->root));
@@ -87,6 +89,32 @@ static void test_missing(Fixture *f, gconstpointer data)
 	                "error image-missing Drive[2].ImageName Data/vmlinuz\n"
 	                "error image-missing Information.Icon Data/icon.png\n"
 	                "info vars-missing QEMU.UEFIBoot -");
+}
+
+/* A store that leads elsewhere, which is found whatever the host; and one for other firmware than the host's. */
+static void test_vars(Fixture *f, gconstpointer data)
+{
+	g_autoptr(UtmConfig) config = sample(SAMPLE);
+	g_assert_cmpint(utm_config_set_text(config, "QEMU.UEFIBoot", "true", NULL), ==, 0);
+	put_file(f->data, "real.fd", "x");
+	put_link(f->data, "efi_vars.fd", "real.fd");
+	g_autofree char *linked = find(f, config);
+	g_assert_nonnull(strstr(linked, "error path-escape QEMU.UEFIBoot Data/efi_vars.fd\n"));
+	g_autofree char *store = g_build_filename(f->data, "efi_vars.fd", NULL);
+	g_assert_cmpint(g_remove(store), ==, 0);
+	put_file(f->data, "efi_vars.fd", "short");
+	g_autofree char *any = find(f, config);
+	g_assert_null(strstr(any, "efi_vars.fd"));
+	g_autofree char *template = g_build_filename(f->outside, "vars.fd", NULL);
+	g_autofree char *json = g_strdup_printf("{ 'Firmware': [ { 'Architecture': 'x86_64', 'Code': '/c', 'VarsTemplate': "
+	                                        "'%s' } ] }", template);
+	put_file(f->outside, "vars.fd", "longer");
+	g_assert_cmpint(utm_host_new_from_json(UTM_HOST_OS_LINUX, g_strdelimit(json, "'", '"'), &f->host, NULL), ==, 0);
+	g_autofree char *found = find(f, config);
+	g_assert_nonnull(strstr(found, "error vars-unfit QEMU.UEFIBoot Data/efi_vars.fd\n"));
+	put_file(f->data, "efi_vars.fd", "fitted");
+	g_autofree char *fits = find(f, config);
+	g_assert_null(strstr(fits, "efi_vars.fd"));
 }
 
 static void test_others(Fixture *f, gconstpointer data)
@@ -207,6 +235,7 @@ int main(int argc, char **argv)
 #define ADD(name, function) g_test_add("/bundle-check/" name, Fixture, NULL, set_up, function, test_package_tear_down)
 	ADD("clean", test_clean);
 	ADD("missing", test_missing);
+	ADD("vars", test_vars);
 	ADD("others", test_others);
 	ADD("one-file", test_one_file);
 	ADD("escape", test_escape);

@@ -230,10 +230,10 @@ static void test_probe_memory(void)
 	Place place;
 
 	place_init(&place, "");
-	script = g_strdup_printf("#!/bin/sh\necho 'QEMU emulator version 8.0.0'\necho x >>'%s/count'\n", place.dir);
+	script = g_strdup_printf("#!/bin/sh\necho 'QEMU emulator version 8.0.0'\necho $1 >>'%s/count'\n", place.dir);
 	g_assert_true(g_file_set_contents(place.program, script, -1, NULL));
 	g_chmod(place.program, 0700);
-	UtmContext *context = make_context(&place, UTM_ACCEL_POLICY_AUTO);
+	UtmContext *context = make_context(&place, UTM_ACCEL_POLICY_TCG);
 	g_autofree char *count_path = g_build_filename(place.dir, "count", NULL);
 	for (int i = 0; i < 4; i++) {
 		UtmHost *host = NULL;
@@ -248,7 +248,7 @@ static void test_probe_memory(void)
 	}
 	utm_context_unref(context);
 	g_assert_true(g_file_get_contents(count_path, &count, NULL, NULL));
-	g_assert_cmpstr(count, ==, "x\nx\n");
+	g_assert_cmpstr(count, ==, "-version\n-version\n");
 	g_unlink(count_path);
 	place_clear(&place);
 }
@@ -258,6 +258,113 @@ static void test_probe_misuse(void)
 	UtmHost *host = NULL;
 
 	g_assert_cmpint(utm_host_probe(NULL, NULL, &host, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+}
+
+/* --- all of a host --- */
+
+/* Nothing of QEMU is there, and that is an answer. */
+static void test_all_missing(void)
+{
+	g_autoptr(UtmHost) host = NULL;
+	UtmHostItem item = UTM_HOST_ITEM_INIT;
+	UtmError *error = NULL;
+	Place place;
+
+	place_init(&place, NULL);
+	UtmContext *context = make_context(&place, UTM_ACCEL_POLICY_AUTO);
+	check(utm_host_probe_all(context, "riscv64", &host, &error), error);
+	utm_context_unref(context);
+	place_clear(&place);
+	g_assert_cmpuint(utm_host_get_item_count(host, UTM_HOST_ITEM_QEMU), ==, 1);
+	check(utm_host_get_item(host, UTM_HOST_ITEM_QEMU, 0, &item, &error), error);
+	g_assert_cmpstr(item.name, ==, "riscv64");
+	g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_ABSENT);
+	g_assert_nonnull(item.reason);
+	for (size_t i = 0; utm_host_get_item(host, UTM_HOST_ITEM_ACCELERATOR, i, &item, NULL) == 0; i++)
+		g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_ABSENT);
+	for (size_t i = 0; utm_host_get_item(host, UTM_HOST_ITEM_AUDIO, i, &item, NULL) == 0; i++)
+		g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_ABSENT);
+	g_assert_cmpstr(utm__host_get_facts(host)->host_audio, ==, "none");
+}
+
+static bool find_item(const UtmHost *host, UtmHostItemKind kind, const char *name, UtmHostItem *ret_item)
+{
+	for (size_t i = 0; utm_host_get_item(host, kind, i, ret_item, NULL) == 0; i++)
+		if (!strcmp(ret_item->name, name))
+			return true;
+	return false;
+}
+
+/* The real QEMU; once more, it is all known. */
+static void test_all_real(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	g_autofree char *path = g_find_program_in_path("qemu-system-x86_64");
+	g_autoptr(UtmHost) host = NULL;
+	g_autoptr(UtmHost) again = NULL;
+	g_autofree char *json = NULL;
+	g_autofree char *json_again = NULL;
+	UtmHostItem item = UTM_HOST_ITEM_INIT;
+	UtmError *error = NULL;
+
+	if (!path) {
+		g_test_skip("no qemu-system-x86_64 here");
+		utm_context_unref(context);
+		return;
+	}
+	check(utm_host_probe_all(context, "x86_64", &host, &error), error);
+	gint64 start = g_get_monotonic_time();
+	check(utm_host_probe_all(context, "x86_64", &again, &error), error);
+	g_assert_cmpint(g_get_monotonic_time() - start, <, 1500000);
+	utm_context_unref(context);
+	check(utm_host_to_json(host, &json, &error), error);
+	check(utm_host_to_json(again, &json_again, &error), error);
+	g_assert_cmpstr(json, ==, json_again);
+	g_assert_true(find_item(host, UTM_HOST_ITEM_QEMU, "x86_64", &item));
+	g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_WORKS);
+	g_assert_true(g_ascii_isdigit(item.version[0]));
+	g_assert_cmpstr(item.version, ==, utm__host_get_facts(host)->qemu_version);
+	g_assert_true(find_item(host, UTM_HOST_ITEM_ACCELERATOR, "tcg", &item));
+	g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_WORKS);
+	g_assert_true(find_item(host, UTM_HOST_ITEM_ACCELERATOR, "kvm", &item));
+	g_assert_true((item.state == UTM_HOST_ITEM_STATE_WORKS) == (utm__host_get_facts(host)->accelerated_count == 1));
+	g_assert_true(find_item(host, UTM_HOST_ITEM_AUDIO, "none", &item));
+	g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_WORKS);
+	g_assert_true(find_item(host, UTM_HOST_ITEM_GRAPHICS, "render-node", &item));
+	g_assert_true(find_item(host, UTM_HOST_ITEM_TOOL, "qemu-bridge-helper", &item));
+}
+
+/* What was found elsewhere can be looked at here. */
+static void test_items(void)
+{
+	g_autoptr(UtmHost) host = make_host("{ 'Accelerators': [ { 'Name': 'tcg' },"
+	                                    " { 'Name': 'kvm', 'State': 'Fails', 'Reason': 'hangs' } ] }");
+	g_autoptr(UtmError) error = NULL;
+	UtmHostItem item = UTM_HOST_ITEM_INIT;
+	UtmContext *context = utm_context_new(NULL, NULL);
+	UtmHost *none = NULL;
+
+	g_assert_cmpuint(utm_host_get_item_count(host, UTM_HOST_ITEM_ACCELERATOR), ==, 2);
+	g_assert_cmpuint(utm_host_get_item_count(host, UTM_HOST_ITEM_TOOL), ==, 0);
+	g_assert_cmpuint(utm_host_get_item_count(host, (UtmHostItemKind)99), ==, 0);
+	g_assert_cmpuint(utm_host_get_item_count(NULL, UTM_HOST_ITEM_TOOL), ==, 0);
+	g_assert_cmpint(utm_host_get_item(host, UTM_HOST_ITEM_ACCELERATOR, 1, &item, NULL), ==, 0);
+	g_assert_cmpuint(item.size, ==, sizeof(item));
+	g_assert_cmpuint(item.state, ==, UTM_HOST_ITEM_STATE_FAILS);
+	g_assert_cmpstr(item.reason, ==, "hangs");
+	g_assert_null(item.path);
+	g_assert_cmpint(utm_host_get_item(host, UTM_HOST_ITEM_ACCELERATOR, 2, &item, NULL), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpint(utm_host_get_item(host, (UtmHostItemKind)99, 0, &item, NULL), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpint(utm_host_get_item(NULL, UTM_HOST_ITEM_TOOL, 0, &item, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_host_get_item(host, UTM_HOST_ITEM_TOOL, 0, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	item.size = 0;
+	g_assert_cmpint(utm_host_get_item(host, UTM_HOST_ITEM_ACCELERATOR, 0, &item, NULL), ==, UTM_ERROR_STRUCT_SIZE);
+	expect_refused("{ 'Tools': [ { 'State': 'Perhaps' } ] }", UTM_ERROR_CONFIG_INVALID_VALUE, "Tools[0].State");
+	g_assert_cmpint(utm_host_probe_all(NULL, NULL, &none, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_host_probe_all(context, NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_host_probe_all(context, "vax", &none, &error), ==, UTM_ERROR_CONFIG_INVALID_VALUE);
+	g_assert_cmpstr(utm_error_get_key_path(error), ==, "System.Architecture");
+	utm_context_unref(context);
 }
 
 /* --- the files of a bundle --- */
@@ -344,7 +451,7 @@ static void test_inspect_vars(void)
 	Bundle bundle;
 
 	bundle_init(&bundle);
-	expect_vars(&bundle, "qcow2"); /* what will be made */
+	expect_vars(&bundle, NULL); /* that of what will be made */
 	put_qcow2(&bundle, "efi_vars.fd", NULL, 0);
 	expect_vars(&bundle, "qcow2");
 	put_file(&bundle, "efi_vars.fd", "x", 1, 540672);
@@ -354,13 +461,13 @@ static void test_inspect_vars(void)
 	put_file(&bundle, "efi_vars.fd", "", 0, 0);
 	expect_vars(&bundle, "raw");
 	put_qcow2(&bundle, "efi_vars.fd", "/etc/passwd", 0);
-	expect_escape(&bundle, NULL, NULL);
+	expect_escape(&bundle, NULL, "QEMU.UEFIBoot");
 	put_qcow2(&bundle, "efi_vars.fd", NULL, 4);
-	expect_escape(&bundle, NULL, NULL);
+	expect_escape(&bundle, NULL, "QEMU.UEFIBoot");
 	path = g_build_filename(bundle.data, "efi_vars.fd", NULL);
 	g_unlink(path);
 	g_assert_cmpint(symlink("/etc/passwd", path), ==, 0);
-	expect_escape(&bundle, NULL, NULL);
+	expect_escape(&bundle, NULL, "QEMU.UEFIBoot");
 	bundle_clear(&bundle);
 }
 
@@ -412,14 +519,10 @@ static void expect_plan(const Bundle *bundle, UtmConfig *config, const char *tem
 {
 	g_autoptr(UtmHost) host = make_host(NULL);
 	g_autofree char *found = NULL;
-	g_autofree char *path = NULL;
 	UtmError *error = NULL;
 
-	check(utm__firmware_plan_vars(host, config, bundle->path, &found, &path, &error), error);
+	check(utm__firmware_plan_vars(host, config, bundle->path, &found, &error), error);
 	g_assert_cmpstr(found, ==, template);
-	g_assert_true(!template == !path);
-	if (path)
-		g_assert_true(g_str_has_suffix(path, "/Data/efi_vars.fd"));
 }
 
 static void test_plan_vars(void)
@@ -427,7 +530,6 @@ static void test_plan_vars(void)
 	g_autoptr(UtmConfig) config = make_config(NULL);
 	g_autoptr(UtmHost) poor = make_host("{ 'Firmware': [ { 'Architecture': 'x86_64', 'Code': '/x' } ] }");
 	char *found = NULL;
-	char *path = NULL;
 	Bundle bundle;
 
 	bundle_init(&bundle);
@@ -435,7 +537,7 @@ static void test_plan_vars(void)
 	g_assert_cmpint(utm_config_set_bool(config, "QEMU.TPMDevice", true, NULL), ==, 0);
 	expect_plan(&bundle, config, "/usr/share/OVMF/OVMF_VARS_4M.ms.fd");
 	g_assert_cmpint(utm_config_set_bool(config, "QEMU.TPMDevice", false, NULL), ==, 0);
-	g_assert_cmpint(utm__firmware_plan_vars(poor, config, bundle.path, &found, &path, NULL), ==,
+	g_assert_cmpint(utm__firmware_plan_vars(poor, config, bundle.path, &found, NULL), ==,
 	                UTM_ERROR_FIRMWARE_NOT_FOUND);
 	put_file(&bundle, "efi_vars.fd", "", 0, 0);
 	expect_plan(&bundle, config, NULL);
@@ -481,6 +583,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/host/probe/failures", test_probe_failures);
 	g_test_add_func("/host/probe/memory", test_probe_memory);
 	g_test_add_func("/host/probe/misuse", test_probe_misuse);
+	g_test_add_func("/host/all/missing", test_all_missing);
+	g_test_add_func("/host/all/real", test_all_real);
+	g_test_add_func("/host/all/items", test_items);
 	g_test_add_func("/host/inspect/vars", test_inspect_vars);
 	g_test_add_func("/host/inspect/drives", test_inspect_drives);
 	g_test_add_func("/host/inspect/escapes", test_inspect_escapes);

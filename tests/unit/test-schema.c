@@ -7,6 +7,7 @@
 #include <plist/plist.h>
 #include <math.h>
 #include <string.h>
+#include <utm/value.h>
 
 #define SCHEMA (&utm__config_schema)
 #define ROUNDS 300
@@ -199,6 +200,52 @@ static void *decode_plist(guint type, const void *data, gsize size)
 	    utm__plist_decode(plist, SCHEMA, type, UTM_SCHEMA_KEEP_UNKNOWN, &object, &error) < 0)
 		g_error("%s: %s in %.*s", utm_error_get_key_path(error), utm_error_get_message(error), (int)size, (char *)data);
 	return object;
+}
+
+/* Object by object, with what libplist does not write: short numbers, one object in several places, keys in UTF-16. */
+static void test_binary_kinds(void)
+{
+	static const struct {
+		const char *bytes;
+		gsize size;
+		const char *json;
+	} cases[] = {
+		{ "\x08", 1, "false" },
+		{ "\x09", 1, "true" },
+		{ "\x10\xff", 2, "255" },
+		{ "\x11\xff\xfe", 3, "65534" },
+		{ "\x12\xff\xff\xff\xfe", 5, "4294967294" },
+		{ "\x13\xff\xff\xff\xff\xff\xff\xff\xfe", 9, "-2" },
+		{ "\x14\0\0\0\0\0\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 17, "9223372036854775807" },
+		{ "\x22\x3f\xc0\0\0", 5, "1.5" },
+		{ "\x23\xbf\xf8\0\0\0\0\0\0", 9, "-1.5" },
+		{ "\x33\x40\x08\0\0\0\0\0\0", 9, "{\"$date\":3}" },
+		{ "\x42\0\xff", 3, "{\"$data\":\"AP8=\"}" },
+		{ "\x51x", 2, "\"x\"" },
+		{ "\x62\xd8\x3d\xde\0", 5, "\"\xf0\x9f\x98\x80\"" },
+		{ "\x5f\x10\x0fxxxxxxxxxxxxxxx", 18, "\"xxxxxxxxxxxxxxx\"" },
+		{ "\xa2\0\0", 3, "[\"\xc3\xa9\",\"\xc3\xa9\"]" },
+		{ "\xd1\0\0", 3, "{\"\xc3\xa9\":\"\xc3\xa9\"}" },
+		{ "\xa0", 1, "[]" },
+		{ "\xd0", 1, "{}" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		/* Object 0 is a key in UTF-16, 1 the case, 2 the root. */
+		static const char head[] = "bplist00\x61\x00\xe9";
+		const guint8 offsets[] = { 8, 11, (guint8)(11 + cases[i].size) };
+		const guint8 trailer[32] = { [6] = 1, [7] = 1, [15] = 3, [23] = 2, [31] = (guint8)(14 + cases[i].size) };
+		g_autoptr(GByteArray) list = g_byte_array_new();
+		g_byte_array_append(list, (const guint8 *)head, sizeof head - 1);
+		g_byte_array_append(list, (const guint8 *)cases[i].bytes, (guint)cases[i].size);
+		g_byte_array_append(list, (const guint8 *)"\xd1\0\1", 3);
+		g_byte_array_append(list, offsets, sizeof offsets);
+		g_byte_array_append(list, trailer, sizeof trailer);
+		UtmConfigVersion *object = decode_plist(UTM_CONFIG_SCHEMA_VERSION, list->data, list->len);
+		g_autofree char *found = utm_value_dup_json(((UtmSchemaHeader *)object)->extras);
+		g_autofree char *wanted = g_strdup_printf("{\"\xc3\xa9\":%s}", cases[i].json);
+		g_assert_cmpstr(found, ==, wanted);
+		utm__schema_free(SCHEMA, object);
+	}
 }
 
 /* Files drop what the mode of a thing rules out, so the first reading may differ; from then on nothing may. */
@@ -442,6 +489,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/schema/copy-equals", test_copy_equals);
 	g_test_add_func("/schema/json-round-trip", test_json_round_trip);
 	g_test_add_func("/schema/plist-round-trip", test_plist_round_trip);
+	g_test_add_func("/schema/binary-kinds", test_binary_kinds);
 	g_test_add_func("/schema/xml-equals-binary", test_xml_equals_binary);
 	g_test_add_func("/schema/new-object", test_new_object);
 	g_test_add_func("/schema/encoding-refuses", test_encoding_refuses);

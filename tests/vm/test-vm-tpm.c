@@ -155,7 +155,7 @@ static pid_t find_child(const char *name)
 
 /* ---------------------------------------------------------------- a real swtpm */
 
-static void assert_tpm(Fixture *f)
+static void assert_tpm_is(Fixture *f, int model)
 {
 	UtmQmpTPMInfoList *tpms = NULL;
 	UtmError *error = NULL;
@@ -163,9 +163,49 @@ static void assert_tpm(Fixture *f)
 		g_error("%s", utm_error_get_message(error));
 	g_assert_cmpuint(tpms->count, ==, 1);
 	g_assert_cmpstr(tpms->items[0]->id, ==, "tpm0");
-	g_assert_cmpint(tpms->items[0]->model, ==, UTM_QMP_TPM_MODEL_TPM_TIS);
+	g_assert_cmpint(tpms->items[0]->model, ==, model);
 	g_assert_cmpint(tpms->items[0]->options->type, ==, UTM_QMP_TPM_TYPE_EMULATOR);
 	utm_qmp_tpm_info_list_free(tpms);
+}
+
+static void assert_tpm(Fixture *f)
+{
+	assert_tpm_is(f, UTM_QMP_TPM_MODEL_TPM_TIS);
+}
+
+static bool have(const char *program)
+{
+	g_autofree char *path = g_find_program_in_path(program);
+	return path != NULL;
+}
+
+/* The device that each kind of machine has a place for. */
+static void test_machines(void)
+{
+	static const struct {
+		const char *architecture, *target;
+		int model;
+	} cases[] = {
+		{ "x86_64", "pc", UTM_QMP_TPM_MODEL_TPM_TIS },     { "i386", "q35", UTM_QMP_TPM_MODEL_TPM_TIS },
+		{ "aarch64", "virt", UTM_QMP_TPM_MODEL_TPM_TIS },  { "riscv64", "virt", UTM_QMP_TPM_MODEL_TPM_TIS },
+		{ "ppc64", "pseries", UTM_QMP_TPM_MODEL_TPM_SPAPR },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const TestEdit edits[] = {
+			{ "System.Architecture", cases[i].architecture }, { "System.Target", cases[i].target }, { "Display", "[]" },
+			{ "QEMU.TPMDevice", "true" }, { "System.MemorySize", "256" }, { NULL, NULL },
+		};
+		Fixture fixture = { 0 }, *f = &fixture;
+		g_autofree char *program = g_strconcat("qemu-system-", cases[i].architecture, NULL);
+		g_test_message("%s %s%s", cases[i].architecture, cases[i].target, have(program) ? "" : ": not installed");
+		if (!have(program))
+			continue;
+		open_fixture(f, edits, NULL);
+		start(f, UTM_VM_START_PAUSED);
+		assert_tpm_is(f, cases[i].model);
+		stop(f, UTM_VM_STOP_FORCE);
+		close_fixture(f);
+	}
 }
 
 /* Firmware with Secure Boot, in system management mode, finds the TPM; and the second time it is the same TPM. */
@@ -352,18 +392,13 @@ static void test_state_is_a_directory(void)
 	close_faulty(f, path);
 }
 
-static bool have(const char *program)
-{
-	g_autofree char *path = g_find_program_in_path(program);
-	return path != NULL;
-}
-
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	if (have("qemu-system-x86_64") && have("swtpm")) {
 		if (g_file_test("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", G_FILE_TEST_EXISTS))
 			g_test_add_func("/tpm/uefi", test_uefi_and_tpm);
+		g_test_add_func("/tpm/machines", test_machines);
 		g_test_add_func("/tpm/ends-with-qemu", test_ends_with_qemu);
 		g_test_add_func("/tpm/killed", test_killed_while_running);
 		g_test_add_func("/tpm/disposable", test_disposable);
