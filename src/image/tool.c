@@ -83,7 +83,7 @@ static const struct {
 	int code;
 	int errno_value;
 } reasons[] = {
-	{ "Failed to get \"", UTM_ERROR_IMAGE_IN_USE, 0 }, { "No space left on device", UTM_ERROR_IO, ENOSPC },
+	{ "\" lock", UTM_ERROR_IMAGE_IN_USE, 0 }, /* Failed to get "write" lock, shared or not */ { "No space left on device", UTM_ERROR_IO, ENOSPC },
 	{ "Disk quota exceeded", UTM_ERROR_IO, EDQUOT },   { "File too large", UTM_ERROR_IO, EFBIG },
 	{ "Read-only file system", UTM_ERROR_IO, EROFS },  { "Permission denied", UTM_ERROR_IO, EACCES },
 	{ "Input/output error", UTM_ERROR_IO, EIO },       { "does not support", UTM_ERROR_NOT_SUPPORTED, 0 },

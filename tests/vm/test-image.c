@@ -743,6 +743,11 @@ typedef struct Machine {
 	int input;
 } Machine;
 
+static void end_with_parent(gpointer data)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* A real QEMU that has the image open for writing, paused. */
 static Machine start_machine(const char *path, const char *format)
 {
@@ -768,7 +773,7 @@ static Machine start_machine(const char *path, const char *format)
 		                   "stdio",
 		                   NULL };
 	g_assert_true(g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH,
-	                                       NULL, NULL, &machine.pid, &machine.input, &output, NULL, NULL));
+	                                       end_with_parent, NULL, &machine.pid, &machine.input, &output, NULL, NULL));
 	/* It answers when it has opened everything. */
 	g_autoptr(GString) told = g_string_new(NULL);
 	char byte;
