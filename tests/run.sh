@@ -87,7 +87,7 @@ stage_tsan() {
 		suite tsan build-tsan --suite unit --suite monitor --suite api --timeout-multiplier 6
 }
 
-# valgrind 3.19 knows no pidfd, runs what a child executes through itself, and turns vfork into fork: test-host and
+# valgrind 3.19 knows no pidfd, runs what a child executes through itself, and turns vfork into fork: test-host, test-proof and
 # test-process, which are about just that, say nothing there. test-image is about what qemu-img does, and the time that takes;
 # test-structure builds thousands of command lines, which the address sanitizer looks at.
 stage_valgrind() {
@@ -96,7 +96,8 @@ stage_valgrind() {
 	valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 		--trace-children=no --child-silent-after-fork=yes --suppressions=$PWD/tests/valgrind.supp"
 	# shellcheck disable=SC2046
-	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process test-structure test-image) \
+	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process \
+		test-proof test-structure test-image) \
 		--timeout-multiplier 20 --wrapper "$valgrind"
 	UTM_TEST_WRAPPER=$valgrind suite valgrind-demo build-gcc demo --timeout-multiplier 4
 }
