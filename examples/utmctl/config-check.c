@@ -38,21 +38,35 @@ static void print_finding_json(const UtmFinding *finding, bool first)
 	printf("}");
 }
 
-static int print_findings(const char *path, UtmFindings *findings)
+/* Why the package does not open is the first of them. */
+static void print_closed_json(const UtmError *closed)
+{
+	print_member("\n  {", "severity", utm_finding_severity_get_name(UTM_FINDING_SEVERITY_ERROR));
+	print_member(", ", "code", utm_error_code_get_name(utm_error_get_code(closed)));
+	print_member(", ", "key", utm_error_get_key_path(closed));
+	print_member(", ", "file", utm_error_get_file(closed));
+	print_member(", ", "message", utm_error_get_message(closed));
+	print_member(", ", "remedy", utm_error_get_remedy(closed));
+	printf("}");
+}
+
+static int print_findings(const char *path, const UtmError *closed, UtmFindings *findings)
 {
 	size_t count = utm_findings_get_count(findings);
-	bool valid = utm_findings_get_severity(findings) < UTM_FINDING_SEVERITY_WARNING;
+	bool valid = !closed && utm_findings_get_severity(findings) < UTM_FINDING_SEVERITY_WARNING;
 
 	if (as_json)
 		printf("[");
+	if (as_json && closed)
+		print_closed_json(closed);
 	for (size_t i = 0; i < count; i++) {
 		if (as_json)
-			print_finding_json(utm_findings_get(findings, i), i == 0);
+			print_finding_json(utm_findings_get(findings, i), i == 0 && !closed);
 		else
 			print_finding(path, utm_findings_get(findings, i));
 	}
 	if (as_json)
-		printf("%s]\n", count ? "\n" : "");
+		printf("%s]\n", count || closed ? "\n" : "");
 	utm_findings_free(findings);
 	return valid ? EXIT_OK : EXIT_FINDINGS;
 }
@@ -91,8 +105,8 @@ static UtmHardware *find_hardware(UtmContext *ctx, const UtmConfig *config)
 	return hardware;
 }
 
-/* The bundle is NULL for a configuration alone. */
-static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const UtmConfig *config)
+/* The bundle is NULL for a configuration alone, or for one of a package that does not open because of `closed`. */
+static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const UtmError *closed, const UtmConfig *config)
 {
 	UtmConfigCheckOptions options = UTM_CONFIG_CHECK_OPTIONS_INIT;
 	UtmFindings *findings = NULL;
@@ -110,18 +124,18 @@ static int check(UtmContext *ctx, const char *path, UtmBundle *bundle, const Utm
 	utm_hardware_unref(hardware);
 	if (code < 0)
 		return unreadable(path, error);
-	int status = print_findings(path, findings);
+	int status = print_findings(path, closed, findings);
 	return status == EXIT_OK ? host_status : status;
 }
 
-static int check_file(UtmContext *ctx, const char *path)
+static int check_file(UtmContext *ctx, const char *path, const UtmError *closed)
 {
 	UtmError *error = NULL;
 	UtmConfig *config = NULL;
 
 	if (utm_config_new_from_file(path, &config, &error) < 0)
 		return unreadable(path, error);
-	int status = check(ctx, path, NULL, config);
+	int status = check(ctx, path, NULL, closed, config);
 	utm_config_unref(config);
 	return status;
 }
@@ -132,13 +146,13 @@ static int check_closed(UtmContext *ctx, const char *path, UtmError *error)
 	size_t length = strlen(path) + sizeof "/config.plist";
 	char *file = malloc(length);
 
-	report(path, error);
 	if (!file)
-		return EXIT_UNREADABLE;
+		return unreadable(path, error);
 	snprintf(file, length, "%s/config.plist", path);
-	int status = check_file(ctx, file);
+	int status = check_file(ctx, file, error);
 	free(file);
-	return status == EXIT_UNREADABLE ? status : EXIT_FINDINGS;
+	report(path, error);
+	return status;
 }
 
 static int check_bundle(UtmContext *ctx, const char *path)
@@ -151,7 +165,7 @@ static int check_bundle(UtmContext *ctx, const char *path)
 		return check_closed(ctx, path, error);
 	if (code < 0)
 		return unreadable(path, error);
-	int status = check(ctx, path, bundle, utm_bundle_get_config(bundle));
+	int status = check(ctx, path, bundle, NULL, utm_bundle_get_config(bundle));
 	utm_bundle_unref(bundle);
 	return status;
 }
@@ -166,7 +180,7 @@ static int run_check(const Command *command, char **operands)
 	(void)command;
 	if (!ctx)
 		return unreadable(operands[0], error);
-	int status = is_directory ? check_bundle(ctx, operands[0]) : check_file(ctx, operands[0]);
+	int status = is_directory ? check_bundle(ctx, operands[0]) : check_file(ctx, operands[0], NULL);
 	utm_context_unref(ctx);
 	return status;
 }

@@ -69,6 +69,10 @@ static int find_config(int root, const char *root_path, UtmSpot *ret_spot, UtmEr
 		return 0;
 	if (result < 0 && result != UTM_ERROR_IMAGE_MISSING)
 		return utm__fail_take(error, g_steal_pointer(&problem));
+	/* Without the right to look inside there is nothing in it either. */
+	struct stat info;
+	if (fstatat(root, UTM_BUNDLE_CONFIG, &info, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		return utm__fail_errno(error, errno, root_path, "cannot look into the package");
 	UtmError *made = utm__error_new(UTM_ERROR_NOT_A_BUNDLE, "there is no " UTM_BUNDLE_CONFIG " in it");
 	return utm__fail_take(error, utm__error_set_file(made, root_path));
 }

@@ -97,11 +97,17 @@ static void check_addresses(UtmCheck *check, const UtmConfigNetwork *net, gsize 
 
 /* --- modes --- */
 
+/* Of a Linux host the builder of the command line knows better: the user network stands in for other modes there. */
+static bool may_be_mac(const UtmCheck *check)
+{
+	return check->any_host || utm__host_get_facts(check->host)->system == UTM_HOST_SYSTEM_MACOS;
+}
+
 static void check_mode(UtmCheck *check, const UtmConfigNetwork *net, gsize index)
 {
-	if (net->port_forward_count && net->mode != UTM_CONFIG_NETWORK_MODE_EMULATED) {
+	if (net->port_forward_count && net->mode != UTM_CONFIG_NETWORK_MODE_EMULATED && may_be_mac(check)) {
 		utm__check_at(check, "Network[%zu].PortForward", index);
-		utm__find(check, UTM_FINDING_FORWARD_IGNORED, "the mode %s has no forwarded ports",
+		utm__find(check, UTM_FINDING_FORWARD_IGNORED, "on a Mac the mode %s has no forwarded ports",
 		          utm__config_enum_get_text("NetworkMode", net->mode));
 	}
 	if (net->mode == UTM_CONFIG_NETWORK_MODE_BRIDGED && !is_given(net->bridge_interface)) {

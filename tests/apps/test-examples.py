@@ -79,6 +79,17 @@ def ten_lines_tell_errors():
     check(done.returncode == 1 and done.stderr == "usage: ten-lines BUNDLE\n", f"{done}")
 
 
+def builds_against_the_build_tree():
+    """A program is built with what ./run lets pkg-config find, and runs"""
+    run = pathlib.Path(UTMCTL).parents[2] / "run"
+    flags = call(run, "pkg-config", "--cflags", "--libs", "libutm")
+    same(flags.returncode, 0, flags.stderr)
+    made = call("cc", SOURCE / "examples/ten-lines.c", *shlex.split(flags.stdout), "-o", WORK / "ten-lines")
+    same(made.returncode, 0, made.stderr)
+    told = call(run, WORK / "ten-lines", bundle("Tree.utm", "initrd.img"))
+    check("libutm" in told.stdout, told)
+
+
 def settings_form_shows_every_key():
     """settings-form shows each key of the schema with its value, and what has no effect"""
     for backend, *samples in (("qemu", "full.plist"), ("apple", "apple-linux.plist", "apple-macos.plist")):
