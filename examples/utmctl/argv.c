@@ -235,7 +235,10 @@ static int run_argv(const Command *command, char **operands)
 
 	if (request.shell && (request.json || request.explain))
 		return misused(command, "--shell stands alone");
-	UtmContext *ctx = utm_context_new(NULL, &error);
+	UtmContextOptions options_of_context = UTM_CONTEXT_OPTIONS_INIT;
+
+	options_of_context.accel_policy = chosen_accelerator();
+	UtmContext *ctx = utm_context_new(&options_of_context, &error);
 	if (!ctx)
 		return report(NULL, error);
 	int status = utm_bundle_open(ctx, operands[0], &bundle, &error) < 0 ? report(operands[0], error)

@@ -174,7 +174,10 @@ static int run_check(const Command *command, char **operands)
 {
 	struct stat info;
 	UtmError *error = NULL;
-	UtmContext *ctx = utm_context_new(NULL, &error);
+	UtmContextOptions options_of_context = UTM_CONTEXT_OPTIONS_INIT;
+
+	options_of_context.accel_policy = chosen_accelerator();
+	UtmContext *ctx = utm_context_new(&options_of_context, &error);
 	bool is_directory = stat(operands[0], &info) == 0 && S_ISDIR(info.st_mode);
 
 	(void)command;

@@ -37,6 +37,8 @@ static const char *const notes =
 	"\n"
 	"utmctl COMMAND --help tells more of a command.\n"
 	"\n"
+	"UTMCTL_ACCEL=tcg in the environment emulates, and =kvm insists on KVM; else a small guest tries whether KVM works.\n"
+	"\n"
 	"A key path is the words of the property list: System.MemorySize, Drive[1].ImageName.\n"
 	"\n"
 	"Exit codes:\n"

@@ -3,7 +3,24 @@
 #include "utmctl.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+uint32_t chosen_accelerator(void)
+{
+	static const char *const names[] = {
+		[UTM_ACCEL_POLICY_AUTO] = "auto",
+		[UTM_ACCEL_POLICY_CONFIG] = "config",
+		[UTM_ACCEL_POLICY_KVM] = "kvm",
+		[UTM_ACCEL_POLICY_TCG] = "tcg",
+	};
+	const char *wanted = getenv("UTMCTL_ACCEL");
+
+	for (uint32_t i = 0; wanted && i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(wanted, names[i]) == 0)
+			return i;
+	return UTM_ACCEL_POLICY_AUTO;
+}
 
 void print_lines_of(FILE *out, const char *before, const char *text)
 {

@@ -316,6 +316,7 @@ static int open_and_start(Run *run, const char *path)
 	UtmContextOptions context_options = UTM_CONTEXT_OPTIONS_INIT;
 	UtmError *error = NULL;
 
+	context_options.accel_policy = chosen_accelerator();
 	context_options.argument_policy = run->argument_policy;
 	run->ctx = utm_context_new(&context_options, &error);
 	if (!run->ctx || utm_bundle_open(run->ctx, path, &run->bundle, &error) < 0 ||

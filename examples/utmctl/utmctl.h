@@ -69,6 +69,8 @@ int misused(const Command *command, const char *format, ...) __attribute__((form
 void print_lines_of(FILE *out, const char *before, const char *text);
 /* Text of strangers, for a terminal: control characters become question marks. */
 void print_plain(FILE *out, const char *text);
+/* #UtmAccelPolicy of UTMCTL_ACCEL in the environment; auto where that says nothing it could be. */
+uint32_t chosen_accelerator(void);
 /* A JSON string with its quotes. */
 void print_json_string(FILE *out, const char *text);
 
