@@ -144,6 +144,6 @@ def lists_errors():
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 try:
     run_all([shows_ten_lines, shows_usage, shows_exit_codes, shows_an_error, ten_lines_tell_errors,
-             settings_form_shows_every_key, compile_as_c99, gtk_compiles, lists_errors])
+             builds_against_the_build_tree, settings_form_shows_every_key, compile_as_c99, gtk_compiles, lists_errors])
 finally:
     shutil.rmtree(WORK)

@@ -29,6 +29,14 @@ def utmctl(*arguments, status=0, timeout=150):
     return done
 
 
+def demo():
+    """A copy of the demo machine: other tests run theirs meanwhile."""
+    own = WORK / "Demo.utm"
+    if not own.exists():
+        shutil.copytree(demo_bundle(BUILD_DIR), own)
+    return own
+
+
 def make_plain():
     """A bundle of the demo's template, without kernel and initramfs."""
     (PLAIN / "Data").mkdir(parents=True, exist_ok=True)
@@ -504,7 +512,7 @@ def hostile_bundle():
     """The demo machine, with hostile words wherever there are words."""
     bundle = WORK / "it's, a=b $HOME `x` \"y\".utm"
     shutil.rmtree(bundle, ignore_errors=True)
-    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    shutil.copytree(demo(), bundle)
     name = "a,readonly=on\n-device x 'b'.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", bundle / "Data" / name, "2M"], check=True, timeout=60)
     config = plistlib.loads((bundle / "config.plist").read_bytes())
@@ -576,7 +584,7 @@ def repeats_utms_faults():
 def refuses_arguments():
     """run --arguments refuse: a machine with additional arguments does not start, and says which"""
     bundle = WORK / "Arguments.utm"
-    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    shutil.copytree(demo(), bundle)
     told = utmctl("argv", bundle).stderr
     check("warning: QEMU.AdditionalArguments: QEMU gets additional arguments: -append" in told, told)
     done = utmctl("run", bundle, "--arguments", "refuse", status=1)
@@ -600,7 +608,7 @@ def checks_the_screenshot_first():
 
 def runs_for_a_time():
     """run --for stops in time, with picture, typed key, serial output and end reason"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     shot = WORK / "shot.png"
     for seconds in (24, 48, 96):  # the first is plenty, unless the machine is busy with other things
         done = utmctl("run", bundle, "--for", str(seconds), "--screenshot", shot, "--type-key", f"0x1e@{seconds - 4}")
@@ -617,7 +625,7 @@ def runs_for_a_time():
 
 def runs_until_the_guest_ends():
     """run without --for ends with the guest"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     # Escape ends it, once it listens; before, nobody hears.
     keys = [word for second in range(8, 60, 2) for word in ("--type-key", f"0x01@{second}")]
     done = utmctl("run", bundle, *keys)
@@ -636,7 +644,7 @@ def interrupt(process, wanted, method):
 
 def stops_at_ctrl_c():
     """Ctrl-C has the guest power off; exit code 130"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     with subprocess.Popen([UTMCTL, "run", bundle, "--type-key", "0x1e@500"], stdout=subprocess.PIPE, text=True) as process:
         text = interrupt(process, "demo: ready", lambda: process.send_signal(signal.SIGINT))
     same(process.returncode, 130, f"exit code, {text!r}")
@@ -646,7 +654,7 @@ def stops_at_ctrl_c():
 
 def stops_at_hangup():
     """SIGHUP and SIGTERM stop the guest in order, and a second SIGHUP does not kill; no process or directory stays"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     runtime = WORK / "runtime"
     runtime.mkdir(mode=0o700)
     environment = dict(os.environ, XDG_RUNTIME_DIR=str(runtime))
@@ -666,7 +674,7 @@ def stops_at_hangup():
 
 def leaves_nohup_alone():
     """SIGHUP that was ignored from the start stays ignored"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     with subprocess.Popen([UTMCTL, "run", bundle, "--for", "3"], stdout=subprocess.PIPE, text=True,
                           preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
         text = interrupt(process, "state: running", lambda: process.send_signal(signal.SIGHUP))
@@ -676,7 +684,7 @@ def leaves_nohup_alone():
 
 def runs_without_reader():
     """a guest runs on when nobody reads what it prints any more; that is told at the end"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     shot = WORK / "unread.png"
     with subprocess.Popen([UTMCTL, "run", bundle, "--for", "3", "--screenshot", shot], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
@@ -689,13 +697,13 @@ def runs_without_reader():
 
 def shows_qemu_when_asked():
     """run --verbose prints QEMU's standard error and all of its events"""
-    done = utmctl("run", demo_bundle(BUILD_DIR), "--for", "1", "--verbose")
+    done = utmctl("run", demo(), "--for", "1", "--verbose")
     check("\nqemu: " in done.stdout and "event: SPICE_" in done.stdout, done.stdout)
 
 
 def kills_at_second_ctrl_c():
     """a second Ctrl-C does not wait for the guest"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
 
     def twice():
         process.send_signal(signal.SIGINT)
@@ -863,7 +871,7 @@ def lists_hardware():
 def tells_qemus_words():
     """a start that QEMU refuses is told with each of QEMU's last lines below"""
     bundle = WORK / "Refused.utm"
-    shutil.copytree(demo_bundle(BUILD_DIR), bundle)
+    shutil.copytree(demo(), bundle)
     utmctl("config", "set", bundle, "QEMU.AdditionalArguments[1]", "--", "-device nonsense")
     done = utmctl("run", bundle, status=1)
     check("nonsense" in done.stderr.splitlines()[0] and "(process-exited)" in done.stderr.splitlines()[0], done.stderr)
@@ -873,7 +881,7 @@ def tells_qemus_words():
 
 def tells_a_bad_end():
     """QEMU ended by a signal of somebody else's: exit code 3"""
-    bundle = demo_bundle(BUILD_DIR)
+    bundle = demo()
     with subprocess.Popen([UTMCTL, "run", bundle], stdout=subprocess.PIPE, text=True) as process:
         def kill_qemu():
             children = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")
