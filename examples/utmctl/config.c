@@ -321,8 +321,9 @@ const Command config_set_command = {
 	.name = "config set",
 	.arguments = "BUNDLE|PLIST KEY.PATH VALUE [--json]",
 	.summary = "check and write one value (also: KEY.PATH=VALUE)",
-	.notes = "VALUE is true or false, a number, a string without quotes, or JSON for a section or an array. Write -- before\n"
-			 "a value that begins with a dash. --json prints what the value is now.\n\n" EXIT_NOTES,
+	.notes = "VALUE is true or false, a number, a string without quotes, or JSON for a section or an array: of a\n"
+			 "section, keys that it does not name stay as they are, and null takes one out. Write -- before a value that begins\n"
+			 "with a dash. --json prints what the value is now.\n\n" EXIT_NOTES,
 	.options = get_options,
 	.least = 2,
 	.most = 3,

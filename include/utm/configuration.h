@@ -262,7 +262,9 @@ UTM_API int utm_config_set_bool(UtmConfig *config, const char *key_path, bool va
 /** Writes a string or an enumeration. NULL clears an optional key. Errors as utm_config_set_int(). @thread any */
 UTM_API int utm_config_set_string(UtmConfig *config, const char *key_path, const char *value, UtmError **error);
 /**
- * Writes any value from text: `true`, `4096`, `VirtIO`, or JSON for a section or an array.
+ * Writes any value from text: `true`, `4096`, `VirtIO`, or JSON for a section or an array. In a section, and in an element such as
+ * `Drive[0]`, keys that the JSON does not name stay as they are, unknown ones too; null clears an optional key. An array is
+ * replaced as a whole, and what its elements do not name gets the values of new ones.
  *
  * @return as utm_config_set_int(); #UTM_ERROR_CONFIG_MALFORMED for text that does not parse
  * @thread any

@@ -2,11 +2,15 @@
 #include "schema/path.h"
 
 #include "schema/json-codec.h"
+#include "schema/value.h"
 
 #include <string.h>
+#include <utm/value.h>
 
 /* What an edit takes: complete what is left out, let nothing pass that a typing error could have made. */
 #define EDIT_FLAGS (UTM_SCHEMA_COMPLETE | UTM_SCHEMA_STRICT | UTM_SCHEMA_REFUSE_UNKNOWN)
+/* What is there already stays as it is. */
+#define MERGE_FLAGS (UTM_SCHEMA_COMPLETE | UTM_SCHEMA_KEEP_UNKNOWN | UTM_SCHEMA_UNFINISHED)
 #define PATH_LENGTH_MAX 4096
 
 static int fail_at(const char *path, UtmError **error, int code, const char *format, ...) G_GNUC_PRINTF(4, 5);
@@ -330,17 +334,72 @@ int utm__path_set_string(const UtmPlace *place, const char *value, UtmError **er
 	return 0;
 }
 
-static int set_json(const UtmPlace *place, const char *text, UtmError **error)
+static int set_json(const UtmPlace *place, const char *text, guint flags, UtmError **error)
 {
 	UtmJsonSource source;
 	utm__json_source_init(&source, text, strlen(text), &utm__json_of_files, place->schema->malformed);
 	int result = place->is_element
-	                 ? utm__schema_decode_element(place->schema, place->member, &source.source, EDIT_FLAGS, place->path,
+	                 ? utm__schema_decode_element(place->schema, place->member, &source.source, flags, place->path,
 	                                              place->object, place->index, error)
-	                 : utm__schema_decode_member(place->schema, place->member, &source.source, EDIT_FLAGS, place->path,
+	                 : utm__schema_decode_member(place->schema, place->member, &source.source, flags, place->path,
 	                                             place->object, error);
 	utm__json_reader_clear(&source.reader);
 	return result;
+}
+
+/* What `over` names takes the place of what `base` has; in dictionaries, again only what they name. Null takes out. */
+static void lay_over(UtmValue *base, const UtmValue *over)
+{
+	for (gsize i = 0; i < over->as.children.count; i++) {
+		const char *key = over->as.children.keys[i];
+		const UtmValue *item = over->as.children.items[i], *old = utm__value_find(base, key);
+		if (item->kind == UTM_TOKEN_NULL) {
+			utm__value_remove(base, key);
+		} else if (old && old->kind == UTM_TOKEN_BEGIN_OBJECT && item->kind == UTM_TOKEN_BEGIN_OBJECT) {
+			lay_over((UtmValue *)old, item);
+		} else {
+			utm__value_append(base, key, strlen(key), utm__value_copy(item));
+			utm__value_sort(base);
+		}
+	}
+}
+
+/* (transfer full) The section as it is with `text` laid over it; NULL when one of them is no dictionary. */
+static char *dup_merged(const UtmPlace *place, const char *text)
+{
+	g_autofree char *present = NULL;
+	GString *merged = NULL;
+	UtmJsonSink sink;
+	UtmValue *base = NULL, *over = NULL;
+	if (utm__path_to_json(place, false, &present, NULL) == 0 && utm_value_from_json(present, &base, NULL) == 0 &&
+	    utm_value_from_json(text, &over, NULL) == 0 && base->kind == UTM_TOKEN_BEGIN_OBJECT &&
+	    over->kind == UTM_TOKEN_BEGIN_OBJECT) {
+		lay_over(base, over);
+		merged = g_string_new(NULL);
+		utm__json_sink_init(&sink, merged, false, false);
+		(void)utm__value_write(base, &sink.sink); /* what came from JSON goes into it */
+	}
+	utm__value_free(base);
+	utm__value_free(over);
+	return merged ? g_string_free(merged, FALSE) : NULL;
+}
+
+/* The text must be good by itself, which is tried on a copy; then it need not name what is there already. */
+static int merge_json(const UtmPlace *place, const char *text, UtmError **error)
+{
+	g_autofree char *merged = dup_merged(place, text);
+	if (!merged)
+		return set_json(place, text, EDIT_FLAGS, error);
+	UtmPlace trial = *place;
+	trial.object = utm__schema_copy(place->schema, place->object);
+	int result = set_json(&trial, text, EDIT_FLAGS, error);
+	utm__schema_free(place->schema, trial.object);
+	return result < 0 ? result : set_json(place, merged, MERGE_FLAGS, error);
+}
+
+static bool is_section(const UtmPlace *place)
+{
+	return place->member->kind == UTM_SCHEMA_STRUCT && (place->is_element || !(place->member->flags & UTM_SCHEMA_ARRAY));
 }
 
 int utm__path_set_text(const UtmPlace *place, const char *text, UtmError **error)
@@ -350,7 +409,7 @@ int utm__path_set_text(const UtmPlace *place, const char *text, UtmError **error
 		return result;
 	if (is_text(place))
 		return utm__path_set_string(place, text, error);
-	return set_json(place, text, error);
+	return is_section(place) ? merge_json(place, text, error) : set_json(place, text, EDIT_FLAGS, error);
 }
 
 int utm__path_insert(const UtmPlace *place, int64_t index, const char *json, UtmError **error)
@@ -369,7 +428,7 @@ int utm__path_insert(const UtmPlace *place, int64_t index, const char *json, Utm
 	element.path = path;
 	element.index = index < 0 ? count : (gsize)index;
 	utm__schema_insert_element(place->member, place->object, element.index);
-	result = set_json(&element, json, error);
+	result = set_json(&element, json, EDIT_FLAGS, error);
 	if (result < 0)
 		utm__schema_remove_element(place->schema, place->member, place->object, element.index);
 	return result;

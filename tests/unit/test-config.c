@@ -922,6 +922,38 @@ static void test_set_and_get(void)
 	g_assert_cmpint(get_int(config, "Serial[3].Terminal.FontSize"), ==, 12);
 }
 
+/* JSON for a section changes what it names, and nothing else. */
+static void test_merge(void)
+{
+	g_autoptr(UtmConfig) config = load_sample("full.plist");
+	char *before = NULL, *after = NULL;
+	g_assert_cmpint(utm_config_set_text(config, "Serial[3].Terminal", "{'Font': 'Courier'}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "Serial[3]", "{'Terminal': {'FontSize': 20}}", NULL), ==, 0);
+	assert_string(config, "Serial[3].Terminal.Font", "Courier");
+	g_assert_cmpint(get_int(config, "Serial[3].Terminal.FontSize"), ==, 20);
+	g_assert_cmpint(utm_config_set_text(config, "Serial[3].Terminal", "{'FontSize': 12}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_to_json(config, NULL, &before, NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "System", "{'MemorySize': 2048}", NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_text(config, "Display[0]", "{'VgaRamMib': null}", NULL), ==, 0);
+	g_assert_cmpint(get_int(config, "System.MemorySize"), ==, 2048);
+	g_assert_false(has(config, "Display[0].VgaRamMib"));
+	for (int i = 0; i < 3; i++) {
+		static const char *const wrong[] = { "{'MemorySize': 4096, 'Bogus': 1}", "{'MemorySize': 4096, 'CPUCount': -1}",
+			                             "{'MemorySize': 4096" };
+		g_assert_cmpint(utm_config_set_text(config, "System", wrong[i], NULL), <, 0);
+		g_assert_cmpint(get_int(config, "System.MemorySize"), ==, 2048);
+	}
+	g_autoptr(UtmConfig) fresh = NULL;
+	g_assert_cmpint(utm_config_load_json(before, NULL, &fresh, NULL), ==, 0);
+	g_assert_cmpint(utm_config_set_int(config, "System.MemorySize", get_int(fresh, "System.MemorySize"), NULL), ==, 0);
+	if (has(fresh, "Display[0].VgaRamMib"))
+		g_assert_cmpint(utm_config_set_int(config, "Display[0].VgaRamMib", get_int(fresh, "Display[0].VgaRamMib"), NULL), ==, 0);
+	g_assert_cmpint(utm_config_to_json(config, NULL, &after, NULL), ==, 0);
+	g_assert_cmpstr(after, ==, before);
+	utm_free(before);
+	utm_free(after);
+}
+
 static void test_edits_that_are_refused(void)
 {
 	static const struct {
@@ -1650,6 +1682,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/config/apple-modes", test_apple_modes);
 	g_test_add_func("/config/apple-edits", test_apple_edits);
 	g_test_add_func("/config/set-and-get", test_set_and_get);
+	g_test_add_func("/config/merge", test_merge);
 	g_test_add_func("/config/edits-that-are-refused", test_edits_that_are_refused);
 	g_test_add_func("/config/texts-are-told-the-form", test_texts_are_told_the_form);
 	g_test_add_func("/config/wrong-kinds-are-told-the-kind", test_wrong_kinds_are_told_the_kind);
