@@ -17,6 +17,38 @@ typedef struct Document {
 	UtmConfig *config; /* our own copy */
 } Document;
 
+static bool has_ending(const char *path, const char *ending)
+{
+	size_t length = strlen(path), end = strlen(ending);
+
+	return length > end && strcmp(path + length - end, ending) == 0;
+}
+
+/* (transfer full) The package whose configuration this file is, by its name; NULL when it is none's. */
+static char *dup_package(const char *path)
+{
+	char *real = has_ending(path, "config.plist") ? realpath(path, NULL) : NULL;
+
+	if (real && has_ending(real, ".utm/config.plist"))
+		return real[strlen(real) - strlen("/config.plist")] = 0, real;
+	free(real);
+	return NULL;
+}
+
+/*
+ * The file of a package is edited as the package is: nobody else may have it open. Only one that does not open, because a
+ * name in it leads out, is a file like any other, so that it can be mended.
+ */
+static bool open_package_of(Document *document, const char *path)
+{
+	char *package = dup_package(path);
+
+	document->ctx = package ? utm_context_new(NULL, NULL) : NULL;
+	bool opened = document->ctx && utm_bundle_open(document->ctx, package, &document->bundle, NULL) == 0;
+	free(package);
+	return opened;
+}
+
 static int document_open(Document *document, const char *path)
 {
 	struct stat info;
@@ -24,10 +56,11 @@ static int document_open(Document *document, const char *path)
 	bool is_directory = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 
 	*document = (Document){ .path = path };
-	if (!is_directory)
+	if (!is_directory && !open_package_of(document, path))
 		return utm_config_new_from_file(path, &document->config, &error) < 0 ? report(path, error) : EXIT_OK;
-	document->ctx = utm_context_new(NULL, &error);
-	if (!document->ctx || utm_bundle_open(document->ctx, path, &document->bundle, &error) < 0)
+	if (!document->ctx)
+		document->ctx = utm_context_new(NULL, &error);
+	if (!document->ctx || (!document->bundle && utm_bundle_open(document->ctx, path, &document->bundle, &error) < 0))
 		return report(path, error);
 	document->config = utm_config_copy(utm_bundle_get_config(document->bundle));
 	return EXIT_OK;
@@ -113,6 +146,20 @@ int save_file(const char *path, const char *data, size_t size)
 	if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
 		return write_special(path, data, size);
 	return replace_file(path, data, size);
+}
+
+int save_result(const char *path, const char *data, size_t size)
+{
+	char *package = dup_package(path);
+
+	if (package) {
+		int status = complain("%s: is the configuration of a package\n        Name another file; config set edits packages.", path);
+		free(package);
+		return status;
+	}
+	if (has_ending(path, ".utm"))
+		return complain("%s: would be a file with the name of a package\n        Choose a name that does not end with .utm.", path);
+	return save_file(path, data, size);
 }
 
 static int document_save(Document *document)

@@ -224,7 +224,7 @@ static int write_plist(const Input *input, const char *path)
 	if (is_standard(path))
 		fwrite(data, 1, size, stdout); /* that it did not arrive is main()'s to tell */
 	else
-		status = save_file(path, data, size);
+		status = save_result(path, data, size);
 	utm_free(data);
 	return status;
 }

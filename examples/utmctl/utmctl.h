@@ -84,6 +84,8 @@ int take_options(const Command *command, int argc, char **argv);
 
 /* Beside and renamed, so that a crash leaves the old file or the new one. Returns an exit code, after having complained. */
 int save_file(const char *path, const char *data, size_t size);
+/* The same for a result that does not go back to where it came from: not into a package, and not under a package's name. */
+int save_result(const char *path, const char *data, size_t size);
 
 /* --- flatten.c --- */
 

@@ -67,6 +67,25 @@ def helps_with_a_command():
              "usages of the group")
 
 
+def spares_packages():
+    """the configuration of a package is the package, whoever has it open; results do not take its place"""
+    held, spared = WORK / "Held.utm", (PLAIN / "config.plist").read_bytes()
+    shutil.copytree(PLAIN, held)
+    utmctl("config", "set", held / "config.plist", "System.MemorySize", "300")
+    lock = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    for name in (held, held / "config.plist"):
+        check("bundle-locked" in utmctl("config", "set", name, "System.MemorySize", "301", status=1).stderr, name)
+    os.close(lock)
+    same(utmctl("config", "get", held, "System.MemorySize").stdout, "300\n", "the value")
+    for command in ("migrate", "normalize"):
+        check("is the configuration of a package" in
+              utmctl("config", command, held / "config.plist", PLAIN / "config.plist", status=1).stderr, command)
+        check("the name of a package" in
+              utmctl("config", command, held / "config.plist", WORK / "File.utm", status=1).stderr, command)
+    same((PLAIN / "config.plist").read_bytes(), spared, "the other package")
+
+
 def refuses_misuse():
     """misuse is exit code 2 and a hint"""
     for arguments in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "x", "--for"], ["run", "x", "--for", "soon"],
@@ -896,7 +915,7 @@ def tells_a_bad_end():
 
 make_plain()
 try:
-    run_all([helps, helps_with_a_command, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
+    run_all([helps, helps_with_a_command, spares_packages, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
              shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
              says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
