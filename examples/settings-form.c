@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <utm/utm.h>
 
 #define PATH_SIZE 256
@@ -158,9 +159,9 @@ static int load(const char *path, UtmConfig **ret_config, UtmError **error)
 {
 	char inside[4096];
 
-	snprintf(inside, sizeof inside, "%s/config.plist", path);
-	int result = utm_config_new_from_file(inside, ret_config, NULL);
-	return result == 0 ? 0 : utm_config_new_from_file(path, ret_config, error);
+	int length = snprintf(inside, sizeof inside, "%s/config.plist", path);
+	bool is_bundle = length > 0 && (size_t)length < sizeof inside && access(inside, F_OK) == 0;
+	return utm_config_new_from_file(is_bundle ? inside : path, ret_config, error);
 }
 
 int main(int argc, char **argv)
@@ -168,6 +169,7 @@ int main(int argc, char **argv)
 	UtmConfigKey key = UTM_CONFIG_KEY_INIT;
 	UtmConfig *config = NULL;
 	UtmError *error = NULL;
+	bool present; /* an optional key may be absent; an element must be there */
 
 	if (argc < 2 || argc > 3) {
 		fprintf(stderr, "usage: settings-form PLIST|BUNDLE [SECTION]\n");
@@ -178,7 +180,8 @@ int main(int argc, char **argv)
 	UtmBackend backend = utm_config_get_backend(config);
 	if (argc == 2)
 		print_section(config, "", utm_config_schema_get_root(backend), 0);
-	else if (utm_config_schema_find_key(backend, argv[2], &key, &error) == 0)
+	else if (utm_config_schema_find_key(backend, argv[2], &key, &error) == 0 &&
+	         utm_config_has(config, argv[2], &present, &error) == 0)
 		print_key(config, argv[2], &key, 0);
 	utm_config_unref(config);
 	return error ? fail(error) : 0;

@@ -275,6 +275,31 @@ static int set(Document *document, char **operands)
 	return status == EXIT_OK && as_json ? get(document, operands) : status;
 }
 
+/* `Drive` is its end, `Drive[1]` before its second element. The path loses the index. */
+static int64_t take_index(char *path)
+{
+	char *bracket = strrchr(path, '['), *end = NULL;
+	bool is_last = bracket && path[strlen(path) - 1] == ']' && bracket[1] >= '0' && bracket[1] <= '9';
+	long long index = is_last ? strtoll(bracket + 1, &end, 10) : -1;
+
+	if (!is_last || end[1])
+		return -1;
+	*bracket = 0;
+	return index;
+}
+
+static int insert(Document *document, char **operands)
+{
+	UtmError *error = NULL;
+	int64_t index = take_index(operands[0]);
+
+	if (utm_config_insert(document->config, operands[0], index, operands[1] ? operands[1] : "{}", &error) < 0)
+		return report(document->path, error);
+	warn_of_names(document);
+	int status = document_save(document);
+	return status == EXIT_OK && as_json ? get(document, operands) : status;
+}
+
 static int remove_key(Document *document, char **operands)
 {
 	UtmError *error = NULL;
@@ -321,6 +346,12 @@ static int run_set(const Command *command, char **operands)
 	if (equals)
 		*equals = '\0';
 	return with_document(set, separate);
+}
+
+static int run_insert(const Command *command, char **operands)
+{
+	(void)command;
+	return with_document(insert, operands);
 }
 
 static int run_remove(const Command *command, char **operands)
@@ -375,6 +406,18 @@ const Command config_set_command = {
 	.least = 2,
 	.most = 3,
 	.run = run_set,
+};
+
+const Command config_insert_command = {
+	.name = "config insert",
+	.arguments = "BUNDLE|PLIST ARRAY[INDEX] [JSON] [--json]",
+	.summary = "put in a drive, a card, a serial port: one that fits the machine, with what JSON says",
+	.notes = "Without [INDEX] it comes last. --json prints the array as it is now. An image for a drive is made by utmctl drive add.\n\n"
+			 EXIT_NOTES,
+	.options = get_options,
+	.least = 2,
+	.most = 3,
+	.run = run_insert,
 };
 
 const Command config_remove_command = {

@@ -16,7 +16,8 @@
 
 static const Command *const commands[] = {
 	&run_command, &argv_command,
-	&config_show_command, &config_get_command, &config_set_command, &config_remove_command,
+	&config_show_command, &config_get_command, &config_set_command, &config_insert_command,
+	&config_remove_command,
 	&config_new_command,
 	&config_check_command,
 	&config_migrate_command,

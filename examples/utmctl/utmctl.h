@@ -44,7 +44,8 @@ extern const Command run_command, argv_command;
 extern const Command bundle_list_command, bundle_size_command, bundle_view_command, bundle_prune_command,
 	bundle_clone_command, bundle_rename_command;
 extern const Command bundle_reset_uefi_command;
-extern const Command config_show_command, config_get_command, config_set_command, config_remove_command;
+extern const Command config_show_command, config_get_command, config_set_command, config_insert_command;
+extern const Command config_remove_command;
 extern const Command config_new_command;
 extern const Command config_check_command;
 extern const Command config_schema_command;

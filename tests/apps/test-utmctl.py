@@ -67,6 +67,20 @@ def helps_with_a_command():
              "usages of the group")
 
 
+def inserts():
+    """config insert puts elements where they are asked for, and makes them fit"""
+    own = WORK / "Inserts.utm"
+    utmctl("config", "new", own, "--arch", "aarch64")
+    utmctl("config", "insert", own, "Serial")
+    cards = json.loads(utmctl("config", "insert", own, "Network[0]", '{"Mode": "Emulated"}', "--json").stdout)
+    same([card["Mode"] for card in cards], ["Emulated", "Shared"], "modes")
+    same(cards[0]["Hardware"], cards[1]["Hardware"], "the card that fits")
+    check(cards[0]["MacAddress"] != cards[1]["MacAddress"], "addresses")
+    same(utmctl("config", "get", own, "Serial[0].Mode").stdout, "Terminal\n", "the port")
+    for path in ("Network[7]", "System", "Nonsense", "Network[x]"):
+        utmctl("config", "insert", own, path, status=1)
+
+
 def spares_packages():
     """the configuration of a package is the package, whoever has it open; results do not take its place"""
     held, spared = WORK / "Held.utm", (PLAIN / "config.plist").read_bytes()
@@ -915,7 +929,7 @@ def tells_a_bad_end():
 
 make_plain()
 try:
-    run_all([helps, helps_with_a_command, spares_packages, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
+    run_all([helps, helps_with_a_command, inserts, spares_packages, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
              shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
              says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
