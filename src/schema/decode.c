@@ -593,7 +593,7 @@ static int decode_foreign_key(Decoder *d, const Step *at, Pass *pass, const UtmT
 /* Keys mostly stand in the order of the members, or follow in the same one. */
 static const UtmSchemaMember *find_member(const Decoder *d, const Step *at, const UtmSchemaType *row, const Pass *pass)
 {
-	if (pass->likely < row->count && row->named_count == row->count) {
+	if (at->length > 0 && pass->likely < row->count && row->named_count == row->count) {
 		const UtmSchemaMember *member = utm__schema_member(d->schema, row, pass->likely);
 		const char *name = utm__schema_string(d->schema, member->name);
 		if (*name == *at->name && strncmp(name, at->name, at->length) == 0 && !name[at->length])
