@@ -101,7 +101,6 @@ static char *path_of(const Fixture *f, const char *name)
 static void make_large(const char *path)
 {
 	g_autofree char *piece = g_malloc(MIB);
-	g_autoptr(GError) error = NULL;
 	FILE *file = fopen(path, "wb");
 	memset(piece, 'x', MIB);
 	g_assert_nonnull(file);
@@ -286,7 +285,7 @@ static void wait_for_progress(UtmProgress *progress)
 static void test_cancel(Fixture *f, gconstpointer data)
 {
 	UtmBundleImportOptions options = UTM_BUNDLE_IMPORT_OPTIONS_INIT;
-	g_autofree char *source = path_of(f, "large"), *data_dir = g_build_filename(f->package, "Data", NULL);
+	g_autofree char *source = path_of(f, "large");
 	Outcome outcomes[8] = { { 0 } };
 	gsize copied = 0;
 	UtmBundleSize size = UTM_BUNDLE_SIZE_INIT;
