@@ -94,7 +94,7 @@ void utm__argv_decide_firmware(UtmArgvBuilder *b)
 	}
 	utm__builder_at(b, "QEMU.UEFIBoot");
 	if (b->config->qemu->uefi_boot && !b->firmware.code && !utm__firmware_is_custom(b->config))
-		utm__warn(b, UTM_ARGV_NO_PLACE, "machine %s has no flash for UEFI; it boots without", b->target);
+		utm__warn(b, UTM_ARGV_NO_PLACE, "the machine has no flash for UEFI; it boots without");
 }
 
 /* Small ROMs that UTM ships, for devices that the classic systems do not know by themselves. */

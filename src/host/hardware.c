@@ -254,10 +254,7 @@ static int check_query(UtmContext *ctx, const char *architecture, uint32_t flags
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "unknown flags: 0x%x", flags);
 	if (!ctx && (flags & UTM_HARDWARE_INSTALLED_ONLY))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context is needed to look for an installed QEMU");
-	if (utm__architecture_find(architecture))
-		return 0;
-	UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has", architecture);
-	return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
+	return utm__architecture_check(architecture, error);
 }
 
 int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardware **ret_hardware,

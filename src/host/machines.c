@@ -158,6 +158,15 @@ const UtmArgvArchitecture *utm__architecture_find(const char *name)
 	return NULL;
 }
 
+int utm__architecture_check(const char *architecture, UtmError **error)
+{
+	if (utm__architecture_find(architecture))
+		return 0;
+	UtmError *made = utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has", architecture);
+	utm__error_set_key_path(made, "System.Architecture");
+	return utm__fail_take(error, utm__error_set_remedy(made, "Use a name of QEMU's, such as x86_64, aarch64 or riscv64."));
+}
+
 bool utm__machine_is_family(const char *target, const char *family)
 {
 	gsize length = strlen(family);

@@ -2,6 +2,8 @@
 /* Guest architectures and QEMU's machines, as far as they do not show in their names. */
 #pragma once
 
+#include "base/error-private.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -28,6 +30,8 @@ typedef struct UtmArgvArchitecture {
 
 /* NULL for a name that is not in the table. */
 const UtmArgvArchitecture *utm__architecture_find(const char *name);
+/* 0, or CONFIG_INVALID_VALUE for a name that it does not have. */
+int utm__architecture_check(const char *architecture, UtmError **error);
 
 enum {
 	UTM_MACHINE_PCI = 1u << 0,      /* takes a PCI card without being told the bus */

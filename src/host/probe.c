@@ -221,10 +221,8 @@ int utm_host_probe_all(UtmContext *ctx, const char *architecture, UtmHost **ret_
 		return code;
 	if (!architecture)
 		architecture = utm__host_architecture();
-	if (!utm__architecture_find(architecture)) {
-		UtmError *made =
-			utm__error_new(UTM_ERROR_CONFIG_INVALID_VALUE, "\"%.80s\" is no architecture that UTM has", architecture);
-		return utm__fail_take(error, utm__error_set_key_path(made, "System.Architecture"));
-	}
+	code = utm__architecture_check(architecture, error);
+	if (code < 0)
+		return code;
 	return run_probe(ctx, start_survey, PROBE_ALL_MS, g_strdup(architecture), g_free, ret_host, error);
 }
