@@ -37,7 +37,8 @@ static char *dup_package(const char *path)
 
 /*
  * The file of a package is edited as the package is: nobody else may have it open. Only one that does not open, because a
- * name in it leads out, is a file like any other, so that it can be mended.
+ * name in it leads out, is a file like any other, so that it can be mended; and one of an older version, which is shown but
+ * not brought to this version without a word.
  */
 static bool open_package_of(Document *document, const char *path)
 {
@@ -46,7 +47,12 @@ static bool open_package_of(Document *document, const char *path)
 	document->ctx = package ? utm_context_new(NULL, NULL) : NULL;
 	bool opened = document->ctx && utm_bundle_open(document->ctx, package, &document->bundle, NULL) == 0;
 	free(package);
-	return opened;
+	if (opened &&
+	    utm_config_get_format(utm_bundle_get_config(document->bundle), NULL) == UTM_CONFIG_FORMAT_CURRENT)
+		return true;
+	utm_bundle_unref(document->bundle);
+	document->bundle = NULL;
+	return false;
 }
 
 static int document_open(Document *document, const char *path)
