@@ -18,6 +18,7 @@ struct UtmContext {
 	UtmQueueEvent **end;
 	guint count;
 	bool signalled;   /* the pipe holds a byte and the wakeup was called, or is about to be */
+	bool wake_due;    /* signalled by the I/O thread, which will wake the application at the end of its turn */
 	int pipe_fds[2];
 	bool dispatching;
 
@@ -33,6 +34,12 @@ struct UtmContext {
 	UtmWork *inbox_first;
 	UtmWork **inbox_end;
 	bool stopping;
+
+	bool io_woken;  /* the I/O thread was told of what is in the inbox */
+	bool attentive; /* it will look by itself in a moment */
+	bool answering; /* this dispatch brought work for it */
+	bool answered;  /* the one before did */
+	gint64 told_us; /* when it last woke the application; I/O thread only */
 
 	/* --- policy, fixed --- */
 	char **qemu_dirs;
@@ -60,3 +67,12 @@ void utm__queue_discard(UtmContext *context);
 void utm__queue_clear(UtmContext *context);
 /* This thread is inside a wakeup callback. */
 bool utm__in_wakeup(void);
+/* This thread is inside a callback of this context. */
+bool utm__in_dispatch(const UtmContext *context);
+/* The end of the I/O thread's turn: wakes the application if something was posted. True when it did. */
+bool utm__queue_end_turn(UtmContext *context);
+
+/* --- context.c --- */
+
+/* The end of a dispatch: the I/O thread is told of what the callbacks handed over. */
+void utm__inbox_end_dispatch(UtmContext *context);

@@ -9,9 +9,12 @@ typedef void (*UtmIoFunc)(void *data);
 
 /*
  * Runs fn(data) on the I/O thread, soon and in order; does not wait. Callable from everywhere, the I/O thread included.
- * Work handed over before the context ends is run before it ends.
+ * Work handed over before the context ends is run before it ends. What a callback hands over may wait for the end of its
+ * dispatch, a millisecond at most.
  */
 void utm__context_invoke(UtmContext *context, UtmIoFunc fn, void *data);
+/* For a caller that is about to wait for what it handed over. It has a reference. */
+void utm__context_hurry(UtmContext *context);
 /* The same, and waits until fn has returned. At once when called on the I/O thread. Never from the wakeup callback. */
 void utm__context_call(UtmContext *context, UtmIoFunc fn, void *data);
 

@@ -38,20 +38,56 @@ static _Thread_local UtmContext *io_context;
 
 /* ---------------------------------------------------------------- the I/O thread */
 
+/*
+ * To wake a thread costs both sides more than most work does, so application and I/O thread wake each other once for many
+ * things: the I/O thread at the end of its turn, a dispatch at its end. But a callback may take its time, so as long as
+ * dispatches answer what they are told, the I/O thread looks into its inbox by itself for a moment after it told something.
+ */
+#define ATTENTIVE_US 1000
+
+/* With the inbox's lock. True: the caller wakes the I/O thread once it has unlocked, for it wants the lock then. */
+static bool tell_locked(UtmContext *context)
+{
+	bool wake = !context->io_woken;
+	context->io_woken = true;
+	return wake;
+}
+
 void utm__context_invoke(UtmContext *context, UtmIoFunc fn, void *data)
 {
 	UtmWork *work = g_new(UtmWork, 1);
 	*work = (UtmWork){ .fn = fn, .data = data };
+	bool answers = utm__in_dispatch(context);
 	pthread_mutex_lock(&context->inbox_lock);
-	GMainContext *asleep = context->inbox_first ? NULL : g_main_context_ref(context->main);
 	*context->inbox_end = work;
 	context->inbox_end = &work->next;
+	context->answering |= answers;
+	bool wake = !(answers && context->attentive) && tell_locked(context);
+	/* From here on the work may free the context. */
+	GMainContext *asleep = wake ? g_main_context_ref(context->main) : NULL;
 	pthread_mutex_unlock(&context->inbox_lock);
-	/* Without the lock, which the I/O thread wants as soon as it wakes; and that may free the context. */
 	if (asleep) {
 		g_main_context_wakeup(asleep);
 		g_main_context_unref(asleep);
 	}
+}
+
+void utm__context_hurry(UtmContext *context)
+{
+	pthread_mutex_lock(&context->inbox_lock);
+	bool wake = context->inbox_first && tell_locked(context);
+	pthread_mutex_unlock(&context->inbox_lock);
+	if (wake)
+		g_main_context_wakeup(context->main);
+}
+
+void utm__inbox_end_dispatch(UtmContext *context)
+{
+	pthread_mutex_lock(&context->inbox_lock);
+	context->answered = context->answering;
+	context->answering = false;
+	pthread_mutex_unlock(&context->inbox_lock);
+	utm__context_hurry(context);
 }
 
 typedef struct Call {
@@ -82,6 +118,7 @@ void utm__context_call(UtmContext *context, UtmIoFunc fn, void *data)
 	pthread_mutex_init(&call.lock, NULL);
 	pthread_cond_init(&call.ended, NULL);
 	utm__context_invoke(context, run_call, &call);
+	utm__context_hurry(context);
 	pthread_mutex_lock(&call.lock);
 	while (!call.done)
 		pthread_cond_wait(&call.ended, &call.lock);
@@ -118,6 +155,7 @@ static UtmWork *take_inbox(UtmContext *context, bool *ret_stopping)
 	UtmWork *work = context->inbox_first;
 	context->inbox_first = NULL;
 	context->inbox_end = &context->inbox_first;
+	context->io_woken = false;
 	*ret_stopping = context->stopping;
 	pthread_mutex_unlock(&context->inbox_lock);
 	return work;
@@ -156,13 +194,56 @@ static void empty_inbox(UtmContext *context)
 		run_all(work);
 }
 
+typedef struct TurnSource {
+	GSource source;
+	UtmContext *context;
+} TurnSource;
+
+static void end_turn(UtmContext *context)
+{
+	if (utm__queue_end_turn(context))
+		context->told_us = utm__now_us();
+}
+
+/* The last thing before the I/O thread sleeps. */
+static gboolean turn_prepare(GSource *source, gint *timeout_ms)
+{
+	UtmContext *context = ((TurnSource *)source)->context;
+	end_turn(context);
+	gint64 told_ago_us = utm__now_us() - context->told_us;
+	pthread_mutex_lock(&context->inbox_lock);
+	context->attentive = context->answered && told_ago_us < ATTENTIVE_US;
+	*timeout_ms = context->attentive ? 1 : -1;
+	bool waits = context->inbox_first != NULL;
+	pthread_mutex_unlock(&context->inbox_lock);
+	return waits;
+}
+
+static gboolean turn_dispatch(GSource *source, GSourceFunc unused, gpointer unused_data)
+{
+	return G_SOURCE_CONTINUE; /* run_inbox() comes next */
+}
+
+static GSourceFuncs turn_funcs = { .prepare = turn_prepare, .dispatch = turn_dispatch };
+
+static void add_turn_source(UtmContext *context)
+{
+	GSource *source = g_source_new(&turn_funcs, sizeof(TurnSource));
+	((TurnSource *)source)->context = context;
+	g_source_set_priority(source, G_MAXINT); /* is prepared last, and only when nothing else is ready */
+	g_source_attach(source, context->main);
+	g_source_unref(source);
+}
+
 static void *io_thread(void *data)
 {
 	UtmContext *context = data;
 	io_context = context;
 	/* Not made the thread's default: GLib would make its default context for that, and every source names ours. */
-	while (!run_inbox(context))
+	while (!run_inbox(context)) {
+		end_turn(context);
 		g_main_context_iteration(context->main, TRUE);
+	}
 	utm__requests_cancel_all(context);
 	run_all(g_steal_pointer(&context->endings));
 	empty_inbox(context);
@@ -259,6 +340,7 @@ static int make_main(UtmContext *context)
 		return errno;
 	close(spare);
 	context->main = g_main_context_new();
+	add_turn_source(context);
 	return 0;
 }
 

@@ -16,10 +16,16 @@
 #include <unistd.h>
 
 static _Thread_local bool in_wakeup;
+static _Thread_local const UtmContext *in_dispatch;
 
 bool utm__in_wakeup(void)
 {
 	return in_wakeup;
+}
+
+bool utm__in_dispatch(const UtmContext *context)
+{
+	return in_dispatch == context;
 }
 
 /* ---------------------------------------------------------------- life */
@@ -93,8 +99,20 @@ void utm__context_post(UtmContext *context, UtmQueueEvent *event)
 	context->count++;
 	bool wake = signal_locked(context);
 	pthread_mutex_unlock(&context->queue_lock);
-	if (wake)
+	/* The I/O thread never waits, so its turn is over soon, and then there may be more. */
+	if (wake && utm__context_is_io_thread(context))
+		context->wake_due = true;
+	else if (wake)
 		wake_application(context);
+}
+
+bool utm__queue_end_turn(UtmContext *context)
+{
+	bool due = context->wake_due;
+	context->wake_due = false;
+	if (due)
+		wake_application(context);
+	return due;
 }
 
 /* ---------------------------------------------------------------- out */
@@ -185,7 +203,11 @@ int utm_context_dispatch(UtmContext *context, int max_events)
 	if (failed)
 		return failed;
 	utm_context_ref(context); /* a callback may drop the application's last reference */
+	const UtmContext *outer = in_dispatch; /* a callback may dispatch another context */
+	in_dispatch = context;
 	int count = deliver_all(events, false);
+	in_dispatch = outer;
+	utm__inbox_end_dispatch(context);
 	leave_dispatch(context);
 	utm_context_unref(context);
 	return count;

@@ -220,6 +220,7 @@ int utm__request_run(UtmRequest *request, UtmRequestFunc start, UtmError **error
 		return wrong;
 	request->start = start;
 	utm__context_invoke(request->context, begin, utm__request_ref(request));
+	utm__context_hurry(request->context);
 	pthread_mutex_lock(&request->lock);
 	while (!request->finished)
 		pthread_cond_wait(&request->ended, &request->lock);

@@ -268,6 +268,53 @@ static void test_wait_inside_a_callback_is_refused(void)
 	utm_context_unref(nested_context);
 }
 
+#define ANSWERS 400
+
+typedef struct Answering {
+	Thing *thing;
+	int delivered;
+	gint worked;
+} Answering;
+
+static void submit_answer(Answering *self);
+
+/* Every tenth time it waits for its work, without a call of the library that could know. */
+static void on_answered(UtmRequest *request, UtmCallback *callback)
+{
+	Answering *self = callback->user_data;
+	gint before = g_atomic_int_get(&self->worked);
+	submit_answer(self);
+	gint64 deadline_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+	while (self->delivered % 10 == 0 && g_atomic_int_get(&self->worked) == before &&
+	       g_get_monotonic_time() < deadline_us)
+		g_usleep(50);
+	g_assert_true(self->delivered % 10 != 0 || g_atomic_int_get(&self->worked) > before);
+	self->delivered++;
+}
+
+static void submit_answer(Answering *self)
+{
+	UtmCallback *callback = utm__callback_new(self->thing->object.context, NULL, self, NULL);
+	UtmRequest *request = utm__request_new(&self->thing->object, "testing", -1, NULL);
+	utm__request_submit(request, finish_now, on_answered, callback);
+	utm__request_unref(request);
+	utm__context_invoke(self->thing->object.context, count_up, &self->worked);
+}
+
+/* The I/O thread is not woken for each thing that a dispatch brings, and does it all the same while a callback takes its time. */
+static void test_work_of_a_callback_does_not_wait_for_it(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	gint freed = 0;
+	Answering self = { .thing = thing_new(context, &freed) };
+	for (int i = 0; i < 4; i++)
+		submit_answer(&self);
+	while (self.delivered < ANSWERS)
+		g_assert_cmpint(utm_context_wait(context, 5000), >, 0);
+	utm__object_unref(&self.thing->object);
+	utm_context_unref(context);
+}
+
 static void test_no_descriptors_for_a_context(void)
 {
 	struct rlimit limit, little;
@@ -305,6 +352,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/context/many-threads", test_posting_from_many_threads);
 	g_test_add_func("/context/work-of-work", test_work_of_work_runs_before_the_end);
 	g_test_add_func("/context/wait-inside", test_wait_inside_a_callback_is_refused);
+	g_test_add_func("/context/work-of-a-callback", test_work_of_a_callback_does_not_wait_for_it);
 	g_test_add_func("/context/no-descriptors", test_no_descriptors_for_a_context);
 	return g_test_run();
 }
