@@ -7,14 +7,20 @@
 #
 #     tests/run.sh            everything
 #     tests/run.sh STAGE...   some of: plain clang asan tsan valgrind fuzz coverage bench
+#
+# Tests wait much of the time, so the later stages' builds go on in the background meanwhile, with what is left of the
+# processors.
 set -eu
 
 cd "$(dirname "$0")/.."
 . examples/demo/packages.sh
 stages=${*:-plain clang asan tsan valgrind fuzz coverage bench}
 jobs=$(nproc)
-results=$(mktemp)
-trap 'rm -f "$results"' EXIT
+work=$(mktemp -d)
+results=$work/results
+touch "$results"
+ahead=
+trap 'rm -rf "$work"' EXIT
 started=$(date +%s)
 
 test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-guest-agent
@@ -33,17 +39,54 @@ record() {
 	esac
 }
 
-# configure DIRECTORY OPTIONS...
-configure() {
-	[ -f "$1/build.ninja" ] || meson setup --werror "$@"
+# What is built how. The sanitizers find no more at -O2, which takes longer to compile.
+options_of() {
+	case $1 in
+	asan) echo "-Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false" ;;
+	tsan) echo "-Doptimization=1 -Db_sanitize=thread -Db_lundef=false" ;;
+	fuzz) echo "-Dfuzz=true -Dspice=disabled -Dgtk=disabled -Db_sanitize=address,undefined -Db_lundef=false" ;;
+	esac
 }
 
-# build LABEL DIRECTORY OPTIONS...
-build() {
-	label=$1 directory=$2
+compiler_of() {
+	case $1 in
+	clang | fuzz) echo /usr/bin/clang ;;
+	*) echo "${CC:-cc}" ;;
+	esac
+}
+
+# Of the fuzz build only they: what else there is does not link with half a fuzzer in it.
+fuzz_targets() {
+	ninja -C build-fuzz -t targets all | sed -n 's/^\(tests\/fuzz\/fuzz-[a-z-]*\): .*/\1/p'
+}
+
+# make NAME [COMMAND...]: makes build-NAME, by way of COMMAND
+make() {
+	name=$1
 	shift
-	configure "$@" || { record "$label" failed; return 1; }
-	if ninja -C "$directory" -j "$jobs"; then record "$label" passed; else record "$label" failed; return 1; fi
+	# shellcheck disable=SC2046
+	[ -f "build-$name/build.ninja" ] ||
+		CC=$(compiler_of "$name") meson setup --werror "build-$name" $(options_of "$name") || return 1
+	# shellcheck disable=SC2046
+	"$@" ninja -C "build-$name" -j "$jobs" $([ "$name" != fuzz ] || fuzz_targets)
+}
+
+# make_ahead STAGE...: what they need, one after the other
+make_ahead() {
+	for stage; do
+		case $stage in
+		clang | asan | tsan | fuzz) make "$stage" nice -n 19 || true ;;
+		esac
+		touch "$work/$stage.made"
+	done > "$work/ahead.log" 2>&1
+}
+
+# build NAME: what is made ahead is waited for; what failed then fails again, and shows why.
+build() {
+	while [ -n "$ahead" ] && [ ! -e "$work/$1.made" ] && kill -0 "$ahead" 2> /dev/null; do
+		sleep 1
+	done
+	if make "$1"; then record "$1-build" passed; else record "$1-build" failed; return 1; fi
 }
 
 # suite LABEL DIRECTORY ARGUMENTS...
@@ -57,7 +100,10 @@ suite() {
 
 stage_plain() {
 	step "gcc: build and test"
-	build gcc-build build-gcc || return 0
+	build gcc || return 0
+	# shellcheck disable=SC2086
+	make_ahead $stages &
+	ahead=$!
 	suite gcc build-gcc --no-suite machines --no-suite guests
 	step "real machines and guests"
 	suite real build-gcc --suite machines --suite guests
@@ -66,13 +112,13 @@ stage_plain() {
 
 stage_clang() {
 	step "clang: build"
-	CC=/usr/bin/clang build clang-build build-clang || return 0
+	build clang || return 0
 	suite clang build-clang --suite unit --suite api
 }
 
 stage_asan() {
 	step "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
-	build asan-build build-asan -Db_sanitize=address,undefined -Db_lundef=false || return 0
+	build asan || return 0
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	suite asan build-asan --no-suite install --no-suite abi --no-suite crash --no-suite machines --no-suite guests \
 		--timeout-multiplier 4
@@ -81,64 +127,31 @@ stage_asan() {
 
 stage_tsan() {
 	step "ThreadSanitizer: context, queue, monitor, rings"
-	build tsan-build build-tsan -Db_sanitize=thread -Db_lundef=false || return 0
+	build tsan || return 0
 	# GLib is not built for it: only what our own code does with its pthread locks is seen, and only that is asked for.
 	TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp halt_on_error=0 exitcode=66" \
 		suite tsan build-tsan --suite unit --suite monitor --suite api --timeout-multiplier 6
 }
 
 # valgrind 3.19 knows no pidfd, runs what a child executes through itself, and turns vfork into fork: test-host, test-proof and
-# test-process, which are about just that, say nothing there. test-image is about what qemu-img does, and the time that takes;
-# test-structure builds thousands of command lines, which the address sanitizer looks at.
+# test-process, which are about just that, say nothing there. What mostly waits for QEMU, or builds thousands of command lines, is
+# left to the address sanitizer; of whole machines the demo is run.
 stage_valgrind() {
 	step "valgrind: every test that is a program of ours"
-	[ -f build-gcc/build.ninja ] || build gcc-build build-gcc || return 0
+	[ -f build-gcc/build.ninja ] || build gcc || return 0
 	valgrind="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 		--trace-children=no --child-silent-after-fork=yes --suppressions=$PWD/tests/valgrind.supp"
 	# shellcheck disable=SC2046
-	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api,console,vm test-host test-process \
-		test-proof test-structure test-image) \
+	suite valgrind build-gcc $(python3 tests/c-tests.py build-gcc unit,monitor,golden,api test-host test-process \
+		test-proof test-structure test-real-qemu test-hardware test-findings) \
 		--timeout-multiplier 20 --wrapper "$valgrind"
 	UTM_TEST_WRAPPER=$valgrind suite valgrind-demo build-gcc demo --timeout-multiplier 4
 }
 
 stage_fuzz() {
 	step "fuzz targets, ${FUZZ_SECONDS:=10} seconds each"
-	CC=/usr/bin/clang configure build-fuzz -Dfuzz=true -Dspice=disabled -Dgtk=disabled \
-		-Db_sanitize=address,undefined -Db_lundef=false || { record fuzz-build failed; return 0; }
-	# Only they: what else there is does not link with half a fuzzer in it.
-	for target in $(ninja -C build-fuzz -t targets all | sed -n 's/^\(tests\/fuzz\/fuzz-[a-z-]*\): .*/\1/p'); do
-		if ninja -C build-fuzz -j "$jobs" "$target"; then
-			run_fuzz_target "build-fuzz/$target"
-		else
-			record "$target" failed
-		fi
-	done
-}
-
-run_fuzz_target() {
-	name=$(basename "$1")
-	work=$(mktemp -d)
-	mkdir "$work/corpus"
-	seeds=tests/fuzz/corpus/${name#fuzz-}
-	[ -d "$seeds" ] || seeds=tests/data/config
-	[ -d "$seeds" ] || seeds=
-	dictionary=
-	if [ -f "tests/fuzz/$name.dict" ]; then
-		dictionary=-dict=$work/dict
-		cp "tests/fuzz/$name.dict" "$work/dict"
-		python3 tests/fuzz/schema-words.py qapi/config.schema qapi/legacy.schema >> "$work/dict"
-	fi
-	# shellcheck disable=SC2086
-	if "$1" $dictionary -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" \
-		-print_final_stats=1 "$work/corpus" $seeds > "$work/log" 2>&1; then
-		record "$name" passed
-		echo "$name: $(sed -n 's/.*number_of_executed_units: *//p' "$work/log") inputs"
-	else
-		tail -n 40 "$work/log"
-		record "$name" failed
-	fi
-	rm -rf "$work"
+	build fuzz || return 0
+	fuzz_targets | FUZZ_SECONDS=$FUZZ_SECONDS xargs -P "$jobs" -n 1 tests/fuzz/run.sh "$results" || true
 }
 
 stage_coverage() {
