@@ -53,7 +53,8 @@ def show(lines):
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     if not (build / "build.ninja").exists():
-        run("meson", "setup", build, "-Db_coverage=true", "-Doptimization=0", "-Dspice=disabled", "-Dgtk=disabled")
+        run("meson", "setup", build, "-Db_coverage=true", "-Doptimization=0", "-Dspice=disabled", "-Dgtk=disabled",
+            "-Dpython=disabled", "-Drust=disabled", "-Dswift=disabled")
     run("ninja", "-C", build, *[f"tests/golden/{test}" for test in TESTS])
     for old in build.glob("src/**/*.gcda"):
         old.unlink()
