@@ -63,7 +63,10 @@ static char *outcome_of(const Family *family, guint type, const char *text)
 	g_autoptr(UtmError) error = NULL;
 	if (decode(family, type, text, &object, &error) < 0) {
 		const char *path = utm_error_get_key_path(error);
-		return g_strconcat("!", path ? path : "", NULL);
+		bool is_one_of_many = strstr(text, "{}") && strcmp(utm_error_get_message(error), "is missing") == 0;
+		/* Which member of an empty object is missing first is for each language to choose. */
+		gsize length = !path ? 0 : !is_one_of_many ? strlen(path) : strrchr(path, '.') ? (gsize)(strrchr(path, '.') - path) : 0;
+		return g_strdup_printf("!%.*s%s", (int)length, path ? path : "", is_one_of_many ? "*" : "");
 	}
 	char *written = encode(family, object);
 	utm__schema_free(family->schema, object);
