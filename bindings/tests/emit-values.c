@@ -110,6 +110,37 @@ static void change(UtmValue *tree, bool is_config)
 	container->as.children.items[index] = odd_value(is_config);
 }
 
+static bool is_earlier(const UtmSchema *schema, const UtmSchemaType *row, guint count, guint value)
+{
+	for (guint i = 0; i < count; i++)
+		if (schema->branches[row->first_branch + i].value == value)
+			return true;
+	return false;
+}
+
+/*
+ * A branch whose type changed has two rows here, and of both C fills what fits. Other languages have the newer one, which reads
+ * all that peers of either release say, but not all that the older one takes beside its members.
+ */
+static bool has_two_branches(const UtmSchema *schema, guint type, guint8 *visited)
+{
+	const UtmSchemaType *row = &schema->types[type];
+	if (visited[type] || !row->name || row->kind == UTM_SCHEMA_ENUM)
+		return false;
+	visited[type] = 1;
+	for (guint i = 0; i < row->branch_count; i++) {
+		const UtmSchemaBranch *branch = &schema->branches[row->first_branch + i];
+		if (is_earlier(schema, row, i, branch->value) || has_two_branches(schema, branch->type, visited))
+			return true;
+	}
+	for (guint i = 0; i < row->count; i++) {
+		const UtmSchemaMember *member = utm__schema_member(schema, row, i);
+		if (member->kind == UTM_SCHEMA_STRUCT && has_two_branches(schema, member->type, visited))
+			return true;
+	}
+	return false;
+}
+
 static char *spelled(const UtmValue *tree)
 {
 	char *text = random_spelling(tree);
@@ -160,7 +191,9 @@ static void emit(const Family *family, guint type)
 	if (strcmp(outcome, again) != 0)
 		g_error("%s: %s became %s", struct_type_name(family->schema, type), outcome, again);
 	put(family, type, text, outcome);
-	emit_changed(family, type, outcome);
+	g_autofree guint8 *visited = g_new0(guint8, family->schema->type_count);
+	if (!has_two_branches(family->schema, type, visited))
+		emit_changed(family, type, outcome);
 }
 
 /* --- what no value can be --- */
