@@ -11,6 +11,7 @@ does not import the types until one is used, so that importing the package stays
 import keyword
 import os
 import sys
+import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -69,7 +70,6 @@ def text(words):
 
 def doc(words, indent):
     """Sentences in lines, as a documentation string."""
-    import textwrap  # pylint: disable=import-outside-toplevel
     body = text(words)
     if len(body) + len(indent) + 6 <= WIDTH and not body.endswith('"'):
         return [f'{indent}"""{body}"""']
