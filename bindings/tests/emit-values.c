@@ -103,7 +103,8 @@ static void change(UtmValue *tree, bool is_config)
 		return;
 	gsize index = (gsize)g_test_rand_int_range(0, (gint)count);
 	if (utm_value_get_kind(container) == UTM_VALUE_OBJECT && g_test_rand_int_range(0, 3) == 0) {
-		utm__value_remove(container, container->as.children.keys[index]);
+		g_autofree char *key = g_strdup(container->as.children.keys[index]);
+		utm__value_remove(container, key);
 		return;
 	}
 	utm__value_free(container->as.children.items[index]);
