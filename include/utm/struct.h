@@ -18,7 +18,8 @@
  * releases, so a copy by value (`*a = *b`, or one on the stack) is refused where it is handed in.
  *
  * - **Strings and structs** inside are pointers that the struct owns; NULL means absent. utm_set_string() replaces a
- *   string. A struct that you put into another one belongs to it from then on.
+ *   string. A struct that you put into another one belongs to it from then on. A string that you take out, leaving NULL, goes
+ *   back through utm_free().
  * - **Scalars that may be absent** have a `has_...` beside them: #UTM_SET sets both. Where it is false the value means
  *   nothing, and is not sent. A few have `omit_...` instead, which is true for absent.
  * - **Lists** in a struct are a `..._count` and a pointer to the elements; a list that is itself the result of a command

@@ -8,7 +8,7 @@ configuration `utm_config_to_json()`, writes the very same bytes.
 
 The rules of that JSON, for back ends:
 
-- It is compact. Members stand in the order of the bytes of their names. Of a union, those of the struct itself come first, then
+- It is compact. Members stand in the order of their names, compared by UTF-16 units. Of a union, those of the struct itself come first, then
   those of the branch that the tag chooses, in turn sorted, and so on inwards.
 - Members that a type does not know are its *extras*, kept as free-form values and written again in their place in that order.
   Extras of a union are those of the innermost branch that was read, or of the struct itself when the tag chooses none.
@@ -17,7 +17,8 @@ The rules of that JSON, for back ends:
 - Enumerations are texts. One that is not in the list is kept and written again.
 - Integers are checked against their width. On reading, a real without a fraction counts as an integer.
 - An alternate is told by the kind of JSON value: the first branch whose type takes it.
-- In free-form values (`any`) numbers keep what they are: integer or real. Objects keep the order of their members.
+- In free-form values (`any`) numbers keep what they are: integer or real. Members of objects are sorted, too; of two with the
+  same name the later one counts.
 - `Member.older` is the type that older releases have in the member's place, where the newest does not read that: tried second.
 - The error for what does not fit names the key path, `a.b[3].c`.
 

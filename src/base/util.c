@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/util.h"
 
+#include "base/pool.h"
+
 #include <time.h>
 #include <unistd.h>
 #include <utm/types.h>
@@ -8,7 +10,7 @@
 
 void utm_free(void *memory)
 {
-	g_free(memory);
+	utm__text_free(memory);
 }
 
 void utm__close_fd(int *fd)

@@ -20,6 +20,7 @@ typedef struct Decoder {
 	guint flags;
 	const char *base_path;
 	guint depth;
+	UtmPool *pool; /* NULL: each by itself */
 } Decoder;
 
 /* An object whose keys are being read, and the unions that read theirs from the same braces. */
@@ -157,7 +158,7 @@ static int decode_text(Decoder *d, const Step *at, const UtmSchemaMember *member
 {
 	if (token->kind != UTM_TOKEN_STRING)
 		return wrong_type(d, at, "a string", token, error);
-	*(char **)field = utm__schema_dup_string(member, token->text, token->length);
+	*(char **)field = utm__schema_dup_string(d->pool, member, token->text, token->length);
 	return *(char **)field ? 0 : not_allowed(d, at, member, token, error);
 }
 
@@ -857,7 +858,7 @@ static int decode_plain(Decoder *d, const Step *at, Pass *pass, UtmSchemaHeader 
 
 static int decode_flat(Decoder *d, const Step *at, guint type, Pass *pass, void **ret_object, UtmError **error)
 {
-	void *object = utm__schema_alloc(d->schema, type);
+	void *object = utm__schema_alloc_in(d->pool, d->schema, type);
 	int result = d->schema->types[type].branch_count ? decode_union(d, at, pass, object, error)
 	                                                 : decode_plain(d, at, pass, object, error);
 	if (result < 0 || is_lacking(pass))
@@ -880,7 +881,7 @@ static int decode_alternate(Decoder *d, const Step *at, guint type, const UtmTok
 	const char *name = utm__schema_string(d->schema, branch->name);
 	/* Errors are told of the place; what is kept, of the branch. */
 	Step kept = { .above = at, .name = name, .length = strlen(name) };
-	void *object = utm__schema_alloc(d->schema, type);
+	void *object = utm__schema_alloc_in(d->pool, d->schema, type);
 	int result = decode_member(d, branch->kind == UTM_SCHEMA_ENUM ? &kept : at, branch, token, object, error);
 	*(int32_t *)utm__schema_at(object, row->tag) = (int32_t)index + 1;
 	if (result < 0)
@@ -896,7 +897,7 @@ static int decode_wrapper(Decoder *d, const Step *at, guint type, const UtmToken
 	/* Without a name the texts of unknown values have a place all the same: that of the member, which has none. */
 	const Step unnamed = { .above = at, .name = "" };
 	const UtmSchemaMember *member = utm__schema_member(d->schema, &d->schema->types[type], 0);
-	void *object = utm__schema_alloc(d->schema, type);
+	void *object = utm__schema_alloc_in(d->pool, d->schema, type);
 	int result = decode_member(d, &unnamed, member, token, object, error);
 	if (result < 0)
 		utm__schema_free(d->schema, object);
@@ -928,7 +929,9 @@ static int decode_object(Decoder *d, const Step *at, guint type, const UtmToken 
 int utm__schema_decode(const UtmSchema *schema, guint type, UtmSource *source, guint flags, const char *base_path,
                        void **ret_object, UtmError **error)
 {
+	UtmPool pool = { 0 };
 	Decoder d = { .schema = schema, .source = source, .flags = flags, .base_path = base_path };
+	d.pool = flags & UTM_SCHEMA_POOLED ? &pool : NULL;
 	UtmToken token;
 	void *object = NULL;
 	int result = next(&d, NULL, &token, error);
@@ -936,6 +939,7 @@ int utm__schema_decode(const UtmSchema *schema, guint type, UtmSource *source, g
 		result = decode_object(&d, NULL, type, &token, &object, error);
 	if (result == 0)
 		result = next(&d, NULL, &token, error);
+	utm__pool_close(&pool);
 	if (result == 0)
 		*ret_object = object;
 	else

@@ -5,10 +5,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Differs with the address, so that a struct that was copied by value is told from one of ours. */
-static guint32 magic_of(const void *object)
+/*
+ * Differs with the address, so that a struct that was copied by value is told from one of ours; and between memory of its own
+ * and that of a pool.
+ */
+static guint32 magic_of(const void *object, bool pooled)
 {
-	return 0x55544d53u ^ (guint32)((guintptr)object >> 4);
+	guint32 magic = 0x55544d53u ^ (guint32)((guintptr)object >> 3);
+	return pooled ? ~magic : magic;
 }
 
 /* --- what the tables say --- */
@@ -159,7 +163,7 @@ static void clear_field(const UtmSchema *schema, const UtmSchemaMember *member, 
 {
 	switch (member->kind) {
 	case UTM_SCHEMA_STRING:
-		g_free(*(char **)field);
+		utm__text_free(*(char **)field);
 		break;
 	case UTM_SCHEMA_ANY:
 		utm__value_free(*(UtmValue **)field);
@@ -440,12 +444,19 @@ void utm__schema_set_new(const UtmSchema *schema, const UtmSchemaMember *member,
 
 /* --- objects --- */
 
-void *utm__schema_alloc(const UtmSchema *schema, guint type)
+void *utm__schema_alloc_in(UtmPool *pool, const UtmSchema *schema, guint type)
 {
-	UtmSchemaHeader *header = g_malloc0(schema->types[type].size);
-	header->magic = magic_of(header);
+	gsize size = schema->types[type].size;
+	UtmSchemaHeader *pooled = pool ? utm__pool_take(pool, size) : NULL;
+	UtmSchemaHeader *header = pooled ? pooled : g_malloc0(size);
+	header->magic = magic_of(header, pooled != NULL);
 	header->type = (guint32)schema->number << 16 | type;
 	return header;
+}
+
+void *utm__schema_alloc(const UtmSchema *schema, guint type)
+{
+	return utm__schema_alloc_in(NULL, schema, type);
 }
 
 void *utm__schema_new(const UtmSchema *schema, guint type)
@@ -460,7 +471,8 @@ void *utm__schema_new(const UtmSchema *schema, guint type)
 bool utm__schema_made(const void *object, guint schema_number)
 {
 	const UtmSchemaHeader *header = object;
-	return header && header->magic == magic_of(object) && header->type >> 16 == schema_number;
+	guint32 magic = header ? header->magic : 0, own = magic_of(object, false);
+	return (magic == own || magic == ~own) && header && header->type >> 16 == schema_number;
 }
 
 static const UtmSchemaType *type_of(const UtmSchema *schema, const void *object)
@@ -545,14 +557,49 @@ void utm__schema_reset(const UtmSchema *schema, void *object)
 	g_clear_pointer(&header->extras, utm__value_free);
 }
 
+static void drop_field(const UtmSchema *schema, const UtmSchemaMember *member, void *field)
+{
+	if (member->kind == UTM_SCHEMA_STRING)
+		utm__text_free(*(char **)field);
+	else if (member->kind == UTM_SCHEMA_STRUCT)
+		utm__schema_free(schema, *(void **)field);
+	else if (member->kind == UTM_SCHEMA_ANY)
+		utm__value_free(*(UtmValue **)field);
+}
+
+static void drop_member(const UtmSchema *schema, const UtmSchemaMember *member, void *object)
+{
+	if (!(member->flags & UTM_SCHEMA_ARRAY)) {
+		drop_field(schema, member, utm__schema_at(object, member->offset));
+		return;
+	}
+	for (gsize i = 0; i < utm__schema_get_count(member, object); i++)
+		drop_field(schema, member, utm__schema_get_element(member, object, i));
+	g_free(*array_of(member, object));
+}
+
+/* As utm__schema_reset() does, of an object that nobody will look at again. */
+static void drop_content(const UtmSchema *schema, void *object)
+{
+	const UtmSchemaType *row = type_of(schema, object);
+	for (guint i = 0; i < row->count; i++)
+		drop_member(schema, utm__schema_member(schema, row, i), object);
+	clear_branches(schema, row, object);
+	utm__value_free(((UtmSchemaHeader *)object)->extras);
+}
+
 /* What programs put into a struct may be none of ours: that is left alone, here, in copies and when comparing. */
 void utm__schema_free(const UtmSchema *schema, void *object)
 {
 	if (!utm__schema_made(object, schema->number))
 		return;
-	utm__schema_reset(schema, object);
+	bool pooled = ((UtmSchemaHeader *)object)->magic == magic_of(object, true);
+	drop_content(schema, object);
 	((UtmSchemaHeader *)object)->magic = 0;
-	g_free(object);
+	if (pooled)
+		utm__pool_give(object);
+	else
+		g_free(object);
 }
 
 void *utm__schema_copy(const UtmSchema *schema, const void *object)
@@ -660,13 +707,21 @@ int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member
 	return utm__fail_take(error, utm__error_set_key_path(made, path));
 }
 
-char *utm__schema_dup_string(const UtmSchemaMember *member, const char *text, gsize length)
+static char *take_text(UtmPool *pool, gsize size)
 {
-	g_autofree char *copy = g_malloc(length + 1);
+	char *text = pool ? utm__pool_take_text(pool, size) : NULL;
+	return text ? text : g_malloc(size);
+}
+
+char *utm__schema_dup_string(UtmPool *pool, const UtmSchemaMember *member, const char *text, gsize length)
+{
+	bool is_uuid = member->flags & UTM_SCHEMA_UUID;
+	char *copy = take_text(is_uuid ? NULL : pool, length + 1);
 	memcpy(copy, text, length);
 	copy[length] = 0;
-	if (!(member->flags & UTM_SCHEMA_UUID))
-		return g_steal_pointer(&copy);
+	if (!is_uuid)
+		return copy;
+	g_autofree char *read = copy;
 	if (length != 36 || !g_uuid_string_is_valid(copy))
 		return NULL;
 	return g_ascii_strup(copy, -1);

@@ -326,7 +326,7 @@ int utm__path_set_string(const UtmPlace *place, const char *value, UtmError **er
 		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "is not valid UTF-8");
 	if (place->member->kind == UTM_SCHEMA_ENUM)
 		return set_enum(place, value, error);
-	char *kept = utm__schema_dup_string(place->member, value, strlen(value));
+	char *kept = utm__schema_dup_string(NULL, place->member, value, strlen(value));
 	if (!kept)
 		return fail_at(place->path, error, UTM_ERROR_CONFIG_INVALID_VALUE, "\"%s\" is not a UUID", value);
 	g_free(*(char **)field_of(place));

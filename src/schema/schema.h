@@ -5,7 +5,7 @@
  * code per type, so a new key is one line in a schema file.
  *
  * Objects come from the engine only and nest by pointer. Their strings and arrays are g_malloc() memory that code may
- * replace: g_free() the old, g_strdup() the new.
+ * replace: g_free() the old, g_strdup() the new. Of large answers strings are parts of a pool: utm__text_free().
  *
  *	UtmConfigDrive *drive = utm__config_drive_new();
  *	utm__schema_decode(&utm__config_schema, UTM_CONFIG_SCHEMA_DRIVE, source, flags, (void **)&drive, error);
@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "base/pool.h"
 #include "schema/value.h"
 
 #include <stddef.h>
@@ -306,6 +307,8 @@ enum {
 	UTM_SCHEMA_LAX = 1 << 7,
 	/* What was in memory, half edited perhaps: no other value makes a key required. */
 	UTM_SCHEMA_UNFINISHED = 1 << 8,
+	/* Texts and structs come from a pool: they are given back with utm__text_free() and utm__schema_free() alone. */
+	UTM_SCHEMA_POOLED = 1 << 9,
 };
 
 /*
@@ -342,7 +345,7 @@ bool utm__schema_set_int(const UtmSchemaMember *member, void *field, uint64_t bi
 int utm__schema_check_int(const UtmSchema *schema, const UtmSchemaMember *member, const char *path, int64_t value,
                           UtmError **error);
 /* The form in which a string is kept, UUIDs in upper case; NULL for what is no UUID. */
-char *utm__schema_dup_string(const UtmSchemaMember *member, const char *text, gsize length);
+char *utm__schema_dup_string(UtmPool *pool, const UtmSchemaMember *member, const char *text, gsize length);
 
 /* --- between the engine's files --- */
 
@@ -357,6 +360,7 @@ typedef struct UtmSchemaStep {
 void utm__schema_append_path(GString *path, const UtmSchemaStep *step);
 
 void *utm__schema_alloc(const UtmSchema *schema, guint type); /* all zero */
+void *utm__schema_alloc_in(UtmPool *pool, const UtmSchema *schema, guint type);
 void utm__schema_reset(const UtmSchema *schema, void *object); /* back to all zero */
 /* Takes the member over from another object of the type, which keeps nothing. */
 void utm__schema_move(const UtmSchema *schema, const UtmSchemaMember *member, void *object, void *from);

@@ -6,6 +6,12 @@
 #include <string.h>
 #include <utm/value.h>
 
+/* A smaller message would leave most of a block unused; and in a block the address sanitizer sees nothing. */
+#ifdef __SANITIZE_ADDRESS__
+#define POOLED_FROM G_MAXSIZE
+#else
+#define POOLED_FROM ((gsize)16 << 10)
+#endif
 #define PEER_FLAGS (UTM_SCHEMA_KEEP_UNKNOWN | UTM_SCHEMA_TOLERANT | UTM_SCHEMA_NULL_COUNTS)
 
 static const UtmSchema *find_schema(guint number)
@@ -51,7 +57,8 @@ int utm__protocol_decode(const UtmSchema *schema, guint type, const char *text, 
 {
 	UtmJsonSource source;
 	utm__json_source_init(&source, text, size, &utm__json_of_peers, schema->malformed);
-	int result = utm__schema_decode(schema, type, &source.source, PEER_FLAGS, NULL, ret_value, error);
+	guint flags = PEER_FLAGS | (size >= POOLED_FROM ? UTM_SCHEMA_POOLED : 0);
+	int result = utm__schema_decode(schema, type, &source.source, flags, NULL, ret_value, error);
 	utm__json_reader_clear(&source.reader);
 	return result;
 }
@@ -175,7 +182,7 @@ void utm_set_string(char **member, const char *text)
 	if (!member)
 		return;
 	char *copy = g_strdup(text);
-	g_free(*member);
+	utm__text_free(*member);
 	*member = copy;
 }
 

@@ -74,11 +74,17 @@ def printer(text, directories):
     return "\n".join(lines + ["\treturn 0;", "}", ""])
 
 
+def flags_of_others():
+    """For json-glib.h, the one header that includes another library's."""
+    flags = subprocess.run(["pkg-config", "--cflags", "json-glib-1.0"], check=True, capture_output=True, text=True).stdout
+    return flags.replace("-I", "-isystem ").split()
+
+
 def compiled_facts(text, compiler, directories):
     with tempfile.TemporaryDirectory() as work:
         source = pathlib.Path(work) / "print.c"
         source.write_text(printer(text, directories), encoding="utf-8")
-        includes = [f"-I{pathlib.Path(d).parent}" for d in directories]
+        includes = [f"-I{pathlib.Path(d).parent}" for d in directories] + flags_of_others()
         subprocess.run(compiler.split() + includes + ["-o", f"{work}/print", str(source)], check=True)
         return subprocess.run([f"{work}/print"], check=True, capture_output=True, text=True).stdout.splitlines()
 

@@ -8,12 +8,17 @@ import subprocess
 import sys
 
 COMPILERS = [("gcc", "c99"), ("/usr/bin/clang", "c99"), ("g++", "c++17"), ("/usr/bin/clang++", "c++17")]
+# The one header that includes another library's.
+OTHERS = {"json-glib.h": "json-glib-1.0"}
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 
 def compile_alone(compiler, standard, header, includes):
     language = "c++" if standard.startswith("c++") else "c"
     command = [compiler, f"-std={standard}", "-x", language, "-fsyntax-only", *WARNINGS, *includes, "-"]
+    if header in OTHERS:
+        flags = subprocess.run(["pkg-config", "--cflags", OTHERS[header]], check=True, capture_output=True, text=True).stdout
+        command += flags.replace("-I", "-isystem ").split()
     return subprocess.run(command, input=f"#include <utm/{header}>\n", capture_output=True, text=True)
 
 

@@ -3,7 +3,7 @@
 #include "base/error-private.h"
 
 #include <string.h>
-#include <utm/value.h>
+#include <utm/json-glib.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtmValue, utm_value_free)
 
@@ -195,6 +195,39 @@ static void test_base64(void)
 	g_assert_cmpint(utm_base64_decode("", NULL, NULL, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
 }
 
+/* There and back; what json-glib has no number for becomes the nearest that it has. */
+static void test_json_glib(void)
+{
+	static const char *const texts[][2] = {
+		{ "null", NULL },
+		{ "[true,false,-9223372036854775808,9223372036854775807,1.5,\"a \\\"b\\\" \u00e9\"]", NULL },
+		{ "{\"a\":{\"b\":[[],{}]},\"c\":null}", NULL },
+		{ "18446744073709551615", "18446744073709552000.0" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(UtmValue) value = parse(texts[i][0]);
+		g_autoptr(UtmValue) wanted = parse(texts[i][1] ? texts[i][1] : texts[i][0]);
+		g_autoptr(UtmValue) back = NULL;
+		JsonNode *node = utm_value_dup_json_node(value);
+		g_assert_cmpint(utm_value_from_json_node(node, &back, NULL), ==, 0);
+		g_assert_true(utm_value_equal(back, wanted));
+		json_node_unref(node);
+	}
+	g_autoptr(JsonNode) none = utm_value_dup_json_node(NULL);
+	g_assert_true(JSON_NODE_HOLDS_NULL(none));
+}
+
+static void test_json_glib_that_is_no_json(void)
+{
+	UtmValue *value = NULL;
+	g_autoptr(JsonNode) infinite = json_node_init_double(json_node_alloc(), 1e308 * 10);
+	g_autoptr(JsonNode) text = json_node_init_string(json_node_alloc(), "\xff");
+	g_assert_cmpint(utm_value_from_json_node(infinite, &value, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_value_from_json_node(text, &value, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_cmpint(utm_value_from_json_node(NULL, &value, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	g_assert_null(value);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -205,5 +238,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/value/bounds", test_bounds);
 	g_test_add_func("/value/null", test_null);
 	g_test_add_func("/value/base64", test_base64);
+	g_test_add_func("/value/json-glib", test_json_glib);
+	g_test_add_func("/value/json-glib/no-json", test_json_glib_that_is_no_json);
 	return g_test_run();
 }
