@@ -14,6 +14,7 @@ let package = Package(
         .executableTarget(name: "BootAndWatch", dependencies: ["Utm"], path: "Examples/BootAndWatch"),
         .executableTarget(name: "UtmBench", dependencies: ["Utm"], path: "Tests/UtmBench"),
         .executableTarget(name: "RoundTrip", dependencies: ["Utm"], path: "Tests/RoundTrip"),
+        .executableTarget(name: "ExitWhileRunning", dependencies: ["Utm"], path: "Tests/ExitWhileRunning"),
         .testTarget(name: "UtmTests", dependencies: ["Utm"]),
     ],
     swiftLanguageModes: [.v6]

@@ -162,15 +162,23 @@ public final class Display: Sendable {
         try await offload { [self] (cancel) throws(UtmError) in try wait(serial, timeout, cancel) }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public func waitForFrame(
-        after serial: UInt64 = 0, timeout: Timeout = .standard, cancel: CancelToken? = nil
-    ) throws(UtmError) -> Frame {
-        try wait(serial, timeout, cancel)
+    /// For programs without tasks.
+    public var blocking: Blocking { Blocking(display: self) }
+
+    /// See ``Display/blocking``.
+    public struct Blocking: Sendable {
+        fileprivate let display: Display
+
+        /// As ``Display/waitForFrame(after:timeout:)``, blocking the thread.
+        @available(*, noasync)
+        public func waitForFrame(
+            after serial: UInt64 = 0, timeout: Timeout = .standard, cancel: CancelToken? = nil
+        ) throws(UtmError) -> Frame {
+            try display.wait(serial, timeout, cancel)
+        }
     }
 
-    private func wait(_ serial: UInt64, _ timeout: Timeout, _ cancel: CancelToken?) throws(UtmError) -> Frame {
+    fileprivate func wait(_ serial: UInt64, _ timeout: Timeout, _ cancel: CancelToken?) throws(UtmError) -> Frame {
         let milliseconds = timeout.parameter(standard: 30_000)
         return Frame(
             taking: try make { utm_display_wait_frame(handle.raw, serial, milliseconds, cancel?.handle.raw, $0, $1) })

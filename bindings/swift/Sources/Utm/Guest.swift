@@ -92,27 +92,35 @@ public final class Guest: Sendable {
         try Command.Reply(json: try await execute(Command.name, text: try command.encodeJSON(), options))
     }
 
-    /// Runs a command, blocking the thread.
-    @available(*, noasync)
-    @discardableResult
-    public func execute<Command: GuestCommand>(
-        _ command: Command, options: CallOptions = CallOptions(), cancel: CancelToken? = nil
-    ) throws(UtmError) -> Command.Reply {
-        let text = try command.encodeJSON()
-        let reply = try makeText { reply, error in
-            QMP.CallOptions(timeout: options.timeout).with(cancel?.handle.raw) {
-                utm_guest_execute(handle.raw, Command.name, text == "{}" ? nil : text, $0, reply, error)
-            }
-        }
-        return try Command.Reply(json: JSON(parsing: reply))
-    }
-
     /// Runs any command.
     @discardableResult
     public func execute(
         _ command: String, arguments: JSON? = nil, options: CallOptions = CallOptions()
     ) async throws(UtmError) -> JSON {
         try await execute(command, text: try arguments?.encodeJSON(), options)
+    }
+
+    /// Commands for programs without tasks.
+    public var blocking: Blocking { Blocking(guest: self) }
+
+    /// See ``Guest/blocking``.
+    public struct Blocking: Sendable {
+        fileprivate let guest: Guest
+
+        /// Runs a command, blocking the thread.
+        @available(*, noasync)
+        @discardableResult
+        public func execute<Command: GuestCommand>(
+            _ command: Command, options: CallOptions = CallOptions(), cancel: CancelToken? = nil
+        ) throws(UtmError) -> Command.Reply {
+            let text = try command.encodeJSON()
+            let reply = try makeText { reply, error in
+                QMP.CallOptions(timeout: options.timeout).with(cancel?.handle.raw) {
+                    utm_guest_execute(guest.handle.raw, Command.name, text == "{}" ? nil : text, $0, reply, error)
+                }
+            }
+            return try Command.Reply(json: JSON(parsing: reply))
+        }
     }
 
     private func execute(_ command: String, text: String?, _ options: CallOptions) async throws(UtmError) -> JSON {

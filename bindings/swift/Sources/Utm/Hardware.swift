@@ -94,16 +94,6 @@ public final class Hardware: Sendable {
         return Hardware(taking: handle.raw)
     }
 
-    /// As ``query(_:installedOnly:in:)-swift.method``, blocking the thread.
-    @available(*, noasync)
-    public static func query(
-        _ architecture: String, installedOnly: Bool = false, in context: Context? = nil
-    ) throws(UtmError) -> Hardware {
-        let context = try Context.given(context)
-        let flags = installedOnly ? UTM_HARDWARE_INSTALLED_ONLY.rawValue : 0
-        return Hardware(taking: try make { utm_hardware_query(context.handle.raw, architecture, flags, $0, $1) })
-    }
-
     /// The list that the library brings; nothing is run.
     public static func known(_ architecture: String) throws(UtmError) -> Hardware {
         Hardware(taking: try make { utm_hardware_query(nil, architecture, 0, $0, $1) })

@@ -15,7 +15,7 @@ public final class HostFacts: Sendable {
     public struct Item: Sendable, Hashable {
         /// What kinds there are.
         public enum Kind: UInt32, Sendable, CaseIterable {
-            /// QEMU programs, by guest architecture; only of ``HostFacts/probeAll(architecture:in:)-swift.type.method``.
+            /// QEMU programs, by guest architecture; only of ``HostFacts/probeAll(architecture:in:)``.
             case qemu = 0
             case accelerator = 1
             /// Sound systems in QEMU's words.
@@ -59,12 +59,6 @@ public final class HostFacts: Sendable {
     public static func probe(for config: Config, in context: Context? = nil) async throws(UtmError) -> HostFacts {
         let context = try Context.given(context)
         return try await offload { (_) throws(UtmError) in try probe(config, context) }
-    }
-
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public static func probe(for config: Config, in context: Context? = nil) throws(UtmError) -> HostFacts {
-        try probe(config, try Context.given(context))
     }
 
     private static func probe(_ config: Config, _ context: Context) throws(UtmError) -> HostFacts {

@@ -156,12 +156,6 @@ public final class MachineBundle: Sendable {
         }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public static func list(directory: String) throws(UtmError) -> [Entry] {
-        Entry.list(taking: try make { utm_bundle_list_directory(directory, $0, $1) })
-    }
-
     /// The name of a package for a machine: `.utm` behind the name, and a dash for what no file name should have.
     public static func fileName(forMachine name: String) -> String {
         takeText(utm_bundle_dup_file_name(name)) ?? ""

@@ -150,15 +150,6 @@ public final class QMP: Sendable {
         try await connect(context, options) { utm_qmp_connect_path($0, path, $1, $2, $3) }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public static func connect(
-        path: String, options: ConnectOptions = ConnectOptions(), in context: Context? = nil
-    ) throws(UtmError) -> QMP {
-        let context = try Context.given(context)
-        return try connect(context, options, CancelToken()) { utm_qmp_connect_path($0, path, $1, $2, $3) }
-    }
-
     /// Negotiates over a connected stream socket, which belongs to the library from now on.
     public static func connect(
         fileDescriptor: Int32, options: ConnectOptions = ConnectOptions(), in context: Context? = nil
@@ -237,30 +228,12 @@ public final class QMP: Sendable {
         try Command.Reply(json: try await execute(Command.name, text: try command.encodeJSON(), options))
     }
 
-    /// Runs a command, blocking the thread.
-    @available(*, noasync)
-    @discardableResult
-    public func execute<Command: QMPCommand>(
-        _ command: Command, options: CallOptions = CallOptions(), cancel: CancelToken? = nil
-    ) throws(UtmError) -> Command.Reply {
-        try Command.Reply(json: try execute(Command.name, text: try command.encodeJSON(), options, cancel))
-    }
-
     /// Runs any command.
     @discardableResult
     public func execute(
         _ command: String, arguments: JSON? = nil, options: CallOptions = CallOptions()
     ) async throws(UtmError) -> JSON {
         try await execute(command, text: try arguments?.encodeJSON(), options)
-    }
-
-    /// Runs any command, blocking the thread.
-    @available(*, noasync)
-    @discardableResult
-    public func execute(
-        _ command: String, arguments: JSON? = nil, options: CallOptions = CallOptions(), cancel: CancelToken? = nil
-    ) throws(UtmError) -> JSON {
-        try execute(command, text: try arguments?.encodeJSON(), options, cancel)
     }
 
     private func execute(_ command: String, text: String?, _ options: CallOptions) async throws(UtmError) -> JSON {
@@ -275,7 +248,7 @@ public final class QMP: Sendable {
         return try JSON(parsing: reply)
     }
 
-    private func execute(
+    fileprivate func execute(
         _ command: String, text: String?, _ options: CallOptions, _ cancel: CancelToken?
     ) throws(UtmError) -> JSON {
         let reply = try makeText { reply, error in
@@ -284,6 +257,32 @@ public final class QMP: Sendable {
             }
         }
         return try JSON(parsing: reply)
+    }
+
+    /// Commands for programs without tasks.
+    public var blocking: Blocking { Blocking(qmp: self) }
+
+    /// See ``QMP/blocking``.
+    public struct Blocking: Sendable {
+        fileprivate let qmp: QMP
+
+        /// Runs a command, blocking the thread.
+        @available(*, noasync)
+        @discardableResult
+        public func execute<Command: QMPCommand>(
+            _ command: Command, options: CallOptions = CallOptions(), cancel: CancelToken? = nil
+        ) throws(UtmError) -> Command.Reply {
+            try Command.Reply(json: try qmp.execute(Command.name, text: try command.encodeJSON(), options, cancel))
+        }
+
+        /// Runs any command, blocking the thread.
+        @available(*, noasync)
+        @discardableResult
+        public func execute(
+            _ command: String, arguments: JSON? = nil, options: CallOptions = CallOptions(), cancel: CancelToken? = nil
+        ) throws(UtmError) -> JSON {
+            try qmp.execute(command, text: try arguments?.encodeJSON(), options, cancel)
+        }
     }
 
     // MARK: - Events
@@ -367,9 +366,9 @@ public final class QMP: Sendable {
             try await offload { [self] (cancel) throws(UtmError) in try wait(timeout, cancel, matches) }
         }
 
-        /// As the asynchronous one, blocking the thread.
+        /// As ``next(timeout:where:)``, blocking the thread.
         @available(*, noasync)
-        public func next(
+        public func nextBlocking(
             timeout: Timeout = .standard, cancel: CancelToken? = nil, where matches: @escaping (Event) -> Bool = { _ in true }
         ) throws(UtmError) -> Event {
             try wait(timeout, cancel, matches)

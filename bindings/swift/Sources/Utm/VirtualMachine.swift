@@ -235,19 +235,7 @@ public final class VirtualMachine: Sendable {
         }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public func start(
-        _ options: StartOptions = [], timeout: Timeout = .standard, host: HostFacts? = nil,
-        networks: [NetworkDescriptor] = [], cancel: CancelToken? = nil
-    ) throws(UtmError) {
-        defer { withExtendedLifetime((host, cancel)) {} }
-        try call { error in
-            VirtualMachine.with(options, timeout, host, networks, cancel?.handle.raw) { utm_vm_start(handle.raw, $0, error) }
-        }
-    }
-
-    private static func with(
+    fileprivate static func with(
         _ options: StartOptions, _ timeout: Timeout, _ host: HostFacts?, _ networks: [NetworkDescriptor],
         _ cancel: OpaquePointer?, _ body: (UnsafePointer<UtmVmStartOptions>) -> CInt
     ) -> CInt {
@@ -279,18 +267,7 @@ public final class VirtualMachine: Sendable {
         }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public func stop(
-        _ method: StopMethod = .escalate, requestTimeout: Timeout = .standard, forceTimeout: Timeout = .standard,
-        cancel: CancelToken? = nil
-    ) throws(UtmError) {
-        defer { withExtendedLifetime(cancel) {} }
-        var c = VirtualMachine.stopOptions(requestTimeout, forceTimeout, cancel?.handle.raw)
-        try call { utm_vm_stop(handle.raw, method.rawValue, &c, $0) }
-    }
-
-    private static func stopOptions(_ request: Timeout, _ force: Timeout, _ cancel: OpaquePointer?) -> UtmVmStopOptions {
+    fileprivate static func stopOptions(_ request: Timeout, _ force: Timeout, _ cancel: OpaquePointer?) -> UtmVmStopOptions {
         var c = UtmVmStopOptions()
         c.size = MemoryLayout<UtmVmStopOptions>.size
         c.request_timeout_ms = request.option
@@ -304,21 +281,9 @@ public final class VirtualMachine: Sendable {
         try await complete { _, data, error in utm_vm_pause_async(handle.raw, finishWaiting, data, Pending.free, error) }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public func pause() throws(UtmError) {
-        try call { utm_vm_pause(handle.raw, $0) }
-    }
-
     /// Has the guest go on. Nothing cancels the call.
     public func resume() async throws(UtmError) {
         try await complete { _, data, error in utm_vm_resume_async(handle.raw, finishWaiting, data, Pending.free, error) }
-    }
-
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public func resume() throws(UtmError) {
-        try call { utm_vm_resume(handle.raw, $0) }
     }
 
     /// Resets the guest as its reset button would. Nothing cancels the call.
@@ -326,10 +291,53 @@ public final class VirtualMachine: Sendable {
         try await complete { _, data, error in utm_vm_reset_async(handle.raw, finishWaiting, data, Pending.free, error) }
     }
 
-    /// As the asynchronous one, blocking the thread.
-    @available(*, noasync)
-    public func reset() throws(UtmError) {
-        try call { utm_vm_reset(handle.raw, $0) }
+    /// The calls above for programs without tasks: they block the thread, and a ``CancelToken`` gives them up.
+    public var blocking: Blocking { Blocking(vm: self) }
+
+    /// See ``VirtualMachine/blocking``.
+    public struct Blocking: Sendable {
+        fileprivate let vm: VirtualMachine
+
+        /// As ``VirtualMachine/start(_:timeout:host:networks:)``, blocking the thread.
+        @available(*, noasync)
+        public func start(
+            _ options: StartOptions = [], timeout: Timeout = .standard, host: HostFacts? = nil,
+            networks: [NetworkDescriptor] = [], cancel: CancelToken? = nil
+        ) throws(UtmError) {
+            defer { withExtendedLifetime((host, cancel)) {} }
+            try call { error in
+                VirtualMachine.with(options, timeout, host, networks, cancel?.handle.raw) { utm_vm_start(vm.handle.raw, $0, error) }
+            }
+        }
+
+        /// As ``VirtualMachine/stop(_:requestTimeout:forceTimeout:)``, blocking the thread.
+        @available(*, noasync)
+        public func stop(
+            _ method: StopMethod = .escalate, requestTimeout: Timeout = .standard, forceTimeout: Timeout = .standard,
+            cancel: CancelToken? = nil
+        ) throws(UtmError) {
+            defer { withExtendedLifetime(cancel) {} }
+            var c = VirtualMachine.stopOptions(requestTimeout, forceTimeout, cancel?.handle.raw)
+            try call { utm_vm_stop(vm.handle.raw, method.rawValue, &c, $0) }
+        }
+
+        /// As ``VirtualMachine/pause()``, blocking the thread.
+        @available(*, noasync)
+        public func pause() throws(UtmError) {
+            try call { utm_vm_pause(vm.handle.raw, $0) }
+        }
+
+        /// As ``VirtualMachine/resume()``, blocking the thread.
+        @available(*, noasync)
+        public func resume() throws(UtmError) {
+            try call { utm_vm_resume(vm.handle.raw, $0) }
+        }
+
+        /// As ``VirtualMachine/reset()``, blocking the thread.
+        @available(*, noasync)
+        public func reset() throws(UtmError) {
+            try call { utm_vm_reset(vm.handle.raw, $0) }
+        }
     }
 
     // MARK: - What happens
