@@ -17,8 +17,11 @@ public final class SerialPort: Sendable {
         self.machine = Protected(machine)
     }
 
-    /// What the guest writes from now on, in pieces; what it wrote last before anybody listened comes first. Nothing is lost:
-    /// when a lot waits here, the guest waits too. The sequence ends with the machine's controller, not with its run.
+    /// What the guest writes from now on, in pieces; what it wrote last before anybody listened comes first. The sequence ends
+    /// with the machine's controller, not with its run.
+    ///
+    /// Nothing is lost: when a lot waits here, the guest waits too. So a sequence that is held is one to be read, and whoever
+    /// has enough lets go of it.
     public var output: Output {
         let (notices, notice) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let listener = Listener(self, notice)

@@ -124,3 +124,14 @@ func assertThrows(
 func processExists(_ pid: Int64) -> Bool {
     kill(pid_t(pid), 0) == 0
 }
+
+/// A recorded session: one command, and the event that came of it.
+let replayedSession = """
+    {"from": "monitor", "message": {"QMP": {"version": {"qemu": {"major": 9, "minor": 1, "micro": 0}, "package": ""}, "capabilities": []}}}
+    {"from": "client", "message": {"execute": "query-status"}}
+    {"from": "monitor", "message": {"return": {"running": true, "singlestep": false, "status": "running"}}}
+    {"from": "client", "message": {"execute": "stop"}}
+    {"from": "monitor", "message": {"event": "STOP", "timestamp": {"seconds": 1700000000, "microseconds": 0}}}
+    {"from": "monitor", "message": {"return": {}}}
+
+    """

@@ -47,9 +47,12 @@ final class T100Handle: XCTestCase {
         let context = try makeContext()
         let (stream, continuation) = AsyncStream.makeStream(of: String.self)
         context.setLogHandler(level: .debug) { _, message in continuation.yield(message) }
-        _ = try await makeBundle(scratch, kernel: "UTM_TEST_COMMANDER", context).machine().start(timeout: .seconds(30))
+        // A recording that is not what it says.
+        let session = try scratch.write("session.jsonl", replayedSession)
+        let qmp = try await QMP.connect(replaying: session, in: context)
+        await assertThrows(.qmpCommand) { _ = try await qmp.execute("not-recorded") }
         try await within(10, "a line of the log") {
-            for await line in stream where !line.isEmpty { return }
+            for await line in stream where line.contains("not-recorded") { return }
         }
         context.setLogHandler(nil)
     }

@@ -52,7 +52,14 @@ final class T110Errors: XCTestCase {
             XCTAssertEqual(error.code, .configMalformed)
             XCTAssertEqual(error.file, path)
         }
-        XCTAssertThrowsError(try MachineBundle.open(scratch.path)) { XCTAssertEqual(($0 as! UtmError).code, .notABundle) }
+        XCTAssertThrowsError(try MachineBundle.open(path)) { XCTAssertEqual(($0 as! UtmError).code, .notABundle) }
+        XCTAssertThrowsError(try MachineBundle.open(scratch.path)) { XCTAssertEqual(($0 as! UtmError).code, .configMalformed) }
+        do {
+            _ = try await MachineBundle.create("/proc/A.utm", plainConfig())
+            XCTFail("it was made")
+        } catch let error as UtmError {
+            XCTAssertNotNil(error.errno, error.description)
+        }
     }
 
     func testQEMUsLastWords() async throws {

@@ -51,7 +51,7 @@ final class T200Config: XCTestCase {
         let json = try config.json().replacingOccurrences(of: "\"MemorySize\"", with: "\"Strange\": [1, {\"b\": null}], \"MemorySize\"")
         config = try Config(json: json)
         let system = try config.decode(Config.System.self, at: "System")
-        XCTAssertEqual(system.extras["Strange"], [1, ["b": nil]])
+        XCTAssertEqual(system.extras["Strange"], [1, ["b": .null]])
         XCTAssertTrue(system.jsonText.contains("\"Strange\":[1,{\"b\":null}],\"Target\""), system.jsonText)
     }
 
@@ -151,7 +151,7 @@ final class T200Config: XCTestCase {
     }
 
     func testJSONIsTheLibrarys() throws {
-        let json: JSON = ["b": 1.5, "a": [nil, true, -7, "x\"\\\n\u{1}é"], "\u{10000}": 1e100, "\u{e000}": 0.1]
+        let json: JSON = ["b": 1.5, "a": [.null, true, -7, "x\"\\\n\u{1}é"], "\u{10000}": 1e100, "\u{e000}": 0.1]
         XCTAssertEqual(
             json.jsonText,
             #"{"a":[null,true,-7,"x\"\\\n\u0001é"],"b":1.5,"\#u{10000}":1e+100,"\#u{e000}":0.1}"#)

@@ -60,9 +60,12 @@ final class T210Start: XCTestCase {
         let scratch = Scratch()
         let vm = try await makeCommander(scratch, makeContext())
         let port = vm.serialPorts[0]
-        let lines = port.lines
-        try await vm.start(timeout: .seconds(60))
-        try await waitForSerial(lines, "ready")
+        // Let go of afterwards: a sequence that nobody reads would hold the guest.
+        try await { () async throws in
+            let lines = port.lines
+            try await vm.start(timeout: .seconds(60))
+            try await waitForSerial(lines, "ready")
+        }()
         let output = port.output
         try port.write("f")
         // 2 MiB: far more than may lie here while nobody reads.

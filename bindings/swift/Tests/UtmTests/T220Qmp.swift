@@ -53,15 +53,16 @@ final class T220Qmp: XCTestCase {
     func testRecordings() async throws {
         let scratch = Scratch()
         let context = try makeContext()
-        let file = try scratch.write(
-            "session.jsonl",
-            """
-            {"from": "qemu", "message": {"QMP": {"version": {"qemu": {"major": 9, "minor": 1, "micro": 0}, "package": ""}, "capabilities": []}}}
-            {"from": "client", "message": {"execute": "qmp_capabilities"}}
-            {"from": "qemu", "message": {"return": {}}}
-            """)
         await assertThrows(.notFound) { _ = try await QMP.connect(replaying: scratch.file("none"), in: context) }
-        _ = file
+        let replay = try await QMP.connect(replaying: scratch.write("session.jsonl", replayedSession), in: context)
+        XCTAssertEqual(replay.qemuVersion, 9_001_000)
+        let stops = try replay.events(of: QMP.StopEvent.self)
+        let status = try await replay.queryStatus()
+        XCTAssertEqual(status.singlestep, false)
+        XCTAssertThrowsError(try replay.checkReplay()) { XCTAssertEqual(($0 as! UtmError).code, .invalidState) }
+        try await replay.stop()
+        _ = try await within(10, "STOP") { try await stops.first { _ in true } }
+        try replay.checkReplay()
         let vm = try await makeCommander(scratch, context)
         try await vm.start(timeout: .seconds(60))
         let qmp = try vm.qmp

@@ -14,7 +14,11 @@ final class T310Input: XCTestCase {
         let events = console.events()
         try await vm.start(timeout: .seconds(60))
         try await within(30, "input") {
-            for await event in events where event.kind == .inputReady { return }
+            var isReady = false
+            for await event in events {
+                isReady = isReady || event.kind == .inputReady
+                if isReady && event.state == .connected { return }
+            }
         }
         XCTAssertEqual(console.state, .connected)
         XCTAssertEqual(console.state.description, "connected")

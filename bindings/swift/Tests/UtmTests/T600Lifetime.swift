@@ -119,7 +119,9 @@ final class T600Lifetime: XCTestCase {
         let scratch = Scratch()
         let context = try makeContext()
         let bundle = try await makeBundle(scratch, kernel: "UTM_TEST_COMMANDER", context)
-        let program = Bundle(for: T600Lifetime.self).bundleURL.deletingLastPathComponent().appendingPathComponent("ExitWhileRunning")
+        let products = Bundle(for: T600Lifetime.self).bundleURL
+        let directory = products.pathExtension == "xctest" ? products.deletingLastPathComponent() : products
+        let program = directory.appendingPathComponent("ExitWhileRunning")
         let process = Process(), pipe = Pipe()
         process.executableURL = program
         process.arguments = [bundle.path]
