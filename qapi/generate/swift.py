@@ -14,6 +14,7 @@ A file is written when its content changes, so that a build compiles what change
 
 import os
 import sys
+from dataclasses import replace
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -30,7 +31,7 @@ KEYWORDS = frozenset("""Any Self actor as associatedtype async await break case 
     true try typealias var where while""".split())
 # Types that generated code names, and members of the classes that the types are in.
 TAKEN_TYPES = frozenset("""String Bool Double Int Int8 Int16 Int32 UInt8 UInt16 UInt32 UInt64 JSON JSONObject JSONFields JSONWriter
-    UtmError Type Protocol Duration Result Error Void Optional Array Event Events CallOptions ConnectOptions Branch Note Format LoadOptions Storage""".split())
+    UtmError Data Type Protocol Duration Result Error Void Optional Array Event Events CallOptions ConnectOptions Branch Note Format LoadOptions Storage""".split())
 # Constants that would be mistaken: of an optional enumeration, `.none` is nil.
 RENAMED = {"none": "noneValue", "some": "someValue", "raw_value": "rawText", "known_texts": "knownTextsValue",
            "all_cases": "allCasesValue", "unrecognized": "unrecognizedValue"}
@@ -115,7 +116,8 @@ class Namespace:
         if type_.kind == "int":
             name = f"{'' if type_.signed else 'U'}Int{'' if type_.bits == 64 and type_.signed else type_.bits}"
         else:
-            name = SCALARS.get(type_.kind) or self.name_of(type_.of)
+            # What is free in a configuration are bytes.
+            name = "Data" if self.owner == "Config" and type_.kind == "any" else SCALARS.get(type_.kind) or self.name_of(type_.of)
         return f"[{name}]" if type_.is_list else name
 
 
@@ -181,6 +183,14 @@ def alternate(space, alternate_):
 
 # --- structs and unions ---
 
+def fields_of(space, struct):
+    for member in struct.members:
+        yield Field(space, struct, member)
+        if member.older:
+            yield Field(space, struct, replace(member, c_name="older_" + member.c_name, type=member.older, older=None, optional=True,
+                                               docs=[f"What older releases have for `{member.name}`."]))
+
+
 class Field:
     """A member as a property."""
 
@@ -194,7 +204,7 @@ class Field:
         self.is_kept = member.moved and struct.tag is not None  # for the branch
         self.base = "Branch" if self.is_tag else space.swift_type(member.type)
         self.has_default = member.default is not None
-        # A form of older releases stays among the extras, as it came.
+        # What is of an older form is in a property of its own.
         self.is_optional = (member.optional or member.older is not None) and not self.has_default
         self.type = self.base + ("?" if self.is_optional else "")
         self.wrapper = "@Indirect " if (id(struct), member.name) in space.circular else ""
@@ -300,7 +310,7 @@ def initializer(fields):
 
 
 def struct(space, struct_):
-    fields = [Field(space, struct_, member) for member in struct_.members]
+    fields = list(fields_of(space, struct_))
     tag = next((field for field in fields if field.is_tag), None)
     conforms, extra, sentences = "JSONStruct", [], list(struct_.docs)
     command, event = space.commands.get(id(struct_)), space.events.get(id(struct_))
@@ -323,7 +333,6 @@ def struct(space, struct_):
         out += field.read()
     if tag:
         out += read_branch(space, struct_, tag)
-    out += [f"        fields.drop({field.wire})" for field in fields if field.is_kept]
     out += ["        extras = fields.takeRest()", "    }", "",
             "    public func writeMembers(to writer: inout JSONWriter) {"]
     out += ["        writer.forgetNames()"] if tag and any(member.moved for member in struct_.members) else []
@@ -373,7 +382,7 @@ def method(space, command, type_name):
     if command.args is None:
         parameters, value = [], f"{type_name}()"
     elif space.is_own(command, "_args") and not command.args.tag:
-        fields = [Field(space, command.args, member) for member in command.args.members]
+        fields = list(fields_of(space, command.args))
         ordered = [f for f in fields if not f.default] + [f for f in fields if f.default]
         parameters = [f"{f.label}: {f.type}{f.default}" for f in ordered]
         arguments = [f"{f.label}: {f.name}" for f in ordered]

@@ -43,6 +43,26 @@ public struct Config: Sendable, Equatable {
         public let reason: String
     }
 
+    /// Bytes: `{"$data": BASE64}` in JSON.
+    public struct Data: JSONCodable {
+        public var bytes: [UInt8]
+
+        public init(_ bytes: [UInt8]) {
+            self.bytes = bytes
+        }
+
+        public init(json: JSON) throws(UtmError) {
+            guard case .object(let object) = json, object.count == 1, case .string(let text) = object["$data"],
+                let bytes = try? Base64.decode(text)
+            else { throw .unfit("must be {\"$data\": BASE64}") }
+            self.bytes = bytes
+        }
+
+        public func write(to writer: inout JSONWriter) {
+            JSON.object(["$data": .string(Base64.encode(bytes))]).write(to: &writer)
+        }
+    }
+
     /// How files are read.
     public struct LoadOptions: Sendable {
         /// A migration gives what UTM gives, its known faults included.

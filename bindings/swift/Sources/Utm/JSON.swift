@@ -89,6 +89,8 @@ public struct JSONObject: Sendable, Hashable, RandomAccessCollection, Expressibl
     public typealias Element = (name: String, value: JSON)
 
     private var members: [Element]
+    /// Names that stood in the text more than once: a free-form value may have that, a member that a type knows may not.
+    private(set) var repeated: [String] = []
 
     public init() {
         members = []
@@ -96,13 +98,14 @@ public struct JSONObject: Sendable, Hashable, RandomAccessCollection, Expressibl
 
     /// Of several members with the same name the last one stays.
     public init(_ members: [(String, JSON)]) {
+        self.members = []
         var sorted = members.enumerated().sorted { a, b in
             let order = compareNames(a.element.0, b.element.0)
             return order < 0 || (order == 0 && a.offset < b.offset)
         }
         for index in sorted.indices.dropLast().reversed()
         where compareNames(sorted[index].element.0, sorted[index + 1].element.0) == 0 {
-            sorted.remove(at: index)
+            repeated.append(sorted.remove(at: index).element.0)
         }
         self.members = sorted.map { ($0.element.0, $0.element.1) }
     }

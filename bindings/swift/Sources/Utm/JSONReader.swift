@@ -232,7 +232,9 @@ private struct Parser {
 
 /// The members of an object, which a generated type takes one by one; what is left it does not know.
 public struct JSONFields: Sendable {
-    private(set) var rest: JSONObject
+    private var rest: JSONObject
+    /// Names that a union has, and perhaps the branch that its tag chooses.
+    private var kept: [String] = []
 
     /// Throws when `json` is no object.
     init(_ json: JSON) throws(UtmError) {
@@ -242,6 +244,9 @@ public struct JSONFields: Sendable {
 
     /// What no member has taken.
     mutating func takeRest() -> JSONObject {
+        for name in kept {
+            rest[name] = nil
+        }
         defer { rest = JSONObject() }
         return rest
     }
@@ -255,7 +260,12 @@ public struct JSONFields: Sendable {
     /// A member that may be absent. With `keeping` the branch of the union has it, too.
     mutating func find<Value: JSONValue>(_ name: String, keeping: Bool = false) throws(UtmError) -> Value? {
         guard let json = rest[name] else { return nil }
-        if !keeping {
+        if !rest.repeated.isEmpty, rest.repeated.contains(where: { compareNames($0, name) == 0 }) {
+            throw UtmError.unfit("stands twice").under(name)
+        }
+        if keeping {
+            kept.append(name)
+        } else {
             rest[name] = nil
         }
         do throws(UtmError) {
@@ -270,9 +280,5 @@ public struct JSONFields: Sendable {
         guard let json = rest[name], let value = try? Value(json: json) else { return nil }
         rest[name] = nil
         return value
-    }
-
-    mutating func drop(_ name: String) {
-        rest[name] = nil
     }
 }
