@@ -436,6 +436,10 @@ UTM_PY_CALLBACK(frame_shown, (UtmDisplay *display, void *user_data), "()")
 %include <utm/vm.h>
 %include <utm/version.h>
 
+/* These make Python's objects. */
+%nothread UtmFrameInfo::list_damage;
+%nothread set_error_factory;
+
 %extend UtmImageInfo {
 	~UtmImageInfo() { utm_image_info_unref($self); }
 	const UtmImageSnapshot *get_snapshot(size_t index) { return index < $self->snapshot_count ? $self->snapshots[index] : NULL; }

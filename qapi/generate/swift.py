@@ -250,8 +250,8 @@ class Field:
 
 
 def tag_cases(struct):
-    """(case, text on the wire, type of the branch or None) of every value of a tag."""
-    branches = {branch.name: branch.type.of for branch in struct.branches}
+    """(case, text on the wire, the branch or None) of every value of a tag."""
+    branches = {branch.name: branch for branch in struct.branches}
     return [(escaped(camel(value.c_name)), value.name, branches.get(value.name)) for value in struct.tag.type.of.values]
 
 
@@ -260,7 +260,9 @@ def branch_enum(space, struct):
     out = ["", f"    /// What ``{camel(struct.tag.c_name)}`` says, with the members that belong to it.",
            "    public indirect enum Branch: Sendable {"]
     for case, _, branch in tag_cases(struct):
-        out.append(f"        case {case}" + (f"({space.name_of(branch)})" if branch else ""))
+        if branch and branch.late:
+            out.append("        /// Nil: of a release that has no members for it.")
+        out.append(f"        case {case}" + (f"({space.name_of(branch.type.of)}{'?' if branch.late else ''})" if branch else ""))
     out += ["        /// A text that this package does not know; its members are among the extras.",
             f"        case unrecognized({tag})", "", "        /// The text alone.", f"        public var tag: {tag} {{",
             "            switch self {"]
@@ -277,7 +279,10 @@ def read_tag(field):
 def read_branch(space, struct, field):
     out = ["        switch tag {"]
     for case, text, branch in tag_cases(struct):
-        value = f"(try {space.name_of(branch)}(fields: &fields))" if branch else ""
+        value = f"(try {space.name_of(branch.type.of)}(fields: &fields))" if branch else ""
+        if branch and branch.late:
+            names = ", ".join(quoted(member.name) for member in model.all_members(branch.type.of))
+            value = f"(fields.hasAny([{names}]) ? {value[1:-1]} : nil)"
         out.append(f"        case {quoted(text)}: {field.name} = .{case}{value}")
     if field.is_optional:
         out.append(f"        case nil: {field.name} = nil")
@@ -290,7 +295,7 @@ def write_branch(struct, field):
     out = [f"        switch {field.name} {{"]
     for case, _, branch in tag_cases(struct):
         if branch:
-            out.append(f"        case .{case}(let branch): branch.writeMembers(to: &writer)")
+            out.append(f"        case .{case}(let branch): branch{'?' if branch.late else ''}.writeMembers(to: &writer)")
     return out + ["        default: break", "        }"]
 
 

@@ -81,13 +81,17 @@ class ConfigError(Error, ValueError):
     """A configuration cannot be read, or says what cannot be; `key_path` tells where."""
 
 
+class KeyPathError(ConfigError, LookupError):
+    """A key path that cannot be, or is used as another type than it has."""
+
+
 class QmpError(Error):
     """The monitor or the guest agent answered with an error, or the connection is not one any more."""
 
 
 _CLASSES: dict[int, type[Error]] = {}
-for _class, _names in ((TimedOut, "TIMEOUT QMP_STALLED"), (Cancelled, "CANCELLED"),
-                       (NotFound, "NOT_FOUND BUNDLE_NOT_FOUND QEMU_NOT_FOUND FIRMWARE_NOT_FOUND IMAGE_MISSING KEY_PATH"),
+for _class, _names in ((TimedOut, "TIMEOUT QMP_STALLED NO_PICTURE"), (Cancelled, "CANCELLED"),
+                       (NotFound, "NOT_FOUND BUNDLE_NOT_FOUND QEMU_NOT_FOUND FIRMWARE_NOT_FOUND IMAGE_MISSING"), (KeyPathError, "KEY_PATH"),
                        (InvalidArgument, "INVALID_ARGUMENT"), (InvalidState, "INVALID_STATE")):
     _CLASSES.update({ErrorCode[name]: _class for name in _names.split() if name in ErrorCode.__members__})
 

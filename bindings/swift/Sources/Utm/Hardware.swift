@@ -17,6 +17,8 @@ public final class Hardware: Sendable {
         case network = 4
         /// `Sound[].Hardware`
         case sound = 5
+        /// Properties of one machine type or device: ``Hardware/properties(of:named:architecture:in:)`` alone has them.
+        case property = 6
     }
 
     /// One of a list.
@@ -53,6 +55,10 @@ public final class Hardware: Sendable {
         public let maximumCPUs: Int?
         /// The release of QEMU that is known to have it, where older ones do not.
         public let since: String?
+        /// Of a property: QEMU's word for what it takes.
+        public let type: String?
+        /// Of a property: what it is when nothing is said, as JSON.
+        public let defaultJSON: String?
 
         init(_ c: UtmHardwareItem) {
             name = text(c.name) ?? ""
@@ -63,6 +69,8 @@ public final class Hardware: Sendable {
             flags = Flags(rawValue: c.flags)
             maximumCPUs = c.max_cpus == 0 ? nil : Int(c.max_cpus)
             since = text(c.since)
+            type = text(c.type)
+            defaultJSON = text(c.default_json)
         }
     }
 
@@ -87,6 +95,21 @@ public final class Hardware: Sendable {
         let handle: Handle = try await perform { _, data, error in
             utm_hardware_query_async(
                 context.handle.raw, architecture, flags,
+                { _, hardware, error, data in
+                    Waiting<Handle>.from(data).finish(error) { Handle(hardware!) }
+                }, data, Pending.free, error)
+        }
+        return Hardware(taking: handle.raw)
+    }
+
+    /// What may stand behind a machine type in `-machine`, or behind a device in `-device`: items of ``Kind/property``.
+    public static func properties(
+        of kind: Kind, named name: String, architecture: String, in context: Context? = nil
+    ) async throws(UtmError) -> Hardware {
+        let context = try Context.given(context)
+        let handle: Handle = try await perform { _, data, error in
+            utm_hardware_query_properties_async(
+                context.handle.raw, architecture, UtmHardwareKind(rawValue: kind.rawValue), name,
                 { _, hardware, error, data in
                     Waiting<Handle>.from(data).finish(error) { Handle(hardware!) }
                 }, data, Pending.free, error)

@@ -275,6 +275,11 @@ public struct JSONFields: Sendable {
         }
     }
 
+    /// Whether there is any of these.
+    func hasAny(_ names: [String]) -> Bool {
+        names.contains { rest[$0] != nil }
+    }
+
     /// A member whose type changed: one of an older release does not fit, and stays.
     mutating func findNewest<Value: JSONValue>(_ name: String) -> Value? {
         guard let json = rest[name], let value = try? Value(json: json) else { return nil }

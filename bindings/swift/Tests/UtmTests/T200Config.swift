@@ -88,6 +88,8 @@ final class T200Config: XCTestCase {
         XCTAssertNil(known.qemuPath)
         let asked = try await Hardware.query("x86_64")
         XCTAssertTrue(asked.items(.machine).contains { $0.alias == "q35" || $0.name == "q35" })
+        let properties = try await Hardware.properties(of: .network, named: "virtio-net-pci", architecture: "x86_64")
+        XCTAssertNotNil(properties.item(.property, named: "mac")?.type)
         let host = try await HostFacts.probe(for: plainConfig())
         XCTAssertTrue(try host.json().contains("{"))
         XCTAssertFalse(host.items(.accelerator).isEmpty)
