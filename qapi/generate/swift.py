@@ -152,7 +152,7 @@ def enum(space, enum_):
 
 # --- alternates ---
 
-JSON_CASES = {"str": ".string", "enum": ".string", "struct": ".object", "bool": ".bool", "int": ".int, .uint",
+JSON_CASES = {"str": ".string", "enum": ".string", "struct": ".object", "bool": ".bool", "int": ".int, .uint, .number",
               "number": ".number, .int, .uint", "null": ".null"}
 
 
