@@ -455,6 +455,16 @@ class Builder:
         check_spaces([(name, type_) for type_ in types for name in [type_.name, *type_.aliases]], "type")
 
 
+def is_late(protocol, union, branch, value):
+    """Whether some release has the tag's value, whatever its type was then, without the branch."""
+    if branch.is_successor:
+        return False
+    position = protocol.releases.index
+    tags = [member for member in union.members if member.name == union.union.tag.name]
+    first = max(min(position(tag.since) for tag in tags), position(value.since))
+    return position(branch.since) > first or bool(branch.until and branch.until != value.until)
+
+
 def split_features(words):
     """Conditions of features may hold commas: all(A,B)."""
     result = []

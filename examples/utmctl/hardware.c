@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 static bool as_json, from_list;
+static const char *device, *machine;
 
 static const struct {
 	const char *name, *heading;
@@ -12,6 +13,7 @@ static const struct {
 	[UTM_HARDWARE_MACHINE] = { "machines", "machine types" },       [UTM_HARDWARE_CPU] = { "cpus", "processors" },
 	[UTM_HARDWARE_CPU_FLAG] = { "cpuFlags", "processor features" }, [UTM_HARDWARE_DISPLAY] = { "displays", "displays" },
 	[UTM_HARDWARE_NETWORK] = { "networks", "network cards" },       [UTM_HARDWARE_SOUND] = { "sounds", "sound cards" },
+	[UTM_HARDWARE_PROPERTY] = { "properties", "properties" },
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
@@ -33,6 +35,9 @@ static void print_json_item(const UtmHardwareItem *item)
 	print_member("cpu", item->cpu);
 	print_member("description", item->description);
 	print_member("since", item->since);
+	print_member("type", item->type);
+	if (item->default_json)
+		printf(", \"default\": %s", item->default_json);
 	if (item->max_cpus)
 		printf(", \"maxCpus\": %" PRIu32, item->max_cpus);
 	printf("%s%s%s%s}", item->flags & UTM_HARDWARE_ITEM_DEFAULT ? ", \"default\": true" : "",
@@ -48,6 +53,8 @@ static void print_json(const UtmHardware *hardware)
 	print_member("qemuPath", utm_hardware_get_qemu_path(hardware));
 	for (size_t kind = 0; kind < KIND_COUNT; kind++) {
 		const UtmHardwareItem *item;
+		if ((kind == UTM_HARDWARE_PROPERTY) != (device || machine))
+			continue;
 		printf(",\n  \"%s\": [", kinds[kind].name);
 		for (size_t i = 0; (item = utm_hardware_get(hardware, (UtmHardwareKind)kind, i)); i++) {
 			printf(i ? ",\n    " : "\n    ");
@@ -80,6 +87,8 @@ static void print_text(const UtmHardware *hardware)
 		for (size_t i = 0; (item = utm_hardware_get(hardware, (UtmHardwareKind)kind, i)); i++) {
 			print_part("", item->name);
 			print_part("= ", item->alias);
+			print_part("", item->type);
+			print_part("= ", item->default_json);
 			print_part("", item->description);
 			print_part("on ", item->bus);
 			print_part("since QEMU ", item->since);
@@ -90,6 +99,15 @@ static void print_text(const UtmHardware *hardware)
 	}
 }
 
+static int query(UtmContext *ctx, const char *architecture, UtmHardware **ret_hardware, UtmError **error)
+{
+	/* Devices of every kind are found by any kind of them. */
+	if (device || machine)
+		return utm_hardware_query_properties(ctx, architecture, machine ? UTM_HARDWARE_MACHINE : UTM_HARDWARE_DISPLAY,
+		                                     machine ? machine : device, ret_hardware, error);
+	return utm_hardware_query(ctx, architecture, 0, ret_hardware, error);
+}
+
 static int run_hardware(const Command *command, char **operands)
 {
 	UtmError *error = NULL;
@@ -97,7 +115,9 @@ static int run_hardware(const Command *command, char **operands)
 	UtmContext *ctx = from_list ? NULL : utm_context_new(NULL, &error);
 
 	(void)command;
-	int result = (from_list || ctx) ? utm_hardware_query(ctx, operands[0], 0, &hardware, &error) : -1;
+	if ((device != NULL) + (machine != NULL) + from_list > 1)
+		return misused(command, "--device, --machine and --snapshot exclude one another");
+	int result = (from_list || ctx) ? query(ctx, operands[0], &hardware, &error) : -1;
 	utm_context_unref(ctx);
 	if (result < 0)
 		return report(NULL, error);
@@ -110,6 +130,8 @@ static int run_hardware(const Command *command, char **operands)
 }
 
 static const Option hardware_options[] = {
+	{ .name = "--device", .value = &device },
+	{ .name = "--machine", .value = &machine },
 	{ .name = "--snapshot", .present = &from_list },
 	{ .name = "--json", .present = &as_json },
 	{ 0 },
@@ -117,9 +139,10 @@ static const Option hardware_options[] = {
 
 const Command hardware_command = {
 	.name = "hardware",
-	.arguments = "ARCH [--snapshot] [--json]",
+	.arguments = "ARCH [--device NAME | --machine NAME | --snapshot] [--json]",
 	.summary = "list machine types, processors, displays, network and sound cards of the installed QEMU",
-	.notes = "Where QEMU is not installed, or with --snapshot, it is the list of names that the library brings.\n",
+	.notes = "--device and --machine list the properties of one, for additional arguments and machine properties.\n"
+	         "Where QEMU is not installed, or with --snapshot, it is the list of names that the library brings.\n",
 	.options = hardware_options,
 	.least = 1,
 	.most = 1,

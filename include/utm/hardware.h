@@ -29,7 +29,9 @@ typedef enum UtmHardwareKind {
 	/** `Network[].Hardware` */
 	UTM_HARDWARE_NETWORK = 4,
 	/** `Sound[].Hardware` */
-	UTM_HARDWARE_SOUND = 5
+	UTM_HARDWARE_SOUND = 5,
+	/** Properties of one machine type or device: utm_hardware_query_properties() alone has them. */
+	UTM_HARDWARE_PROPERTY = 6
 } UtmHardwareKind;
 
 /** What is to be known of an item at a glance. */
@@ -64,6 +66,10 @@ typedef struct UtmHardwareItem {
 	uint32_t max_cpus;
 	/** In the list that the library brings: the release of QEMU that is known to have it, where older ones do not. (nullable) */
 	const char *since;
+	/** Of a property: QEMU's word for what it takes, such as `uint32`, `bool`, `str`, or the name of an enumeration. (nullable) */
+	const char *type;
+	/** Of a property: what it is when nothing is said, as JSON. (nullable) not told */
+	const char *default_json;
 } UtmHardwareItem;
 
 /** How to find out. */
@@ -106,6 +112,26 @@ typedef void (*UtmHardwareFunc)(UtmContext *ctx, UtmHardware *hardware, const Ut
  */
 UTM_API int utm_hardware_query_async(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardwareFunc fn,
                                      void *user_data, UtmFreeFunc free_fn, UtmError **error);
+/**
+ * The properties of a machine type or of a device: what may stand behind it in `-machine` and `-device`.
+ *
+ * Runs QEMU as utm_hardware_query() does, once for each; the library brings no list of them. QEMU itself ends when it is
+ * asked of a device whose module is not installed: that is the error.
+ *
+ * @param[in]  kind          #UTM_HARDWARE_MACHINE for a machine type. Else a device: any kind of those, and the name may be one
+ *                           that is in no list, such as `virtio-blk-pci`.
+ * @param[in]  name          Name, or alias where a list has it.
+ * @param[out] ret_hardware  (transfer full) has #UTM_HARDWARE_PROPERTY alone; release with utm_hardware_unref()
+ * @return as utm_hardware_query(); #UTM_ERROR_NOT_FOUND when this QEMU has no such machine type or device;
+ *         #UTM_ERROR_INVALID_ARGUMENT also for a kind that is neither
+ * @thread any but the context's own; blocks, 20 seconds at most
+ */
+UTM_API UTM_MUST_CHECK int utm_hardware_query_properties(UtmContext *ctx, const char *architecture, UtmHardwareKind kind,
+                                                         const char *name, UtmHardware **ret_hardware, UtmError **error);
+/** The same; the answer comes to @a fn, as that of utm_hardware_query_async(). @thread any; does not block */
+UTM_API int utm_hardware_query_properties_async(UtmContext *ctx, const char *architecture, UtmHardwareKind kind,
+                                                const char *name, UtmHardwareFunc fn, void *user_data,
+                                                UtmFreeFunc free_fn, UtmError **error);
 /** Takes another reference. @return @a hardware @thread any */
 UTM_API UtmHardware *utm_hardware_ref(UtmHardware *hardware);
 /** Gives a reference back. @param[in] hardware (nullable) @thread any */

@@ -12,6 +12,8 @@ The rules of that JSON, for back ends:
   those of the branch that the tag chooses, in turn sorted, and so on inwards.
 - Members that a type does not know are its *extras*, kept as free-form values and written again in their place in that order.
   Extras of a union are those of the innermost branch that was read, or of the struct itself when the tag chooses none.
+- A branch that is `late` came after its union, whose older peers send nothing of it: when none of its members is there (extras
+  do not count), neither is the branch, and extras are the struct's.
 - A member that is in a struct and in its branch (`Member.moved`) is read into both and written once, by the outer one.
 - Absent members are not written. `null` is not absence: it is only fit for what may be null.
 - Enumerations are texts. One that is not in the list is kept and written again.
@@ -86,6 +88,7 @@ class Branch:
     c_name: str
     type: Type
     docs: list
+    late: bool = False
 
 
 @dataclass
@@ -219,7 +222,7 @@ class FromLedger:
             if thing.union:
                 new.tag = next(member for member in new.members if member.name == thing.union.tag.name)
         if not new.branches:
-            new.branches = [self.branch(branch) for branch in thing.branches if not branch.successor]
+            new.branches = [self.branch(thing, branch) for branch in thing.branches if not branch.successor]
 
     def member(self, owner, member):
         first = member
@@ -231,8 +234,14 @@ class FromLedger:
             new.older = self.type(first.type)
         return new
 
-    def branch(self, branch):
-        return Branch(branch.name, plain(branch.c_name), self.type(branch.type), sentences(self.protocol, branch))
+    def branch(self, thing, branch):
+        """Of a branch with several forms the newest, which is named and comes as the first did."""
+        first = next(other for other in thing.branches if other.name == branch.name)
+        new = Branch(branch.name, plain(first.c_name), self.type(branch.type), sentences(self.protocol, first))
+        if isinstance(thing, ledger.Object):
+            value = next(value for value in thing.union.tag.type.of.values if value.name == branch.name)
+            new.late = ledger.is_late(self.protocol, thing, first, value)
+        return new
 
     def returns(self, command):
         return self.type(command.returns) if command.returns else None

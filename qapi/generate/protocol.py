@@ -123,16 +123,6 @@ def member_words(names, owner, member, tag_of_union):
     return words + facts_of(protocol, member)
 
 
-def is_late(protocol, union, branch, value):
-    """Whether some release has the tag's value, whatever its type was then, without the branch."""
-    if branch.is_successor:
-        return False
-    position = protocol.releases.index
-    tags = [member for member in union.members if member.name == union.union.tag.name]
-    first = max(min(position(tag.since) for tag in tags), position(value.since))
-    return position(branch.since) > first or bool(branch.until and branch.until != value.until)
-
-
 def flat_names(thing):
     """Names that an object's braces may hold: its own and those of its branches."""
     names = {member.name for member in thing.members}
@@ -235,7 +225,7 @@ class TypesHeader:
         for branch in thing.branches:
             if not branch.is_successor:
                 value = next(value for value in union.tag.type.of.values if value.name == branch.name)
-                late = ["May be absent."] if is_late(self.protocol, thing, branch, value) else []
+                late = ["May be absent."] if ledger.is_late(self.protocol, thing, branch, value) else []
                 out += comment([f"`{branch.name}`.", *late, *facts_of(self.protocol, branch)], "\t\t")
                 out.append(f"\t\t{self.names.type(branch.type.of)} *{branch.c_name};")
         return out + [f"\t}} {union.c_name};"]
@@ -589,7 +579,7 @@ class Tables:
     def branch(self, c_type, thing, branch):
         value = next(value for value in thing.union.tag.type.of.values if value.name == branch.name)
         place = branch.c_name if branch.is_successor else f"{thing.union.c_name}.{branch.c_name}"
-        late = ", .late = 1" if is_late(self.protocol, thing, branch, value) else ""
+        late = ", .late = 1" if ledger.is_late(self.protocol, thing, branch, value) else ""
         return (f"\t{{ .value = {value.number}, .type = {self.layout.number(branch.type.of)}, "
                 f".offset = offsetof({c_type}, {place}){late} }},")
 

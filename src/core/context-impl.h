@@ -18,7 +18,7 @@ struct UtmContext {
 	UtmQueueEvent **end;
 	guint count;
 	bool signalled;   /* the pipe holds a byte and the wakeup was called, or is about to be */
-	bool wake_due;    /* signalled by the I/O thread, which will wake the application at the end of its turn */
+	bool wake_due;    /* `signalled` by the I/O thread, which wakes the application at the end of its turn */
 	int pipe_fds[2];
 	bool dispatching;
 

@@ -97,19 +97,20 @@ void utm__context_post(UtmContext *context, UtmQueueEvent *event)
 	*context->end = event;
 	context->end = &event->next;
 	context->count++;
-	bool wake = signal_locked(context);
-	pthread_mutex_unlock(&context->queue_lock);
 	/* The I/O thread never waits, so its turn is over soon, and then there may be more. */
-	if (wake && utm__context_is_io_thread(context))
-		context->wake_due = true;
-	else if (wake)
+	bool wake = signal_locked(context), later = wake && utm__context_is_io_thread(context);
+	context->wake_due |= later;
+	pthread_mutex_unlock(&context->queue_lock);
+	if (wake && !later)
 		wake_application(context);
 }
 
 bool utm__queue_end_turn(UtmContext *context)
 {
+	pthread_mutex_lock(&context->queue_lock);
 	bool due = context->wake_due;
 	context->wake_due = false;
+	pthread_mutex_unlock(&context->queue_lock);
 	if (due)
 		wake_application(context);
 	return due;
@@ -175,7 +176,7 @@ static int enter_dispatch(UtmContext *context, int max_events, UtmQueueEvent **r
 		context->dispatching = true;
 		while (read(context->pipe_fds[0], bytes, sizeof bytes) == sizeof bytes)
 			;
-		context->signalled = false;
+		context->signalled = context->wake_due = false;
 		*ret_events = take_locked(context, max_events > 0 ? (guint)max_events : G_MAXUINT);
 	}
 	pthread_mutex_unlock(&context->queue_lock);
@@ -268,9 +269,9 @@ int utm_context_set_wakeup(UtmContext *context, UtmWakeupFunc fn, void *user_dat
 	utm__callback_unref(former);
 
 	pthread_mutex_lock(&context->queue_lock);
-	bool waiting = context->first != NULL;
+	bool told = context->first && !context->wake_due;
 	pthread_mutex_unlock(&context->queue_lock);
-	if (waiting)
+	if (told)
 		call_wakeup(context);
 	return 0;
 }

@@ -114,6 +114,22 @@ bool utm__hardware_take_flags(UtmHardware *hardware, const UtmValue *properties)
 	return true;
 }
 
+bool utm__hardware_take_properties(UtmHardware *hardware, const UtmValue *properties)
+{
+	for (size_t i = 0; i < utm_value_get_count(properties); i++) {
+		const UtmValue *property = utm_value_get_item(properties, i), *value = utm_value_get_member(property, "default-value");
+		g_autofree char *default_json = value ? utm_value_dup_json(value) : NULL;
+		UtmHardwareItem item = { .name = text_of(property, "name"),
+			                     .description = text_of(property, "description"),
+			                     .type = text_of(property, "type"),
+			                     .default_json = default_json };
+
+		if (!utm__hardware_add(hardware, UTM_HARDWARE_PROPERTY, &item))
+			return false;
+	}
+	return true;
+}
+
 /* --- machine types --- */
 
 bool utm__hardware_take_machines(UtmHardware *hardware, const UtmValue *machines, GHashTable *cpu_names)

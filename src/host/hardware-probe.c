@@ -18,6 +18,7 @@
 enum {
 	DEADLINE_MS = 15000,
 	MONITOR_FD = 3,
+	KNOWN_MAX = 256, /* answers that are kept */
 };
 
 /* --- what is known already --- */
@@ -49,7 +50,23 @@ static GHashTable *get_known(UtmContext *context)
 
 /* --- asking --- */
 
-typedef struct Asking {
+typedef struct Asking Asking;
+
+typedef struct Question {
+	const char *command, *arguments;
+	char *(*make_arguments)(Asking *asking); /* NULL from it: nothing to ask */
+	bool may_fail;                           /* not every architecture has it */
+	void (*take)(Asking *asking, UtmValue *answer);
+} Question;
+
+/* What is asked one after another, and how the answers are brought in order. */
+typedef struct Plan {
+	const Question *questions;
+	gsize count;
+	void (*seal)(UtmHardware *hardware);
+} Plan;
+
+struct Asking {
 	UtmContext *context;
 	char *path;
 	char *key; /* two programs may be one file that goes by its name */
@@ -64,9 +81,11 @@ typedef struct Asking {
 	GHashTable *cpu_names; /* nullable */
 	bool complete;
 	UtmError *error; /* nullable */
+	const Plan *plan;
+	char *type; /* whose properties are asked for; nullable */
 	UtmHardwareDone done;
 	void *data;
-} Asking;
+};
 
 static void asking_free(Asking *asking)
 {
@@ -80,6 +99,7 @@ static void asking_free(Asking *asking)
 	utm_error_unref(asking->error);
 	g_free(asking->path);
 	g_free(asking->key);
+	g_free(asking->type);
 	g_free(asking);
 }
 
@@ -134,9 +154,15 @@ static void on_flags(Asking *asking, UtmValue *answer)
 	utm_value_free(answer);
 }
 
-static char *make_flags_arguments(Asking *asking)
+static void on_properties(Asking *asking, UtmValue *answer)
 {
-	const char *type = utm__hardware_find_flags_type(asking->cpu_names);
+	if (!utm__hardware_take_properties(asking->hardware, answer))
+		stop_too_many(asking);
+	utm_value_free(answer);
+}
+
+static char *name_type(const char *type)
+{
 	UtmValue *name = type ? utm_value_new_string(type) : NULL;
 	char *json = name ? utm_value_dup_json(name) : NULL;
 	char *arguments = json ? g_strdup_printf("{\"typename\":%s}", json) : NULL;
@@ -146,18 +172,40 @@ static char *make_flags_arguments(Asking *asking)
 	return arguments;
 }
 
-static const struct {
-	const char *command, *arguments;
-	char *(*make_arguments)(Asking *asking); /* NULL from it: nothing to ask */
-	bool may_fail;                           /* not every architecture has it */
-	void (*take)(Asking *asking, UtmValue *answer);
-} questions[] = {
+static char *make_flags_arguments(Asking *asking)
+{
+	return name_type(utm__hardware_find_flags_type(asking->cpu_names));
+}
+
+static char *make_type_arguments(Asking *asking)
+{
+	return name_type(asking->type);
+}
+
+static const Question list_questions[] = {
 	{ "query-machines", NULL, NULL, false, on_machines },
 	{ "query-cpu-definitions", NULL, NULL, true, on_definitions },
 	{ "qom-list-types", "{\"implements\":\"cpu\",\"abstract\":false}", NULL, false, on_types },
 	{ "human-monitor-command", "{\"command-line\":\"info qdm\"}", NULL, false, on_devices },
 	{ "device-list-properties", NULL, make_flags_arguments, true, on_flags },
 };
+static const Question device_question = { "device-list-properties", NULL, make_type_arguments, false, on_properties };
+static const Question machine_question = { "qom-list-properties", NULL, make_type_arguments, false, on_properties };
+
+static const Plan lists = { list_questions, G_N_ELEMENTS(list_questions), utm__hardware_seal };
+static const Plan device = { &device_question, 1, utm__hardware_sort };
+static const Plan machine = { &machine_question, 1, utm__hardware_sort };
+
+/* What a QEMU says of a type that it does not have. */
+static UtmError *no_type_error(const Asking *asking)
+{
+	UtmError *error = utm__error_new(UTM_ERROR_NOT_FOUND, "QEMU %s has no %s %.*s",
+	                                 utm_hardware_get_architecture(asking->hardware),
+	                                 asking->plan == &machine ? "machine type" : "device",
+	                                 (int)(strlen(asking->type) - (asking->plan == &machine ? strlen("-machine") : 0)),
+	                                 asking->type);
+	return utm__error_set_remedy(error, "`info qdm` of its monitor lists its devices, `-machine help` its machine types.");
+}
 
 static void ask_next(Asking *asking);
 
@@ -166,22 +214,23 @@ static void on_reply(UtmQmpClient *client, const char *reply_json, const UtmErro
 	Asking *asking = data;
 	UtmValue *answer = NULL;
 	UtmError *failure = NULL;
-	guint step = asking->step++;
+	const Question *question = &asking->plan->questions[asking->step++];
 
 	if (asking->error)
 		return;
 	if (reply_json && utm_value_from_json(reply_json, &answer, &failure) < 0) {
 		stop(asking, utm__error_new(UTM_ERROR_QMP_PROTOCOL, "the program's answer to %s is no JSON: %s",
-		                            questions[step].command, utm_error_get_message(failure)));
+		                            question->command, utm_error_get_message(failure)));
 		utm_error_unref(failure);
 		return;
 	}
-	if (!reply_json && (!questions[step].may_fail || utm_error_get_code(error) != UTM_ERROR_QMP_COMMAND)) {
-		stop(asking, utm_error_ref((UtmError *)error));
+	bool refused = !reply_json && utm_error_get_code(error) == UTM_ERROR_QMP_COMMAND;
+	if (!reply_json && !(question->may_fail && refused)) {
+		stop(asking, refused && asking->type ? no_type_error(asking) : utm_error_ref((UtmError *)error));
 		return;
 	}
 	if (reply_json)
-		questions[step].take(asking, answer);
+		question->take(asking, answer);
 	if (!asking->error)
 		ask_next(asking);
 }
@@ -192,21 +241,20 @@ static void complete(Asking *asking)
 	g_autofree char *text = g_strdup_printf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
 
 	utm__hardware_set_version(asking->hardware, text);
-	utm__hardware_seal(asking->hardware);
+	asking->plan->seal(asking->hardware);
 	asking->complete = true;
 	stop(asking, NULL);
 }
 
 static void ask_next(Asking *asking)
 {
-	for (; asking->step < G_N_ELEMENTS(questions); asking->step++) {
-		guint step = asking->step;
-		g_autofree char *made = questions[step].make_arguments ? questions[step].make_arguments(asking) : NULL;
+	for (; asking->step < asking->plan->count; asking->step++) {
+		const Question *question = &asking->plan->questions[asking->step];
+		g_autofree char *made = question->make_arguments ? question->make_arguments(asking) : NULL;
 
-		if (questions[step].make_arguments && !made)
+		if (question->make_arguments && !made)
 			continue;
-		utm__qmp_client_send(asking->client, questions[step].command, made ? made : questions[step].arguments, -1,
-		                     on_reply, asking);
+		utm__qmp_client_send(asking->client, question->command, made ? made : question->arguments, -1, on_reply, asking);
 		return;
 	}
 	complete(asking);
@@ -240,6 +288,17 @@ static void on_deadline(void *data)
 	                            DEADLINE_MS / 1000));
 }
 
+static UtmError *ended_error(const Asking *asking)
+{
+	const char *tail = utm__process_get_stderr_tail(asking->process);
+	bool speaks = tail && *tail;
+	UtmError *error = utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended when asked what it has%s%.*s", speaks ? ": " : "",
+	                                 speaks ? (int)strcspn(tail, "\n") : 0, speaks ? tail : "");
+	if (asking->type)
+		utm__error_set_remedy(error, "A module of QEMU that this device is made of may be missing: install it, or do without.");
+	return utm__error_set_file(error, asking->path);
+}
+
 static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 {
 	Asking *asking = data;
@@ -247,13 +306,16 @@ static void on_end(UtmProcess *process, const UtmProcessEnd *end, void *data)
 	UtmHardware *hardware = asking->complete ? g_steal_pointer(&asking->hardware) : NULL;
 
 	/* Its end may be noticed before that of its monitor. */
-	if (!hardware && !error)
-		error = utm__error_set_file(
-			utm__error_new(UTM_ERROR_PROCESS_EXITED, "the program ended when asked what it has"), asking->path);
+	if (!hardware && (!error || utm_error_get_code(error) == UTM_ERROR_QMP_DISCONNECTED)) {
+		utm_error_unref(error);
+		error = ended_error(asking);
+	}
 	if (hardware) {
 		Known *known = g_new0(Known, 1);
 
 		*known = (Known){ asking->identity, utm_hardware_ref(hardware) };
+		if (g_hash_table_size(get_known(asking->context)) >= KNOWN_MAX)
+			g_hash_table_remove_all(get_known(asking->context));
 		g_hash_table_replace(get_known(asking->context), g_strdup(asking->key), known);
 		g_clear_pointer(&error, utm_error_unref);
 	}
@@ -290,10 +352,10 @@ static int spawn(Asking *asking, UtmError **error)
 	return 0;
 }
 
-void utm__hardware_ask(UtmContext *context, const char *architecture, const char *path, UtmHardwareDone done,
-                       void *data)
+static void ask(UtmContext *context, const char *architecture, const char *path, const Plan *plan, const char *type,
+                UtmHardwareDone done, void *data)
 {
-	g_autofree char *key = g_strconcat(architecture, " ", path, NULL);
+	g_autofree char *key = g_strjoin(" ", architecture, path, type, NULL);
 	Known *known = g_hash_table_lookup(get_known(context), key);
 	UtmQemuIdentity identity;
 	UtmError *error = NULL;
@@ -313,10 +375,24 @@ void utm__hardware_ask(UtmContext *context, const char *architecture, const char
 		                .key = g_steal_pointer(&key),
 		                .identity = identity,
 		                .hardware = utm__hardware_new(architecture, path),
+		                .plan = plan,
+		                .type = g_strdup(type),
 		                .done = done,
 		                .data = data };
 	if (spawn(asking, &error) < 0) {
 		done(NULL, error, data);
 		asking_free(asking);
 	}
+}
+
+void utm__hardware_ask(UtmContext *context, const char *architecture, const char *path, UtmHardwareDone done,
+                       void *data)
+{
+	ask(context, architecture, path, &lists, NULL, done, data);
+}
+
+void utm__hardware_ask_properties(UtmContext *context, const char *architecture, const char *path, bool is_machine,
+                                  const char *type, UtmHardwareDone done, void *data)
+{
+	ask(context, architecture, path, is_machine ? &machine : &device, type, done, data);
 }

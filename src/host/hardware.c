@@ -71,7 +71,9 @@ bool utm__hardware_add(UtmHardware *hardware, UtmHardwareKind kind, const UtmHar
 		                     .cpu = keep(hardware, item->cpu),
 		                     .flags = item->flags,
 		                     .max_cpus = item->max_cpus,
-		                     .since = keep(hardware, item->since) };
+		                     .since = keep(hardware, item->since),
+		                     .type = keep(hardware, item->type),
+		                     .default_json = keep(hardware, item->default_json) };
 
 	return append(hardware, kind, &kept);
 }
@@ -114,6 +116,13 @@ static bool is_sorted(const GArray *list)
 	return true;
 }
 
+void utm__hardware_sort(UtmHardware *hardware)
+{
+	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
+		if (!is_sorted(hardware->lists[i]))
+			g_array_sort(hardware->lists[i], compare_items);
+}
+
 void utm__hardware_seal(UtmHardware *hardware)
 {
 	UtmHardwareItem default_cpu = { .size = sizeof(default_cpu),
@@ -121,15 +130,13 @@ void utm__hardware_seal(UtmHardware *hardware)
 		                            .flags = UTM_HARDWARE_ITEM_DEFAULT };
 
 	add_on_board(hardware);
-	for (gsize i = 0; i < UTM_HARDWARE_KINDS; i++)
-		if (!is_sorted(hardware->lists[i]))
-			g_array_sort(hardware->lists[i], compare_items);
+	utm__hardware_sort(hardware);
 	g_array_prepend_val(hardware->lists[UTM_HARDWARE_CPU], default_cpu);
 }
 
 /* --- the ledger --- */
 
-static const char *const kind_words[UTM_HARDWARE_KINDS] = { "machine", "cpu", "flag", "display", "network", "sound" };
+static const char *const kind_words[] = { "machine", "cpu", "flag", "display", "network", "sound" };
 
 static void take_word(UtmHardwareItem *item, const char *word)
 {
@@ -173,7 +180,7 @@ static void take_section(UtmHardware *hardware, char *rest)
 			take_item(hardware, kind, line + 1);
 			continue;
 		}
-		for (guint i = 0; i < UTM_HARDWARE_KINDS; i++)
+		for (guint i = 0; i < G_N_ELEMENTS(kind_words); i++)
 			if (!strcmp(line, kind_words[i]))
 				kind = i;
 	}
@@ -197,11 +204,14 @@ UtmHardware *utm__hardware_from_snapshot(const char *architecture)
 	return hardware;
 }
 
-/* --- the call --- */
+/* --- the calls --- */
 
 typedef struct Query {
 	char *architecture;
 	bool installed_only;
+	UtmHardwareKind kind; /* with `name` */
+	char *name;           /* whose properties; NULL: all lists */
+	char *program;        /* while the lists are asked for the sake of an alias */
 } Query;
 
 static void query_free(void *data)
@@ -209,6 +219,8 @@ static void query_free(void *data)
 	Query *query = data;
 
 	g_free(query->architecture);
+	g_free(query->name);
+	g_free(query->program);
 	g_free(query);
 }
 
@@ -219,16 +231,45 @@ static void on_asked(UtmHardware *hardware_taken, UtmError *error_taken, void *d
 	utm__request_finish(request, error_taken, hardware_taken, (GDestroyNotify)utm_hardware_unref);
 }
 
+/* Of devices the kind does not matter: no two have the same name. */
+static const UtmHardwareItem *find_named(const UtmHardware *hardware, UtmHardwareKind kind, const char *name)
+{
+	if (kind == UTM_HARDWARE_MACHINE)
+		return utm_hardware_find(hardware, kind, name);
+	const UtmHardwareItem *item = utm_hardware_find(hardware, UTM_HARDWARE_DISPLAY, name);
+	item = item ? item : utm_hardware_find(hardware, UTM_HARDWARE_NETWORK, name);
+	return item ? item : utm_hardware_find(hardware, UTM_HARDWARE_SOUND, name);
+}
+
+/* QEMU's lists know which name an alias stands for; whoever is in none goes by the name that was given. */
+static void on_lists(UtmHardware *hardware_taken, UtmError *error_taken, void *data)
+{
+	g_autoptr(UtmHardware) hardware = hardware_taken;
+	UtmRequest *request = data;
+	const Query *query = utm__request_get_input(request);
+	bool is_machine = query->kind == UTM_HARDWARE_MACHINE;
+
+	if (!hardware) {
+		on_asked(NULL, error_taken, request);
+		return;
+	}
+	const UtmHardwareItem *item = find_named(hardware, query->kind, query->name);
+	g_autofree char *type = g_strconcat(item ? item->name : query->name, is_machine ? "-machine" : NULL, NULL);
+	utm__hardware_ask_properties(utm__request_get_context(request), query->architecture, query->program, is_machine, type,
+	                             on_asked, request);
+}
+
 static void start_query(UtmRequest *request)
 {
 	UtmContext *context = utm__request_get_context(request);
-	const Query *query = utm__request_get_input(request);
+	Query *query = utm__request_get_input(request);
 	UtmError *error = NULL;
-	g_autofree char *program = utm__qemu_find(context, query->architecture, &error);
+	char *program = query->program = utm__qemu_find(context, query->architecture, &error);
 	UtmHardware *snapshot = program || query->installed_only ? NULL : utm__hardware_from_snapshot(query->architecture);
 
 	if (program) {
-		utm__hardware_ask(context, query->architecture, program, on_asked, utm__request_ref(request));
+		utm__hardware_ask(context, query->architecture, program, query->name ? on_lists : on_asked,
+		                  utm__request_ref(request));
 		return;
 	}
 	if (snapshot)
@@ -236,25 +277,42 @@ static void start_query(UtmRequest *request)
 	on_asked(snapshot, error, utm__request_ref(request));
 }
 
-static UtmRequest *request_new(UtmContext *ctx, const char *architecture, uint32_t flags)
+static int check_architecture(const char *architecture, UtmError **error)
 {
-	UtmRequest *request = utm__request_new_in(ctx, "asking QEMU what it has", QUERY_MS, NULL);
-	Query *query = g_new0(Query, 1);
-
-	*query = (Query){ g_strdup(architecture), flags & UTM_HARDWARE_INSTALLED_ONLY };
-	utm__request_set_input(request, query, query_free);
-	return request;
+	if (!architecture)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "architecture must not be NULL");
+	return utm__architecture_check(architecture, error);
 }
 
 static int check_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmError **error)
 {
-	if (!architecture)
-		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "architecture must not be NULL");
 	if (flags & ~(uint32_t)UTM_HARDWARE_INSTALLED_ONLY)
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "unknown flags: 0x%x", flags);
 	if (!ctx && (flags & UTM_HARDWARE_INSTALLED_ONLY))
 		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context is needed to look for an installed QEMU");
-	return utm__architecture_check(architecture, error);
+	return check_architecture(architecture, error);
+}
+
+static int check_subject(UtmContext *ctx, const char *architecture, UtmHardwareKind kind, const char *name, UtmError **error)
+{
+	bool has_properties = kind == UTM_HARDWARE_MACHINE || kind == UTM_HARDWARE_DISPLAY || kind == UTM_HARDWARE_NETWORK ||
+	                      kind == UTM_HARDWARE_SOUND;
+
+	if (!ctx || !name || !*name || strlen(name) > UTM_HARDWARE_TEXT_MAX || !g_utf8_validate(name, -1, NULL))
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "a context and the name of a machine type or device are needed");
+	if (!has_properties)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "%d is no kind of machine types or devices", (int)kind);
+	return check_architecture(architecture, error);
+}
+
+static int run_query(UtmContext *ctx, Query *query_taken, UtmHardware **ret_hardware, UtmError **error)
+{
+	g_autoptr(UtmRequest) request = utm__request_new_in(ctx, "asking QEMU what it has", QUERY_MS, NULL);
+	utm__request_set_input(request, query_taken, query_free);
+	int code = utm__request_run(request, start_query, error);
+	if (code == 0)
+		*ret_hardware = utm__request_steal_result(request);
+	return code;
 }
 
 int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardware **ret_hardware,
@@ -269,11 +327,20 @@ int utm_hardware_query(UtmContext *ctx, const char *architecture, uint32_t flags
 		*ret_hardware = utm__hardware_from_snapshot(architecture);
 		return *ret_hardware ? 0 : utm__fail(error, UTM_ERROR_NOT_FOUND, "nothing is known of %s", architecture);
 	}
-	g_autoptr(UtmRequest) request = request_new(ctx, architecture, flags);
-	code = utm__request_run(request, start_query, error);
-	if (code == 0)
-		*ret_hardware = utm__request_steal_result(request);
-	return code;
+	Query query = { .architecture = g_strdup(architecture), .installed_only = flags & UTM_HARDWARE_INSTALLED_ONLY };
+	return run_query(ctx, g_memdup2(&query, sizeof query), ret_hardware, error);
+}
+
+int utm_hardware_query_properties(UtmContext *ctx, const char *architecture, UtmHardwareKind kind, const char *name,
+                                  UtmHardware **ret_hardware, UtmError **error)
+{
+	if (!ret_hardware)
+		return utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "ret_hardware must not be NULL");
+	int code = check_subject(ctx, architecture, kind, name, error);
+	if (code < 0)
+		return code;
+	Query query = { g_strdup(architecture), true, kind, g_strdup(name), NULL };
+	return run_query(ctx, g_memdup2(&query, sizeof query), ret_hardware, error);
 }
 
 static void deliver_query(UtmRequest *request, UtmCallback *callback)
@@ -283,20 +350,42 @@ static void deliver_query(UtmRequest *request, UtmCallback *callback)
 		                                utm__request_get_error(request), callback->user_data);
 }
 
+static int submit_query(UtmContext *ctx, const Query *query, UtmHardwareFunc fn, void *user_data, UtmFreeFunc free_fn)
+{
+	g_autoptr(UtmRequest) request = utm__request_new_in(ctx, "asking QEMU what it has", QUERY_MS, NULL);
+	utm__request_set_input(request, g_memdup2(query, sizeof *query), query_free);
+	utm__request_submit(request, start_query, deliver_query, utm__callback_new(ctx, (UtmAnyFunc)fn, user_data, free_fn));
+	return 0;
+}
+
+static int refuse(int code, void *user_data, UtmFreeFunc free_fn)
+{
+	if (free_fn)
+		free_fn(user_data);
+	return code;
+}
+
 int utm_hardware_query_async(UtmContext *ctx, const char *architecture, uint32_t flags, UtmHardwareFunc fn,
                              void *user_data, UtmFreeFunc free_fn, UtmError **error)
 {
 	int code = ctx ? check_query(ctx, architecture, flags, error)
 	               : utm__fail(error, UTM_ERROR_INVALID_ARGUMENT, "context must not be NULL");
 
-	if (code < 0) {
-		if (free_fn)
-			free_fn(user_data);
-		return code;
-	}
-	g_autoptr(UtmRequest) request = request_new(ctx, architecture, flags);
-	utm__request_submit(request, start_query, deliver_query, utm__callback_new(ctx, (UtmAnyFunc)fn, user_data, free_fn));
-	return 0;
+	if (code < 0)
+		return refuse(code, user_data, free_fn);
+	Query query = { .architecture = g_strdup(architecture), .installed_only = flags & UTM_HARDWARE_INSTALLED_ONLY };
+	return submit_query(ctx, &query, fn, user_data, free_fn);
+}
+
+int utm_hardware_query_properties_async(UtmContext *ctx, const char *architecture, UtmHardwareKind kind, const char *name,
+                                        UtmHardwareFunc fn, void *user_data, UtmFreeFunc free_fn, UtmError **error)
+{
+	int code = check_subject(ctx, architecture, kind, name, error);
+
+	if (code < 0)
+		return refuse(code, user_data, free_fn);
+	Query query = { g_strdup(architecture), true, kind, g_strdup(name), NULL };
+	return submit_query(ctx, &query, fn, user_data, free_fn);
 }
 
 /* --- reading --- */

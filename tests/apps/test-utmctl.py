@@ -897,6 +897,13 @@ def lists_hardware():
     check(cards["e1000"]["description"], "description")
     text = utmctl("hardware", "x86_64").stdout
     check(text.startswith("x86_64, QEMU ") and "\nmachine types\n" in text and "\nsound cards\n" in text, text[:200])
+    card = json.loads(utmctl("hardware", "x86_64", "--device", "e1000", "--json").stdout)
+    same(sorted(card), ["architecture", "properties", "qemuPath", "qemuVersion"], "what is told of a device")
+    check("mac" in [each["name"] for each in card["properties"]], "properties")
+    check("smm  OnOffAuto" in utmctl("hardware", "x86_64", "--machine", "q35").stdout, "properties of a machine type")
+    done = utmctl("hardware", "x86_64", "--device", "none", status=1)
+    check("QEMU x86_64 has no device none (not-found)" in done.stderr, done.stderr)
+    utmctl("hardware", "x86_64", "--device", "e1000", "--snapshot", status=2)
     done = utmctl("hardware", "cris", status=1)
     check("System.Architecture" in done.stderr and "invalid-value" in done.stderr, done.stderr)
 

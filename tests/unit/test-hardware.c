@@ -153,6 +153,101 @@ static void test_real(gconstpointer data)
 			assert_holds(live, snapshot, kind);
 }
 
+/* --- properties --- */
+
+static UtmHardware *query_properties(UtmContext *context, UtmHardwareKind kind, const char *name, UtmError **error)
+{
+	UtmHardware *hardware = NULL;
+	int code = utm_hardware_query_properties(context, "x86_64", kind, name, &hardware, error);
+
+	g_assert_cmpint(code, ==, hardware ? 0 : utm_error_get_code(*error));
+	return hardware;
+}
+
+static bool has_qemu(UtmContext *context)
+{
+	g_autoptr(UtmHardware) hardware = query(context, "x86_64", 0);
+
+	return utm_hardware_get_qemu_path(hardware) != NULL;
+}
+
+static void check_properties(UtmContext *context)
+{
+	g_autoptr(UtmError) error = NULL;
+	g_autoptr(UtmHardware) card = query_properties(context, UTM_HARDWARE_NETWORK, "e1000", &error);
+	g_autoptr(UtmHardware) by_alias = query_properties(context, UTM_HARDWARE_NETWORK, "e1000-82540em", &error);
+	g_autoptr(UtmHardware) disk = query_properties(context, UTM_HARDWARE_DISPLAY, "virtio-blk-pci", &error);
+	g_autoptr(UtmHardware) board = query_properties(context, UTM_HARDWARE_MACHINE, "q35", &error);
+	const UtmHardwareItem *mac = utm_hardware_find(card, UTM_HARDWARE_PROPERTY, "mac");
+	const UtmHardwareItem *romfile = utm_hardware_find(card, UTM_HARDWARE_PROPERTY, "rombar");
+
+	g_assert_true(card == by_alias); /* asked once */
+	g_assert_cmpstr(mac->type, ==, "str");
+	g_assert_nonnull(mac->description);
+	g_assert_cmpstr(romfile->default_json, !=, NULL);
+	g_assert_cmpstr(utm_hardware_find(disk, UTM_HARDWARE_PROPERTY, "serial")->type, ==, "str");
+	g_assert_cmpstr(utm_hardware_find(board, UTM_HARDWARE_PROPERTY, "smm")->type, ==, "OnOffAuto");
+	g_assert_cmpuint(utm_hardware_get_count(card, UTM_HARDWARE_CPU), ==, 0);
+	g_assert_cmpstr(utm_hardware_get_qemu_version(card), !=, "");
+}
+
+static void test_properties(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+
+	if (has_qemu(context))
+		check_properties(context);
+	else
+		g_test_skip("QEMU is not installed");
+	utm_context_unref(context);
+}
+
+/* A QEMU of which a module is not installed ends when it is asked of what is in it; others tell. */
+static void test_properties_of_nothing(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	g_autoptr(UtmError) none = NULL, no_board = NULL, no_module = NULL;
+
+	if (!has_qemu(context)) {
+		g_test_skip("QEMU is not installed");
+		utm_context_unref(context);
+		return;
+	}
+	g_assert_null(query_properties(context, UTM_HARDWARE_SOUND, "no\"such", &none));
+	g_assert_cmpint(utm_error_get_code(none), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_null(query_properties(context, UTM_HARDWARE_MACHINE, "e1000", &no_board));
+	g_assert_cmpint(utm_error_get_code(no_board), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpstr(utm_error_get_message(no_board), ==, "QEMU x86_64 has no machine type e1000");
+	g_autoptr(UtmHardware) gl = query_properties(context, UTM_HARDWARE_DISPLAY, "virtio-gpu-gl-pci", &no_module);
+	g_assert_true(gl || utm_error_get_code(no_module) == UTM_ERROR_PROCESS_EXITED ||
+	              utm_error_get_code(no_module) == UTM_ERROR_NOT_FOUND);
+	utm_context_unref(context);
+}
+
+typedef struct Told {
+	UtmHardware *hardware;
+	bool done;
+} Told;
+
+static void on_told(UtmContext *ctx, UtmHardware *hardware, const UtmError *error, void *user_data)
+{
+	*(Told *)user_data = (Told){ hardware, true };
+}
+
+static void test_properties_later(void)
+{
+	UtmContext *context = utm_context_new(NULL, NULL);
+	Told told = { 0 };
+
+	g_assert_cmpint(utm_hardware_query_properties_async(context, "x86_64", UTM_HARDWARE_NETWORK, "e1000", on_told, &told, NULL,
+	                                                    NULL), ==, 0);
+	while (!told.done)
+		utm_context_wait(context, -1);
+	g_assert_true(!told.hardware == !has_qemu(context));
+	utm_hardware_unref(told.hardware);
+	utm_context_unref(context);
+}
+
 /* --- others --- */
 
 static void test_absent(void)
@@ -272,6 +367,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/hardware/snapshot/all", test_snapshot_has_all);
 	g_test_add_func("/hardware/snapshot/facts", test_snapshot_facts);
 	g_test_add_func("/hardware/misuse", test_misuse);
+	g_test_add_func("/hardware/properties", test_properties);
+	g_test_add_func("/hardware/properties/nothing", test_properties_of_nothing);
+	g_test_add_func("/hardware/properties/later", test_properties_later);
 	g_test_add_func("/hardware/absent", test_absent);
 	g_test_add_func("/hardware/answers/cpu-names", test_cpu_names);
 	g_test_add_func("/hardware/answers/devices", test_devices);
