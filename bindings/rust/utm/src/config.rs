@@ -149,9 +149,10 @@ pub trait SetValue: sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
-    impl<T: Into<i64> + Copy> Sealed for T {}
-    impl Sealed for &str {}
-    impl Sealed for &String {}
+    macro_rules! sealed {
+        ($($t:ty)*) => {$(impl Sealed for $t {})*};
+    }
+    sealed!(bool i8 u8 i16 u16 i32 u32 i64 &str &String);
 }
 
 macro_rules! set_int {
