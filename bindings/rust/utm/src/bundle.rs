@@ -295,7 +295,10 @@ impl CreateOptions {
     /// `sources` is what the result points to.
     fn raw(&self, texts: &CreateTexts, sources: &mut Vec<sys::UtmBundleSource>) -> sys::UtmBundleCreateOptions {
         sources.extend(
-            texts.texts.iter().map(|(source, name)| sys::UtmBundleSource { source: source.as_ptr(), name: ffi::pointer(name) }),
+            texts
+                .texts
+                .iter()
+                .map(|(source, name)| sys::UtmBundleSource { source: source.as_ptr(), name: ffi::pointer(name) }),
         );
         sys::UtmBundleCreateOptions {
             files: sources.as_ptr(),
@@ -392,14 +395,20 @@ impl Bundle {
         config: &Config,
         options: &CreateOptions,
     ) -> Call<Self> {
-        let (path, texts, mut sources) =
-            (attempt!(ffi::path(path.as_ref())), attempt!(options.texts()), Vec::new());
+        let (path, texts, mut sources) = (attempt!(ffi::path(path.as_ref())), attempt!(options.texts()), Vec::new());
         let token = call::token(&options.cancel);
         let mut raw = options.raw(&texts, &mut sources);
         raw.cancel = cancel::raw(&token);
         Call::begin(token, |data, free, error| unsafe {
             sys::utm_bundle_create_async(
-                context.as_ptr(), path.as_ptr(), config.as_ptr(), &raw, Some(on_made), data, free, error,
+                context.as_ptr(),
+                path.as_ptr(),
+                config.as_ptr(),
+                &raw,
+                Some(on_made),
+                data,
+                free,
+                error,
             )
         })
     }
@@ -429,8 +438,7 @@ impl Bundle {
     /// The packages directly in a directory, sorted by path. Those that cannot be read are listed too, with the reason.
     pub fn list_directory(path: impl AsRef<Path>) -> Result<Vec<BundleEntry>> {
         let path = ffi::path(path.as_ref())?;
-        let list =
-            ffi::call_for(|list, error| unsafe { sys::utm_bundle_list_directory(path.as_ptr(), list, error) })?;
+        let list = ffi::call_for(|list, error| unsafe { sys::utm_bundle_list_directory(path.as_ptr(), list, error) })?;
         Ok(unsafe { take_list(list) })
     }
 
@@ -493,8 +501,7 @@ impl Bundle {
     pub fn prune(&self, names: Option<&[&str]>) -> Result<Vec<BundleFile>> {
         let names = names.map(Texts::new).transpose()?;
         let names = names.as_ref().map_or(ptr::null(), Texts::as_ptr);
-        let files =
-            ffi::call_for(|files, error| unsafe { sys::utm_bundle_prune(self.as_ptr(), names, files, error) })?;
+        let files = ffi::call_for(|files, error| unsafe { sys::utm_bundle_prune(self.as_ptr(), names, files, error) })?;
         Ok(unsafe { take_files(files) })
     }
 
@@ -566,7 +573,9 @@ impl Bundle {
     /// The machine's icon.
     pub fn icon(&self) -> Result<Icon> {
         let (mut builtin, mut data, mut size) = (ptr::null_mut(), ptr::null_mut(), 0);
-        ffi::call(|error| unsafe { sys::utm_bundle_get_icon(self.as_ptr(), &mut builtin, &mut data, &mut size, error) })?;
+        ffi::call(|error| unsafe {
+            sys::utm_bundle_get_icon(self.as_ptr(), &mut builtin, &mut data, &mut size, error)
+        })?;
         Ok(unsafe {
             match ffi::take(builtin) {
                 Some(name) => Icon::Builtin(name),

@@ -93,7 +93,10 @@ impl<T: Send> Call<T> {
 
     /// One that failed before it began.
     pub(crate) fn failed(error: Error) -> Self {
-        Self { promise: Arc::new(Promise(Mutex::new(Answer { value: Some(Err(error)), waker: None, over: true }))), cancel: None }
+        Self {
+            promise: Arc::new(Promise(Mutex::new(Answer { value: Some(Err(error)), waker: None, over: true }))),
+            cancel: None,
+        }
     }
 }
 

@@ -222,15 +222,17 @@ impl Config {
         let path = ffi::path(path.as_ref())?;
         let texts = options.texts()?;
         let raw = options.raw(&texts);
-        let made = ffi::call_for(|config, error| unsafe { sys::utm_config_load_file(path.as_ptr(), &raw, config, error) })?;
+        let made =
+            ffi::call_for(|config, error| unsafe { sys::utm_config_load_file(path.as_ptr(), &raw, config, error) })?;
         Ok(unsafe { Self::take(made) })
     }
 
     /// Reads JSON with the keys of the property list, as [`to_json()`](Self::to_json) writes it.
     pub fn from_json(json: &str) -> Result<Self> {
         let json = ffi::text(json)?;
-        let made =
-            ffi::call_for(|config, error| unsafe { sys::utm_config_load_json(json.as_ptr(), ptr::null(), config, error) })?;
+        let made = ffi::call_for(|config, error| unsafe {
+            sys::utm_config_load_json(json.as_ptr(), ptr::null(), config, error)
+        })?;
         Ok(unsafe { Self::take(made) })
     }
 

@@ -170,7 +170,12 @@ impl Console {
         fn set<F: FnMut(&ConsoleEvent) + Send + 'static>(console: &Console, handler: F) {
             let data = Callback::into_data(handler);
             unsafe {
-                sys::utm_console_set_event_handler(console.as_ptr(), Some(on_event::<F>), data, Some(Callback::<F>::free));
+                sys::utm_console_set_event_handler(
+                    console.as_ptr(),
+                    Some(on_event::<F>),
+                    data,
+                    Some(Callback::<F>::free),
+                );
             }
         }
         set(self, handler);
@@ -273,7 +278,12 @@ impl Display {
         fn set<F: FnMut() + Send + 'static>(display: &Display, handler: F) {
             let data = Callback::into_data(handler);
             unsafe {
-                sys::utm_display_set_frame_handler(display.as_ptr(), Some(on_frame::<F>), data, Some(Callback::<F>::free));
+                sys::utm_display_set_frame_handler(
+                    display.as_ptr(),
+                    Some(on_frame::<F>),
+                    data,
+                    Some(Callback::<F>::free),
+                );
             }
         }
         set(self, handler);

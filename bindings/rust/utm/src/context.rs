@@ -160,9 +160,10 @@ impl Context {
         ffi::resume();
         match usize::try_from(result) {
             Ok(count) => Ok(count),
-            Err(_) if result == sys::UTM_ERROR_INVALID_STATE => {
-                Err(Error::new(ErrorCode::InvalidState, "another thread dispatches, or this is inside a callback".into()))
-            }
+            Err(_) if result == sys::UTM_ERROR_INVALID_STATE => Err(Error::new(
+                ErrorCode::InvalidState,
+                "another thread dispatches, or this is inside a callback".into(),
+            )),
             Err(_) => Err(Error::new(ErrorCode::from_number(result), "cannot dispatch here".into())),
         }
     }
@@ -211,7 +212,9 @@ impl Context {
         fn set<F: FnMut(LogLevel, &str) + Send + 'static>(context: &Context, level: LogLevel, handler: F) {
             let data = Callback::into_data(handler);
             let free = Some(Callback::<F>::free as unsafe extern "C" fn(*mut c_void));
-            unsafe { sys::utm_context_set_log_handler(context.as_ptr(), level.number(), Some(on_log::<F>), data, free) };
+            unsafe {
+                sys::utm_context_set_log_handler(context.as_ptr(), level.number(), Some(on_log::<F>), data, free)
+            };
         }
         set(self, level, handler);
     }

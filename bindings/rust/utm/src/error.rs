@@ -172,9 +172,11 @@ impl Clone for Error {
     fn clone(&self) -> Self {
         match &self.0 {
             Kind::Library(raw) => unsafe { Self::borrow(raw.as_ptr()).expect("an error") },
-            Kind::Own(own) => {
-                Self(Kind::Own(Box::new(Own { code: own.code, message: own.message.clone(), key_path: own.key_path.clone() })))
-            }
+            Kind::Own(own) => Self(Kind::Own(Box::new(Own {
+                code: own.code,
+                message: own.message.clone(),
+                key_path: own.key_path.clone(),
+            }))),
         }
     }
 }

@@ -142,7 +142,14 @@ impl Guest {
         Call::begin(token, |data, free, error| unsafe {
             let arguments = ffi::pointer(&arguments);
             sys::utm_guest_execute_async(
-                self.as_ptr(), command.as_ptr(), arguments, &raw, Some(on_reply), data, free, error,
+                self.as_ptr(),
+                command.as_ptr(),
+                arguments,
+                &raw,
+                Some(on_reply),
+                data,
+                free,
+                error,
             )
         })
     }

@@ -109,7 +109,13 @@ impl Hardware {
         Call::begin(None, |data, free, error| unsafe {
             let flags = flags(installed_only);
             sys::utm_hardware_query_async(
-                context.as_ptr(), architecture.as_ptr(), flags, Some(on_hardware), data, free, error,
+                context.as_ptr(),
+                architecture.as_ptr(),
+                flags,
+                Some(on_hardware),
+                data,
+                free,
+                error,
             )
         })
     }
@@ -158,9 +164,8 @@ impl Hardware {
     /// The items of a kind, in the order of their names.
     pub fn items(&self, kind: HardwareKind) -> impl Iterator<Item = HardwareItem<'_>> {
         let count = unsafe { sys::utm_hardware_get_count(self.as_ptr(), kind.number()) };
-        (0..count).filter_map(move |index| unsafe {
-            self.item(sys::utm_hardware_get(self.as_ptr(), kind.number(), index))
-        })
+        (0..count)
+            .filter_map(move |index| unsafe { self.item(sys::utm_hardware_get(self.as_ptr(), kind.number(), index)) })
     }
 
     /// The item with this name, or with this alias.

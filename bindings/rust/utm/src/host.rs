@@ -98,8 +98,9 @@ impl Host {
     /// Facts written by hand, as JSON; `{}` is a typical host.
     pub fn from_json(os: HostOs, json: &str) -> Result<Self> {
         let json = ffi::text(json)?;
-        let made =
-            ffi::call_for(|host, error| unsafe { sys::utm_host_new_from_json(os.number(), json.as_ptr(), host, error) })?;
+        let made = ffi::call_for(|host, error| unsafe {
+            sys::utm_host_new_from_json(os.number(), json.as_ptr(), host, error)
+        })?;
         Ok(unsafe { Self::take(made) })
     }
 

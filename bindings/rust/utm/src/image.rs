@@ -51,9 +51,8 @@ impl Format {
 
     /// The format with a name of QEMU's; auto for one that is not known.
     pub fn from_name(name: &str) -> Self {
-        ffi::text(name).map_or(Self::Auto, |name| {
-            Self::from_number(unsafe { sys::utm_image_format_from_name(name.as_ptr()) })
-        })
+        ffi::text(name)
+            .map_or(Self::Auto, |name| Self::from_number(unsafe { sys::utm_image_format_from_name(name.as_ptr()) }))
     }
 }
 
@@ -362,9 +361,7 @@ pub fn convert(
     let (source, raw) = (ffi::path(source.as_ref())?, options.raw());
     let destination = destination.map(|path| ffi::path(path.as_ref())).transpose()?;
     let destination = ffi::pointer(&destination);
-    ffi::call(|error| unsafe {
-        sys::utm_image_convert(context.as_ptr(), source.as_ptr(), destination, &raw, error)
-    })
+    ffi::call(|error| unsafe { sys::utm_image_convert(context.as_ptr(), source.as_ptr(), destination, &raw, error) })
 }
 
 /// As [`convert()`], without waiting.
@@ -379,7 +376,16 @@ pub fn convert_async(
     let raw = sys::UtmImageConvertOptions { cancel: cancel::raw(&token), ..options.raw() };
     Call::begin(token, |data, free, error| unsafe {
         let destination = ffi::pointer(&destination);
-        sys::utm_image_convert_async(context.as_ptr(), source.as_ptr(), destination, &raw, Some(on_done), data, free, error)
+        sys::utm_image_convert_async(
+            context.as_ptr(),
+            source.as_ptr(),
+            destination,
+            &raw,
+            Some(on_done),
+            data,
+            free,
+            error,
+        )
     })
 }
 
@@ -420,7 +426,13 @@ impl Bundle {
         let raw = sys::UtmImageConvertOptions { cancel: cancel::raw(&token), ..options.raw() };
         Call::begin(token, |data, free, error| unsafe {
             sys::utm_bundle_compact_image_async(
-                self.as_ptr(), name.as_ptr(), &raw, Some(on_bundle_done), data, free, error,
+                self.as_ptr(),
+                name.as_ptr(),
+                &raw,
+                Some(on_bundle_done),
+                data,
+                free,
+                error,
             )
         })
     }

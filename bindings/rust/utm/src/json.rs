@@ -165,7 +165,8 @@ impl Value {
 }
 
 fn settle(members: Vec<(String, Value)>) -> Vec<(String, Value)> {
-    let mut settled: Vec<(String, Value)> = members.into_iter().rev().map(|(name, value)| (name, value.settle())).collect();
+    let mut settled: Vec<(String, Value)> =
+        members.into_iter().rev().map(|(name, value)| (name, value.settle())).collect();
     settled.sort_by(|a, b| compare_names(&a.0, &b.0));
     settled.dedup_by(|later, first| later.0 == first.0);
     settled
@@ -652,7 +653,9 @@ fn read_entries(record: &mut dyn Record, entries: &mut [Entry], depth: u32) -> F
 fn has_any(branch: Option<&mut dyn Record>, entries: &[Entry]) -> bool {
     let mut has = false;
     if let Some(branch) = branch {
-        branch.members_mut(&mut |name, _, _| has |= entries.iter().any(|entry| entry.name == name && entry.value.is_some()));
+        branch.members_mut(&mut |name, _, _| {
+            has |= entries.iter().any(|entry| entry.name == name && entry.value.is_some())
+        });
     }
     has
 }

@@ -57,8 +57,8 @@ pub mod schema;
 mod vm;
 
 pub use bundle::{
-    load_view_state, Bundle, BundleEntry, BundleFile, BundleLock, BundleSize, CloneOptions, CreateOptions, FileKind, Icon,
-    ImportOptions, LockState, UefiKeys, UefiResetOptions,
+    load_view_state, Bundle, BundleEntry, BundleFile, BundleLock, BundleSize, CloneOptions, CreateOptions, FileKind,
+    Icon, ImportOptions, LockState, UefiKeys, UefiResetOptions,
 };
 pub use call::Call;
 pub use cancel::{Cancel, Progress};

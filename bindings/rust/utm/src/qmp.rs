@@ -323,7 +323,14 @@ impl Qmp {
         Call::begin(token, |data, free, error| unsafe {
             let arguments = ffi::pointer(&arguments);
             sys::utm_qmp_execute_async(
-                self.as_ptr(), command.as_ptr(), arguments, &raw, Some(on_reply), data, free, error,
+                self.as_ptr(),
+                command.as_ptr(),
+                arguments,
+                &raw,
+                Some(on_reply),
+                data,
+                free,
+                error,
             )
         })
     }
@@ -332,7 +339,9 @@ impl Qmp {
     pub fn set_event_handler(&self, handler: impl FnMut(QmpEvent) + Send + 'static) {
         fn set<F: FnMut(QmpEvent) + Send + 'static>(qmp: &Qmp, handler: F) {
             let data = Callback::into_data(handler);
-            unsafe { sys::utm_qmp_set_event_handler(qmp.as_ptr(), Some(on_event::<F>), data, Some(Callback::<F>::free)) };
+            unsafe {
+                sys::utm_qmp_set_event_handler(qmp.as_ptr(), Some(on_event::<F>), data, Some(Callback::<F>::free))
+            };
         }
         set(self, handler);
     }

@@ -182,8 +182,6 @@ pub fn root(backend: Backend) -> Option<Type> {
 /// The key that a path leads to. Any index will do, or none: `Drive[1].Interface` is `Drive[].Interface`.
 pub fn find_key(backend: Backend, key_path: &str) -> Result<Key> {
     let (path, mut raw) = (ffi::text(key_path)?, sys::UtmConfigKey::default());
-    ffi::call(|error| unsafe {
-        sys::utm_config_schema_find_key(backend.number(), path.as_ptr(), &mut raw, error)
-    })?;
+    ffi::call(|error| unsafe { sys::utm_config_schema_find_key(backend.number(), path.as_ptr(), &mut raw, error) })?;
     Ok(Key::new(&raw))
 }

@@ -149,7 +149,9 @@ options! {
 impl StartOptions {
     /// `taps` is what the result points to.
     fn raw(&self, taps: &mut Vec<sys::UtmVmNetworkFd>) -> sys::UtmVmStartOptions {
-        taps.extend(self.network_fds.iter().map(|(index, fd)| sys::UtmVmNetworkFd { index: *index, fd: fd.as_raw_fd() }));
+        taps.extend(
+            self.network_fds.iter().map(|(index, fd)| sys::UtmVmNetworkFd { index: *index, fd: fd.as_raw_fd() }),
+        );
         let flags = [
             (self.disposable, sys::UTM_VM_START_DISPOSABLE),
             (self.paused, sys::UTM_VM_START_PAUSED),
@@ -333,7 +335,8 @@ impl Vm {
     /// As [`stop()`](Self::stop), with options.
     pub fn stop_with(&self, method: Stop, options: &StopOptions) -> Result<EndReason> {
         let raw = options.raw();
-        let until = Instant::now() + options.request_timeout.unwrap_or(Duration::from_secs(30)).min(Duration::from_secs(1 << 31));
+        let until = Instant::now()
+            + options.request_timeout.unwrap_or(Duration::from_secs(30)).min(Duration::from_secs(1 << 31));
         ffi::call(|error| unsafe { sys::utm_vm_stop(self.as_ptr(), method.number(), &raw, error) })?;
         loop {
             match self.end_reason() {
