@@ -5,7 +5,7 @@ use crate::support::{wait_for, Machine, LONG};
 use std::time::Duration;
 use utm::*;
 
-const SIZE: &str = "w=640 h=480";
+const SIZE: &str = "w=512 h=384";
 
 #[test]
 fn a_frame_is_the_picture() {
@@ -17,17 +17,17 @@ fn a_frame_is_the_picture() {
     let mut frame = display.wait_frame(0, LONG).unwrap();
     wait_for("the guest's size", || {
         frame = display.wait_frame(frame.serial(), LONG).unwrap();
-        frame.width() == 640
+        frame.width() == 512
     });
-    assert_eq!((frame.width(), frame.height()), (640, 480));
+    assert_eq!((frame.width(), frame.height()), (512, 384));
     assert_eq!(&frame.fourcc().to_le_bytes(), b"XR24");
-    assert!(frame.stride() >= 640 * 4);
-    assert_eq!(frame.bytes().len(), frame.stride() * 480);
-    assert_eq!(frame.rows().len(), 480);
-    assert!(frame.rows().all(|row| row.len() == 640 * 4));
-    assert!(frame.pixel(639, 479).is_some() && frame.pixel(640, 0).is_none() && frame.pixel(0, 480).is_none());
+    assert!(frame.stride() >= 512 * 4);
+    assert_eq!(frame.bytes().len(), frame.stride() * 384);
+    assert_eq!(frame.rows().len(), 384);
+    assert!(frame.rows().all(|row| row.len() == 512 * 4));
+    assert!(frame.pixel(511, 383).is_some() && frame.pixel(512, 0).is_none() && frame.pixel(0, 384).is_none());
     assert!(!frame.damage().is_empty());
-    assert!(frame.damage().iter().all(|r| r.x >= 0 && r.x + r.width <= 640 && r.y >= 0 && r.y + r.height <= 480));
+    assert!(frame.damage().iter().all(|r| r.x >= 0 && r.x + r.width <= 512 && r.y >= 0 && r.y + r.height <= 384));
     assert!(frame.time() > Duration::ZERO);
     let next = display.wait_frame(frame.serial(), LONG).unwrap();
     assert!(next.serial() > frame.serial());

@@ -12,7 +12,7 @@ const KEY_S: u32 = 0x1f;
 
 #[test]
 fn a_key_changes_the_picture() {
-    let Some(machine) = Machine::painter("w=640 h=480 w2=800 h2=600") else { return };
+    let Some(machine) = Machine::painter("w=512 h=384 w2=800 h2=600") else { return };
     let (console, display) = (machine.vm.console(), machine.vm.display(0).unwrap());
     assert_eq!(console.send_key(KEY_S, true).unwrap_err().code(), ErrorCode::InvalidState);
     let ready = Arc::new(AtomicBool::new(false));
@@ -27,8 +27,8 @@ fn a_key_changes_the_picture() {
         machine.context.wait(Duration::from_millis(10)).unwrap();
         ready.load(Ordering::Relaxed)
     });
-    assert_eq!(console.state(), ConsoleState::Connected);
-    wait_for("the first size", || display.frame().is_some_and(|frame| frame.width() == 640));
+    wait_for("the connection", || console.state() == ConsoleState::Connected);
+    wait_for("the first size", || display.frame().is_some_and(|frame| frame.width() == 512));
     console.type_key(KEY_S).unwrap();
     wait_for("the second size", || display.frame().is_some_and(|frame| frame.width() == 800));
 }
@@ -39,6 +39,7 @@ fn wrong_input_is_refused() {
     let console = machine.vm.console();
     machine.start();
     machine.vm.wait_until(Readiness::Picture, LONG).unwrap();
+    wait_for("the connection", || console.state() == ConsoleState::Connected);
     assert_eq!(console.send_key(0, true).unwrap_err().code(), ErrorCode::InvalidArgument);
     assert_eq!(console.move_pointer(0, -1, 0, Buttons::NONE).unwrap_err().code(), ErrorCode::InvalidArgument);
     assert_eq!(console.move_pointer(9, 0, 0, Buttons::NONE).unwrap_err().code(), ErrorCode::NotFound);
