@@ -325,7 +325,15 @@ impl Config {
         Ok(count)
     }
 
-    /// Writes an integer, a boolean, a string or an enumeration; type and range are checked.
+    /// Writes an integer, a boolean, a string or an enumeration; type and range are checked. What a bundle or a machine shows is
+    /// shared and cannot be written to:
+    ///
+    /// ```compile_fail,E0596
+    /// # fn example(bundle: &utm::Bundle) {
+    /// let config = bundle.config();
+    /// config.set("System.MemorySize", 4096).unwrap();
+    /// # }
+    /// ```
     pub fn set(&mut self, key_path: &str, value: impl SetValue) -> Result<()> {
         value.set(self, key_path)
     }

@@ -417,7 +417,15 @@ impl Frame {
         unsafe { std::slice::from_raw_parts(info.damage.as_ptr().cast(), count) }
     }
 
-    /// The pixels: height times stride bytes.
+    /// The pixels: height times stride bytes. They are borrowed from the frame, which must live as long:
+    ///
+    /// ```compile_fail,E0505
+    /// # fn example(frame: utm::Frame) {
+    /// let bytes = frame.bytes();
+    /// drop(frame);
+    /// println!("{}", bytes[0]);
+    /// # }
+    /// ```
     pub fn bytes(&self) -> &[u8] {
         let size = self.height() as usize * self.stride();
         // SAFETY: so many bytes are there, and nothing writes to them as long as there is a reference.

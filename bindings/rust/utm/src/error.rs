@@ -18,7 +18,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// It is one pointer wide. Shown with `{}` it is one line; with `{:#}` what to do about it stands below.
 ///
 /// ```
-/// let error = utm::Config::from_json("{}").unwrap_err();
+/// let error = utm::Config::from_json("[]").unwrap_err();
 /// assert_eq!(error.code(), utm::ErrorCode::ConfigMalformed);
 /// println!("{error}\n\t{}", error.remedy());
 /// ```

@@ -411,6 +411,15 @@ impl Vm {
     }
 
     /// Sets who hears of events, in dispatch.
+    ///
+    /// Whichever thread dispatches runs it, so what it holds must be `Send`:
+    ///
+    /// ```compile_fail,E0277
+    /// # fn example(vm: &utm::Vm) {
+    /// let count = std::rc::Rc::new(std::cell::Cell::new(0));
+    /// vm.set_event_handler(move |_| count.set(count.get() + 1));
+    /// # }
+    /// ```
     pub fn set_event_handler(&self, handler: impl FnMut(&VmEvent) + Send + 'static) {
         fn set<F: FnMut(&VmEvent) + Send + 'static>(vm: &Vm, handler: F) {
             let data = Callback::into_data(handler);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //! Handles: what they are, that they go between threads, that they keep what they need.
 
-use crate::support::{config, context, patiently, Directory};
+use crate::support::{config, context, Directory};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 use utm::*;
@@ -93,13 +93,13 @@ fn packages_are_listed_and_copied() {
     let (context, directory) = (context(), Directory::new());
     let bundle = Bundle::create(&context, directory.join("A.utm"), &config(false), &Default::default()).unwrap();
     let options = CloneOptions::default().name("Other");
-    let copy = patiently(|| bundle.copy_to(directory.join("B.utm"), &options)).unwrap();
+    let copy = bundle.copy_to(directory.join("B.utm"), &options).unwrap();
     assert_ne!(copy.config().uuid(), bundle.config().uuid());
     let list = Bundle::list_directory(directory.join("")).unwrap();
     let names: Vec<_> = list.iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!(names, ["Test", "Other"]);
     assert!(bundle.size().unwrap().files >= 1);
-    let lock = patiently(|| bundle.lock()).unwrap();
+    let lock = bundle.lock().unwrap();
     assert_eq!(bundle.lock_state(), LockState::Locked);
     drop(lock);
     assert_eq!(bundle.lock_state(), LockState::Unlocked);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //! Things that go at odd moments: in callbacks, with work pending, while a machine runs.
 
-use crate::support::{context, panic_of, patiently, wait_for, Directory, Machine, LONG};
+use crate::support::{context, panic_of, wait_for, Directory, Machine, LONG};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -58,7 +58,7 @@ fn the_last_reference_may_go_in_a_callback() {
     let Some(machine) = Machine::commander() else { return };
     let Machine { vm, bundle, context, directory } = machine;
     let own = Mutex::new(Some((vm.clone(), bundle)));
-    patiently(|| vm.start(&Default::default())).unwrap();
+    vm.start(&Default::default()).unwrap();
     let monitor = vm.qmp().unwrap();
     let _handler = monitor.subscribe_with(Some(&["STOP"]), move |_| drop(own.lock().unwrap().take())).unwrap();
     drop(vm);

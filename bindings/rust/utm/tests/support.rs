@@ -107,7 +107,7 @@ impl Machine {
     }
 
     pub fn start(&self) {
-        patiently(|| self.vm.start(&StartOptions::default())).expect("it starts");
+        self.vm.start(&StartOptions::default()).expect("it starts");
     }
 
     /// Starts, and waits until the commander says that it listens.
@@ -127,20 +127,6 @@ fn skip<T>(what: &str) -> Option<T> {
     assert!(std::env::var_os("UTM_TEST_REQUIRE").is_none(), "{what} is missing");
     eprintln!("skipped: {what} is missing");
     None
-}
-
-/// The lock of a package is on a descriptor, and a thread that starts a program has a copy of it for a moment: then the lock is
-/// still taken when it has been given back.
-pub fn patiently<T>(mut f: impl FnMut() -> utm::Result<T>) -> utm::Result<T> {
-    let begun = Instant::now();
-    loop {
-        match f() {
-            Err(error) if error.code() == utm::ErrorCode::BundleLocked && begun.elapsed() < Duration::from_secs(5) => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            other => return other,
-        }
-    }
 }
 
 pub fn wait_for(what: &str, mut is_done: impl FnMut() -> bool) {
