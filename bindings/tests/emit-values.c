@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Random values of every type as JSON, and what C makes of them: the measure for the types of other languages. The output is
- * lines of `protocol/Type TAB text TAB outcome`. The text is in any order and spelling; the outcome is what C writes after it
- * has read that text, or `!` and the key path of what it refuses. Each value comes twice, the second time with one thing in it
- * changed or missing. A `*` at the end of an outcome stands for whatever follows.
+ * Random values of every type as JSON, and what C makes of them: the measure for the types of other languages. The
+ * output is lines of `protocol/Type TAB text TAB outcome`. The text is in any order and spelling; the outcome is what C
+ * writes after it has read that text, or `!` and the key path of what it refuses. Each value comes twice, the second time
+ * with one thing in it changed or missing. A `*` at the end of an outcome stands for whatever follows.
  */
 #include "config-types.h"
 #include "random-struct.h"
@@ -56,6 +56,14 @@ static char *encode(const Family *family, const void *object)
 	return g_string_free(text, FALSE);
 }
 
+/* Of the members that an empty object lacks, each language may name another one. */
+static char *refused(const char *path, bool is_one_of_many)
+{
+	const char *last = strrchr(path, '.');
+	gsize length = !is_one_of_many ? strlen(path) : last ? (gsize)(last - path) : 0;
+	return g_strdup_printf("!%.*s%s", (int)length, path, is_one_of_many ? "*" : "");
+}
+
 /* What C makes of a text. */
 static char *outcome_of(const Family *family, guint type, const char *text)
 {
@@ -64,9 +72,7 @@ static char *outcome_of(const Family *family, guint type, const char *text)
 	if (decode(family, type, text, &object, &error) < 0) {
 		const char *path = utm_error_get_key_path(error);
 		bool is_one_of_many = strstr(text, "{}") && strcmp(utm_error_get_message(error), "is missing") == 0;
-		/* Which member of an empty object is missing first is for each language to choose. */
-		gsize length = !path ? 0 : !is_one_of_many ? strlen(path) : strrchr(path, '.') ? (gsize)(strrchr(path, '.') - path) : 0;
-		return g_strdup_printf("!%.*s%s", (int)length, path ? path : "", is_one_of_many ? "*" : "");
+		return refused(path ? path : "", is_one_of_many);
 	}
 	char *written = encode(family, object);
 	utm__schema_free(family->schema, object);
@@ -103,7 +109,8 @@ static void change(UtmValue *tree, bool is_config)
 		return;
 	gsize index = (gsize)g_test_rand_int_range(0, (gint)count);
 	if (utm_value_get_kind(container) == UTM_VALUE_OBJECT && g_test_rand_int_range(0, 3) == 0) {
-		utm__value_remove(container, container->as.children.keys[index]);
+		g_autofree char *key = g_strdup(container->as.children.keys[index]);
+		utm__value_remove(container, key);
 		return;
 	}
 	utm__value_free(container->as.children.items[index]);
@@ -119,8 +126,8 @@ static bool is_earlier(const UtmSchema *schema, const UtmSchemaType *row, guint 
 }
 
 /*
- * A branch whose type changed has two rows here, and of both C fills what fits. Other languages have the newer one, which reads
- * all that peers of either release say, but not all that the older one takes beside its members.
+ * A branch whose type changed has two rows here, and of both C fills what fits. Other languages have the newer one, which
+ * reads all that peers of either release say, but not all that the older one takes beside its members.
  */
 static bool has_two_branches(const UtmSchema *schema, guint type, guint8 *visited)
 {
@@ -179,9 +186,10 @@ static void emit_changed(const Family *family, guint type, const char *whole)
 
 static void emit(const Family *family, guint type)
 {
-	void *value = family->is_config ? random_file_new(family->schema, type) : random_struct_new(family->schema, type, NULL);
+	const UtmSchema *schema = family->schema;
+	void *value = family->is_config ? random_file_new(schema, type) : random_struct_new(schema, type, NULL);
 	g_autofree char *first = encode(family, value);
-	utm__schema_free(family->schema, value);
+	utm__schema_free(schema, value);
 	UtmValue *tree = parse(first);
 	g_autofree char *text = spelled(tree);
 	utm__value_free(tree);
@@ -189,10 +197,10 @@ static void emit(const Family *family, guint type)
 	g_autofree char *outcome = outcome_of(family, type, text);
 	g_autofree char *again = outcome_of(family, type, outcome);
 	if (strcmp(outcome, again) != 0)
-		g_error("%s: %s became %s", struct_type_name(family->schema, type), outcome, again);
+		g_error("%s: %s became %s", struct_type_name(schema, type), outcome, again);
 	put(family, type, text, outcome);
-	g_autofree guint8 *visited = g_new0(guint8, family->schema->type_count);
-	if (!has_two_branches(family->schema, type, visited))
+	g_autofree guint8 *visited = g_new0(guint8, schema->type_count);
+	if (!has_two_branches(schema, type, visited))
 		emit_changed(family, type, outcome);
 }
 
