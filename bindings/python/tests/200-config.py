@@ -38,6 +38,10 @@ def files():
     check(utm.Config.load(WORK / "config.plist") == config == utm.Config.from_bytes(plist), "from file and memory")
     check(utm.Config.from_json(config.to_dict()) == config, "from JSON")
     raises(utm.ConfigError, utm.Config.from_bytes, b"nonsense")
+    raises(utm.ConfigError, utm.Config.read_view_state, b"nonsense")
+    check(utm.Config.read_view_state(b"<plist><dict><key>Suspended</key><true/></dict></plist>") == {"Suspended": True}, "view.plist")
+    check(utm.feature_supported(utm.Feature.CONFIG_VERSION, 4) and not utm.feature_supported(utm.Feature.CONFIG_VERSION, 99),
+          "versions that this build reads")
 
 
 def checks():

@@ -22,7 +22,8 @@ from .context import AccelPolicy, ArgumentPolicy, Cancel, Context, LogLevel, Pro
 from .errors import (Cancelled, ConfigError, Error, ErrorCode, ErrorDomain, InvalidArgument, InvalidState, KeyPathError, NotFound,
                      QmpError, TimedOut)
 from .guest import AsyncGuest, Guest
-from .host import Argument, Argv, Hardware, HardwareKind, Host, HostItemKind, HostItemState, user_arguments
+from .host import (Argument, Argv, Feature, Hardware, HardwareKind, Host, HostItemKind, HostItemState, feature_supported,
+                   user_arguments)
 from .qmp import AsyncQmp, ConnectFlags, Event, Qmp, Subscription
 from .vm import AsyncVm, EndKind, EndReason, SerialPort, StopMethod, Vm, VmEvent, VmEventKind, VmState, open
 

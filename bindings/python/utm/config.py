@@ -90,6 +90,12 @@ class Config:
         return Config(capi.utm_config_load_data(data, {"name": name, "flags": int(utm_exact)}))
 
     @staticmethod
+    def read_view_state(data: bytes) -> dict[str, Any] | None:
+        """What a `view.plist` of UTM says of a machine's windows, media and shared directory, with the keys of its registry."""
+        text = capi.utm_view_state_load_data(data, None)
+        return None if text is None else json.loads(text)
+
+    @staticmethod
     def from_json(text: str | dict[str, Any], *, name: str | None = None) -> Config:
         """From JSON, as text or as what `json.loads()` makes of it."""
         return Config(capi.utm_config_load_json(text if isinstance(text, str) else json.dumps(text), {"name": name}))

@@ -22,6 +22,19 @@ class HostItemKind(enum.IntEnum):
     TOOL = capi.UTM_HOST_ITEM_TOOL
 
 
+class Feature(enum.IntEnum):
+    """Something that a build of the library may or may not be able to do."""
+    ERROR_CODE = capi.UTM_FEATURE_ERROR_CODE
+    CONSOLE_ENGINE = capi.UTM_FEATURE_CONSOLE_ENGINE
+    CONFIG_VERSION = capi.UTM_FEATURE_CONFIG_VERSION
+    HOST_OS = capi.UTM_FEATURE_HOST_OS
+
+
+def feature_supported(feature: Feature, value: int = 0) -> bool:
+    """Whether this build of the library has it: an error code, SPICE (0), a version of configurations, a kind of host."""
+    return bool(capi.utm_feature_supported(int(feature), value))
+
+
 class HostItemState(enum.IntEnum):
     UNKNOWN = capi.UTM_HOST_ITEM_STATE_UNKNOWN
     WORKS = capi.UTM_HOST_ITEM_STATE_WORKS

@@ -126,6 +126,10 @@ class SerialPort:
         """Sets who gets what the guest writes. Nothing is lost: while nobody dispatches the guest waits."""
         capi.utm_vm_set_serial_handler(self._c, self.index, handler)
 
+    def hold(self, hold: bool = True) -> None:
+        """Has the handler called no more, or with False again. Meanwhile the guest waits when it has written much."""
+        capi.utm_vm_serial_hold(self._c, self.index, hold)
+
     def write(self, data: bytes) -> None:
         capi.utm_vm_serial_write(self._c, self.index, data)
 
