@@ -311,7 +311,7 @@ static PyObject *utm_py_event(const UtmQmpEvent *event)
 
 static PyObject *utm_py_image_info(UtmImageInfo *info)
 {
-	return utm_py_new(info, SWIGTYPE_p_UtmImageInfo);
+	return utm_py_new(info ? utm_image_info_ref(info) : NULL, SWIGTYPE_p_UtmImageInfo);
 }
 
 static PyObject *utm_py_size(const UtmBundleSize *size)
@@ -412,7 +412,6 @@ UTM_PY_CALLBACK(frame_shown, (UtmDisplay *display, void *user_data), "()")
 %ignore utm_free;
 %ignore utm_frame_get_data; /* FrameBuffer */
 %rename("$ignore", regextarget=1) "^utm_error_(get|dup)_(?!never)"; /* exceptions */
-%ignore utm_image_info_ref;
 %immutable;
 
 %include <utm/macros.h>

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import capi
 from .context import PathLike
+from .errors import NotFound
 
 if TYPE_CHECKING:
     from .host import Hardware, Host
@@ -132,7 +133,10 @@ class Config:
         return [Note(NoteKind(each.kind), each.key_path, each.reason) for each in items]
 
     def __contains__(self, key_path: str) -> bool:
-        return capi.utm_config_has(self._c, key_path)
+        try:
+            return capi.utm_config_has(self._c, key_path)
+        except NotFound:  # an index beyond the end
+            return False
 
     def __getitem__(self, key_path: str) -> Any:
         return json.loads(capi.utm_config_to_json(self._c, key_path))
