@@ -213,7 +213,7 @@ struct Type {};
 }
 %typemap(in, numinputs=0) const UtmQmpEvent **ret_event (const UtmQmpEvent *event = NULL) "$1 = &event;"
 %typemap(argout) const UtmQmpEvent **ret_event {
-	resultobj = utm_py_append(resultobj, utm_py_event(*$1));
+	resultobj = utm_py_append(resultobj, *$1 ? utm_py_event(*$1) : Py_NewRef(Py_None));
 	utm_qmp_event_unref(*$1);
 }
 

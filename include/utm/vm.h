@@ -309,6 +309,16 @@ UTM_API uint32_t utm_vm_get_serial_count(UtmVm *vm);
 UTM_API int utm_vm_set_serial_handler(UtmVm *vm, uint32_t index, UtmVmSerialFunc fn, void *user_data,
                                       UtmFreeFunc free_fn, UtmError **error);
 /**
+ * Has the handler of a serial port called no more, or again. Meanwhile what the guest writes waits as if nobody dispatched:
+ * 1 MiB at most, then the guest waits, and nothing is lost. For handlers that pass bytes on to somebody slower; other
+ * callbacks go on.
+ *
+ * @param[in] hold  true: not now; false: go on
+ * @return 0; #UTM_ERROR_NOT_FOUND beyond the last port
+ * @thread any; does not block. After it returns in a callback or between dispatches the handler is not called.
+ */
+UTM_API int utm_vm_serial_hold(UtmVm *vm, uint32_t index, bool hold, UtmError **error);
+/**
  * Sends bytes to a serial port, as if typed on a terminal there. They are queued.
  *
  * @return 0; #UTM_ERROR_NOT_FOUND; #UTM_ERROR_INVALID_STATE when the machine does not run; #UTM_ERROR_LIMIT when 1 MiB

@@ -55,6 +55,8 @@ static inline void utm__bundle_held_cleanup(UtmBundle **bundle)
 #define utm_autoheld __attribute__((cleanup(utm__bundle_held_cleanup), unused)) UtmBundle *
 /* Locks a directory. 0, BUNDLE_LOCKED, or IO with the errno when the file system cannot; the path is for the message. */
 int utm__lock_directory(int fd, const char *path, UtmError **error);
+/* Gives the lock back, whoever else has a copy of the descriptor, and closes it. */
+void utm__unlock_directory(int *fd);
 /* Removes what killed processes left behind under temporary names. Only for who has the lock. */
 void utm__sweep(int directory);
 

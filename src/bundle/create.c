@@ -37,7 +37,7 @@ static void draft_clear(Draft *draft)
 {
 	if (draft->parent >= 0 && *draft->temporary)
 		utm__remove_tree(draft->parent, draft->temporary);
-	utm__close_fd(&draft->root);
+	utm__unlock_directory(&draft->root);
 	utm__close_fd(&draft->parent);
 	g_free(draft->path);
 }
@@ -113,7 +113,7 @@ static bool lock_draft(Draft *draft)
 	bool taken = draft->root < 0 || utm__lock_directory(draft->root, draft->temporary, NULL) == UTM_ERROR_BUNDLE_LOCKED;
 	if (!taken && fstat(draft->root, &info) == 0 && info.st_nlink > 0)
 		return true;
-	utm__close_fd(&draft->root);
+	utm__unlock_directory(&draft->root);
 	return false;
 }
 

@@ -77,6 +77,17 @@ int utm__lock_directory(int fd, const char *path, UtmError **error)
 	return errno == EWOULDBLOCK ? fail_locked(fd, path, error) : utm__fail_errno(error, errno, path, "cannot lock");
 }
 
+/*
+ * Closing alone would not do: a process that another thread of the application is just starting has a copy of the descriptor until
+ * its exec, and would keep the lock as long.
+ */
+void utm__unlock_directory(int *fd)
+{
+	if (*fd >= 0)
+		(void)flock(*fd, LOCK_UN);
+	utm__close_fd(fd);
+}
+
 /* With the bundle's lock held. */
 static int take(UtmBundle *bundle, UtmError **error)
 {
@@ -111,7 +122,7 @@ void utm__bundle_let_go(UtmBundle *bundle)
 {
 	pthread_mutex_lock(&bundle->lock);
 	if (--bundle->holders == 0)
-		utm__close_fd(&bundle->lock_fd);
+		utm__unlock_directory(&bundle->lock_fd);
 	pthread_mutex_unlock(&bundle->lock);
 }
 

@@ -28,6 +28,7 @@ struct UtmVmSerial {
 	GByteArray *incoming;
 	GByteArray *outgoing;
 	bool connected;
+	bool held; /* by the application: nothing is delivered */
 	bool asleep; /* reading has stopped until the application has taken something */
 
 	/* I/O thread only */
@@ -58,12 +59,16 @@ static void wake_locked(UtmVmSerial *serial)
 	utm__context_invoke(serial->vm->object.context, wake_reader, serial);
 }
 
+/* NULL while the application does not want any. */
 static GByteArray *take_incoming(UtmVmSerial *serial)
 {
+	GByteArray *bytes = NULL;
 	pthread_mutex_lock(&serial->lock);
-	GByteArray *bytes = serial->incoming;
-	serial->incoming = g_byte_array_new();
-	wake_locked(serial);
+	if (!serial->held) {
+		bytes = serial->incoming;
+		serial->incoming = g_byte_array_new();
+		wake_locked(serial);
+	}
 	pthread_mutex_unlock(&serial->lock);
 	return bytes;
 }
@@ -75,9 +80,9 @@ static void deliver(UtmQueueEvent *event)
 	if (!callback)
 		return;
 	GByteArray *bytes = take_incoming(serial);
-	if (bytes->len)
+	if (bytes && bytes->len)
 		((UtmVmSerialFunc)callback->fn)(serial->vm, serial->index, bytes->data, bytes->len, callback->user_data);
-	g_byte_array_unref(bytes);
+	g_clear_pointer(&bytes, g_byte_array_unref);
 	utm__callback_unref(callback);
 }
 
@@ -206,6 +211,16 @@ int utm__serial_set_handler(UtmVmSerial *serial, UtmCallback *callback_taken)
 	wake_locked(serial);
 	pthread_mutex_unlock(&serial->lock);
 	return 0;
+}
+
+void utm__serial_hold(UtmVmSerial *serial, bool hold)
+{
+	pthread_mutex_lock(&serial->lock);
+	bool freed = serial->held && !hold;
+	serial->held = hold;
+	pthread_mutex_unlock(&serial->lock);
+	if (freed)
+		utm__context_post(serial->vm->object.context, &serial->event);
 }
 
 /* ---------------------------------------------------------------- to the guest */

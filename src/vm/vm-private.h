@@ -128,4 +128,5 @@ int utm__serial_listen(UtmVmSerial *serial, const char *dir, UtmError **error);
 /* I/O thread. Reads what QEMU left behind, and closes. */
 void utm__serial_end(UtmVmSerial *serial);
 int utm__serial_set_handler(UtmVmSerial *serial, UtmCallback *callback_taken);
+void utm__serial_hold(UtmVmSerial *serial, bool hold);
 int utm__serial_write(UtmVmSerial *serial, const void *data, gsize size, UtmError **error);

@@ -240,6 +240,15 @@ int utm_vm_set_serial_handler(UtmVm *vm, uint32_t index, UtmVmSerialFunc fn, voi
 	return 0;
 }
 
+int utm_vm_serial_hold(UtmVm *vm, uint32_t index, bool hold, UtmError **error)
+{
+	int failed = check_port(vm, index, error);
+	if (failed)
+		return failed;
+	utm__serial_hold(vm->serials[index], hold);
+	return 0;
+}
+
 int utm_vm_serial_write(UtmVm *vm, uint32_t index, const void *data, size_t size_bytes, UtmError **error)
 {
 	int failed = check_port(vm, index, error);

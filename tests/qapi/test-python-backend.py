@@ -102,12 +102,16 @@ class Types(unittest.TestCase):
         for text, path in (('{"actual":"x"}', "actual"), ("{}", "actual"), ('{"actual":1,"actual":1}', "actual"), ("[]", ""), ("nul", "")):
             with self.assertRaises(typed.Misfit) as caught:
                 qmp.BalloonInfo.from_json(text)
-            self.assertEqual(caught.exception.key_path, path)
+            self.assertEqual((caught.exception.code, caught.exception.key_path), ("QMP_MALFORMED", path))
+        with self.assertRaises(typed.Misfit) as caught:
+            config.Drive.from_json('{"Identifier":1}')
+        self.assertEqual((caught.exception.code, caught.exception.key_path), ("CONFIG_MALFORMED", "Identifier"))
         disk = self.disk()
         disk.file.branch.filename = 5
         with self.assertRaises(typed.Misfit) as caught:
             disk.to_json()
         self.assertEqual(str(caught.exception), "file.filename: must be a string, not an integer")
+        self.assertEqual(caught.exception.code, "INVALID_ARGUMENT")
         disk.branch.file = disk
         with self.assertRaises(typed.Misfit) as caught:
             disk.to_json()

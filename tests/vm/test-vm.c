@@ -534,6 +534,29 @@ static void test_serial_flood_loses_nothing(void)
 	close_fixture(f);
 }
 
+/* Dispatching goes on while a port is held, and yet nothing of it arrives or is lost. */
+static void test_serial_hold(void)
+{
+	Fixture fixture = { 0 }, *f = &fixture;
+	open_fixture(f, commander, NULL);
+	start(f);
+	WAIT_FOR(strstr(f->serial->str, "ready\n"));
+	g_string_truncate(f->serial, 0);
+	g_assert_cmpint(utm_vm_serial_hold(f->vm, 0, true, NULL), ==, 0);
+	utm_vm_serial_write(f->vm, 0, "fq", 2, NULL);
+	for (gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC; g_get_monotonic_time() < end;)
+		utm_context_wait(f->context, 100);
+	g_assert_cmpuint(f->serial->len, ==, 0);
+	g_assert_cmpint(utm_vm_get_pid(f->vm), >, 0); /* it writes more than may wait */
+	g_assert_cmpint(utm_vm_serial_hold(f->vm, 0, false, NULL), ==, 0);
+	assert_end(f, UTM_END_GUEST_SHUTDOWN);
+	WAIT_FOR(f->serial->len >= 2 * 1024 * 1024);
+	g_assert_cmpuint(f->serial->len, ==, 2 * 1024 * 1024);
+	g_assert_cmpint(utm_vm_serial_hold(f->vm, 1, true, NULL), ==, UTM_ERROR_NOT_FOUND);
+	g_assert_cmpint(utm_vm_serial_hold(NULL, 0, true, NULL), ==, UTM_ERROR_INVALID_ARGUMENT);
+	close_fixture(f);
+}
+
 typedef struct Done {
 	int calls;
 	int frees;
@@ -1083,6 +1106,7 @@ int main(int argc, char **argv)
 		g_test_add_func("/vm/recording", test_recording_of_the_machine);
 		g_test_add_func("/vm/qmp-events", test_events_of_the_machine);
 		g_test_add_func("/vm/serial-flood", test_serial_flood_loses_nothing);
+		g_test_add_func("/vm/serial-hold", test_serial_hold);
 		g_test_add_func("/vm/serial-handler-taken-away", test_serial_handler_taken_away);
 		g_test_add_func("/vm/host-ignores-sigchld", test_host_ignores_sigchld);
 		g_test_add_func("/vm/variables-follow-no-link", test_variables_do_not_follow_links);

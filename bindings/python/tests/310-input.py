@@ -24,6 +24,8 @@ def what_no_key_has():
 def pointer():
     """the pointer is moved in its mode"""
     with running() as vm:
+        while vm.console.state != utm.ConsoleState.CONNECTED:
+            check(vm.context.wait(20), "it connects")
         vm.display.wait_frame()
         vm.pointer.move_by(1, 1)
         vm.pointer.click(utm.Buttons.RIGHT)

@@ -82,7 +82,7 @@ async def files():
         info = await utm.image.inspect_async(WORK / "a.qcow2", context=ctx)
         same((info.format, info.virtual_size), (utm.image.ImageFormat.QCOW2, 1 << 30), "image")
         await utm.image.convert_async(WORK / "a.qcow2", WORK / "a.raw", utm.image.ImageFormat.RAW, context=ctx)
-        same(len(await utm.list_bundles_async(WORK, ctx)), 2, "list")
+        same([entry.name for entry in await utm.list_bundles_async(WORK, ctx)][:2], ["A", "B"], "list")
         check((await bundle.size_async()).files > 0, "size")
         check((await utm.Hardware.query_async("x86_64", context=ctx)).qemu_path, "hardware")
         beating.cancel()

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the generated types of QMP, the guest agent and the configuration have in common: reading and writing JSON by tables.
+"""What the generated types of QMP, the guest agent and the configuration have in common: reading and writing by tables.
 
 The classes of `qmp_types`, `qga_types` and `config_types` are declarations: names, types, what may be absent. Everything they
 do is here. The JSON is byte for byte that of the C library, which is what a round trip over all types compares.
 
 For the rest of the package:
 
-- `failure` makes the exception of what does not fit; it is called with a `Misfit` and replaced once, at import, by what makes
-  a `utm.Error`.
+- `failure` makes the exception of what does not fit; it is called with a `Misfit`, which has code, message and key path, and
+  replaced once, at import, by what makes a `utm.Error`.
 - Classes that send commands derive from the generated `QmpCommands` (or `AsyncQmpCommands`, `QgaCommands`, ...) and have
   `_execute(command, arguments, timeout)`, which takes a text of JSON or None and returns the reply as one; that of an
   `Async...` class is a coroutine.
@@ -37,7 +37,9 @@ _Codec: TypeAlias = tuple[Callable[..., Any], Callable[..., None]]
 
 
 class Misfit(ValueError):
-    """A value that is not of its type. `key_path` says where, as in `a.b[3].c`."""
+    """A value that is not of its type. `key_path` says where, as in `a.b[3].c`, and `code` what C calls it."""
+
+    code = "INVALID_ARGUMENT"
 
     def __init__(self, message: str, *steps: str | int) -> None:
         super().__init__(message)
@@ -68,7 +70,8 @@ def failure(misfit: Misfit) -> Exception:
     return misfit
 
 
-def _raise(misfit: Misfit) -> NoReturn:
+def _raise(misfit: Misfit, code: str) -> NoReturn:
+    misfit.code = code
     raise failure(misfit) from None
 
 
@@ -568,6 +571,10 @@ class Struct:
             made = cls._made = (cls, _Plan(cls))
         return made[1]
 
+    @classmethod
+    def _malformed(cls) -> str:
+        return "CONFIG_MALFORMED" if cls._null_is_absent else "QMP_MALFORMED"
+
     # --- for everybody ---
 
     @classmethod
@@ -576,9 +583,9 @@ class Struct:
         try:
             return cls._read(parse(text), 0)
         except Misfit as misfit:
-            _raise(misfit)
+            _raise(misfit, cls._malformed())
         except RecursionError:
-            _raise(Misfit("is nested too deeply"))
+            _raise(Misfit("is nested too deeply"), cls._malformed())
 
     def to_json(self, *, indent: bool = False) -> str:
         """The value as JSON, as it is on the wire."""
@@ -587,9 +594,9 @@ class Struct:
             self._write(out, 0)
             return _finish(out, indent)
         except Misfit as misfit:
-            _raise(misfit)
+            _raise(misfit, "INVALID_ARGUMENT")
         except RecursionError:
-            _raise(Misfit("is nested too deeply"))
+            _raise(Misfit("is nested too deeply"), "INVALID_ARGUMENT")
 
     @classmethod
     def from_value(cls, value: Any) -> Self:
@@ -598,9 +605,9 @@ class Struct:
             check_tree(value)
             return cls._read(value, 0)
         except Misfit as misfit:
-            _raise(misfit)
+            _raise(misfit, cls._malformed())
         except RecursionError:
-            _raise(Misfit("is nested too deeply"))
+            _raise(Misfit("is nested too deeply"), cls._malformed())
 
     def to_value(self) -> dict[str, Any]:
         """The value as dictionaries, lists and scalars."""
@@ -819,9 +826,9 @@ class Alternate:
         try:
             return self._read(parse(text), 0)
         except Misfit as misfit:
-            _raise(misfit)
+            _raise(misfit, "QMP_MALFORMED")
         except RecursionError:
-            _raise(Misfit("is nested too deeply"))
+            _raise(Misfit("is nested too deeply"), "QMP_MALFORMED")
 
     def to_json(self, value: Any) -> str:
         """A value as JSON, as it is on the wire."""
@@ -830,7 +837,7 @@ class Alternate:
             self._write(value, out, 0)
             return _finish(out, False)
         except Misfit as misfit:
-            _raise(misfit)
+            _raise(misfit, "INVALID_ARGUMENT")
 
 
 def _kind_of(value: Any) -> str:
@@ -887,7 +894,7 @@ def event_from_json(types: Mapping[str, type[Event]], name: str, text: str | byt
         try:
             made.extras = parse(text) if text else None
         except Misfit as misfit:
-            _raise(misfit)
+            _raise(misfit, "QMP_MALFORMED")
     else:
         made = cls.from_json(text or "{}")
     made.timestamp = timestamp
@@ -915,6 +922,6 @@ def result(module: Any, spec: str, text: str | bytes) -> Any:
     try:
         return _codec_of(module, spec)[0](parse(text), 0)
     except Misfit as misfit:
-        _raise(misfit)
+        _raise(misfit, "QMP_MALFORMED")
     except RecursionError:
-        _raise(Misfit("is nested too deeply"))
+        _raise(Misfit("is nested too deeply"), "QMP_MALFORMED")
