@@ -27,7 +27,8 @@ started=$(date +%s)
 
 test_packages="g++ clang libclang-rt-14-dev valgrind libc6-dbg libgtk-3-dev xvfb xauth qemu-guest-agent
 	qemu-system-arm qemu-system-mips qemu-system-misc qemu-system-ppc qemu-system-sparc ovmf qemu-efi-aarch64 qemu-efi-arm swtpm
-	grub-rescue-pc memtest86+ debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64"
+	grub-rescue-pc memtest86+ debian-installer-12-netboot-amd64 debian-installer-12-netboot-arm64
+	librust-futures-core-dev librust-serde-dev swig python3-dev"
 # No GLib slices or caches, so that every block is seen by itself; and no library's own log handler is fatal.
 export G_SLICE=always-malloc
 

@@ -13,7 +13,7 @@ def main(path: str, screenshot: str) -> None:
         print(f"picture: {frame.width} x {frame.height}")
         vm.keyboard.type("a")
         vm.display.wait_frame(frame.serial, timeout=30).save(screenshot)
-        print(f"ended: {vm.stop()}")
+        print(f"ended: {vm.stop(request_timeout=5)}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ async def main(path: str, screenshot: str) -> None:
                     break
         vm.keyboard.type("a")
         vm.display.frame().save(screenshot)
-        print(f"ended: {await vm.stop()}")
+        print(f"ended: {await vm.stop(request_timeout=5)}")
         await telling
 
 

@@ -64,7 +64,7 @@ fn run(path: &str, directory: &Path) -> utm::Result<()> {
     println!("another one after a key");
 
     let end = vm.stop(Stop::Escalate)?;
-    println!("{:?}: {end}", end.kind());
+    println!("{}: {end}", end.kind());
     Ok(())
 }
 

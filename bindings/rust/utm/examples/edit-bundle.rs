@@ -27,7 +27,7 @@ fn edit(bundle: &Bundle, changes: &[String]) -> utm::Result<bool> {
     }
     let findings = config.check(&Default::default())?;
     for finding in &findings {
-        println!("  {:?}: {}: {}", finding.severity, finding.key_path.as_deref().unwrap_or("machine"), finding.message);
+        println!("  {}: {}: {}", finding.severity, finding.key_path.as_deref().unwrap_or("machine"), finding.message);
         println!("    {}", finding.remedy);
     }
     let is_good = findings.iter().all(|finding| finding.severity != Severity::Error);

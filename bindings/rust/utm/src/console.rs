@@ -460,3 +460,9 @@ impl Frame {
         ffi::call(|error| unsafe { sys::utm_frame_save_png(self.as_ptr(), path.as_ptr(), error) })
     }
 }
+
+impl std::fmt::Display for ConsoleState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(unsafe { ffi::borrow(sys::utm_console_state_get_name(self.number())).unwrap_or("unknown") })
+    }
+}

@@ -152,3 +152,9 @@ impl Bundle {
         Ok(unsafe { Findings::take(found) })
     }
 }
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(unsafe { ffi::borrow(sys::utm_finding_severity_get_name(self.number())).unwrap_or("unknown") })
+    }
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //! What machines, processors and devices there are, for lists to choose from.
 
+use crate::bundle::attempt;
 use crate::call::{Call, Promise};
 use crate::error::Result;
 use crate::ffi::{self, handle, numbers, shared};
@@ -23,6 +24,8 @@ numbers! {
         Network = UTM_HARDWARE_NETWORK,
         /// `Sound[].Hardware`
         Sound = UTM_HARDWARE_SOUND,
+        /// Properties of one machine type or device; only of [`Hardware::properties()`].
+        Property = UTM_HARDWARE_PROPERTY,
     }
 }
 
@@ -42,6 +45,10 @@ pub struct HardwareItem<'a> {
     pub cpu: Option<&'a str>,
     /// The release of QEMU that is known to have it, where older ones do not.
     pub since: Option<&'a str>,
+    /// Of a property: QEMU's word for what it takes, such as `uint32`, or the name of an enumeration.
+    pub type_name: Option<&'a str>,
+    /// Of a property: what it is when nothing is said, as JSON.
+    pub default_json: Option<&'a str>,
     /// The most processors that a machine type can have, where that is known.
     pub max_cpus: Option<u32>,
     /// QEMU takes it when nothing is said.
@@ -120,6 +127,39 @@ impl Hardware {
         })
     }
 
+    /// The properties of a machine type or of a device, as items of the kind [`HardwareKind::Property`]. Asks QEMU.
+    pub fn properties(context: &Context, architecture: &str, kind: HardwareKind, name: &str) -> Result<Self> {
+        let (architecture, name) = (ffi::text(architecture)?, ffi::text(name)?);
+        let made = ffi::call_for(|hardware, error| unsafe {
+            sys::utm_hardware_query_properties(
+                context.as_ptr(),
+                architecture.as_ptr(),
+                kind.number(),
+                name.as_ptr(),
+                hardware,
+                error,
+            )
+        })?;
+        Ok(unsafe { Self::take(made) })
+    }
+
+    /// As [`properties()`](Self::properties), without waiting.
+    pub fn properties_async(context: &Context, architecture: &str, kind: HardwareKind, name: &str) -> Call<Self> {
+        let (architecture, name) = (attempt!(ffi::text(architecture)), attempt!(ffi::text(name)));
+        Call::begin(None, |data, free, error| unsafe {
+            sys::utm_hardware_query_properties_async(
+                context.as_ptr(),
+                architecture.as_ptr(),
+                kind.number(),
+                name.as_ptr(),
+                Some(on_hardware),
+                data,
+                free,
+                error,
+            )
+        })
+    }
+
     /// The list that the library brings.
     pub fn builtin(architecture: &str) -> Result<Self> {
         let architecture = ffi::text(architecture)?;
@@ -153,6 +193,8 @@ impl Hardware {
             bus: ffi::borrow(raw.bus),
             cpu: ffi::borrow(raw.cpu),
             since: ffi::borrow(raw.since),
+            type_name: ffi::borrow(raw.r#type),
+            default_json: ffi::borrow(raw.default_json),
             max_cpus: (raw.max_cpus > 0).then_some(raw.max_cpus),
             is_default: raw.flags & sys::UTM_HARDWARE_ITEM_DEFAULT != 0,
             is_deprecated: raw.flags & sys::UTM_HARDWARE_ITEM_DEPRECATED != 0,

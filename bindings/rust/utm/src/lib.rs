@@ -83,6 +83,11 @@ pub fn version() -> (u32, u32, u32) {
     (number / 1_000_000, number / 1000 % 1000, number % 1000)
 }
 
+/// The same as text.
+pub fn version_text() -> &'static str {
+    unsafe { ffi::borrow(utm_sys::utm_version_string()).unwrap_or("") }
+}
+
 /// Whether the library that is linked has something: an error code, a console engine, a configuration version, a kind of host.
 /// `feature` is one of `utm_sys::UTM_FEATURE_...`.
 pub fn has_feature(feature: u32, value: u32) -> bool {

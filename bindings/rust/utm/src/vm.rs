@@ -591,3 +591,9 @@ impl VmEvent {
         }
     }
 }
+
+impl std::fmt::Display for EndKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(unsafe { ffi::borrow(sys::utm_end_kind_get_name(self.number())).unwrap_or("unknown") })
+    }
+}
