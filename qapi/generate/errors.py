@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Makes the error codes of libutm from qapi/error-registry.toml: header, tables, documentation page."""
+"""Makes the error codes of libutm from qapi/error-registry.toml: header, tables, documentation page, Python's enumerations."""
 
 import argparse
 import re
@@ -95,6 +95,17 @@ def tables(registry):
     return "\n".join(out) + "\n"
 
 
+def python(registry):
+    out = ["# Made by qapi/generate/errors.py from qapi/error-registry.toml. Do not edit.", '"""Every error code."""', "", "import enum", "", "",
+           "class ErrorDomain(enum.IntEnum):", '    """Which part of the library failed."""']
+    for domain in registry["domain"]:
+        out += [f"    {domain['name'].upper()} = {domain['number']}", f'    """{domain["meaning"]}"""']
+    out += ["", "", "class ErrorCode(enum.IntEnum):", '    """What kind of failure it is; a number keeps its meaning for ever."""']
+    for error in registry["error"]:
+        out += [f"    {error['name']} = -{error['number']}", f'    """{error["meaning"]}"""']
+    return "\n".join(out) + "\n"
+
+
 def page(registry):
     out = ["# Error codes", "", "Made by `qapi/generate/errors.py`; the source is `qapi/error-registry.toml`.", ""]
     for domain in registry["domain"]:
@@ -108,7 +119,7 @@ def page(registry):
     return "\n".join(out)
 
 
-MAKERS = {"header": header, "tables": tables, "page": page}
+MAKERS = {"header": header, "tables": tables, "page": page, "python": python}
 
 
 def run(description, load_registry, makers):

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+import time
+
 import utm
 from common import check, raises, run_all, running, same
 
@@ -24,8 +26,10 @@ def what_no_key_has():
 def pointer():
     """the pointer is moved in its mode"""
     with running() as vm:
+        end = time.monotonic() + 20
         while vm.console.state != utm.ConsoleState.CONNECTED:
-            check(vm.context.wait(20), "it connects")
+            check(time.monotonic() < end, "it connects")
+            vm.context.wait(0.1)
         vm.display.wait_frame()
         vm.pointer.move_by(1, 1)
         vm.pointer.click(utm.Buttons.RIGHT)

@@ -82,8 +82,8 @@ def list_bundles(directory: PathLike) -> list[Entry]:
 
 
 async def list_bundles_async(directory: PathLike, context: Context | None = None) -> list[Entry]:
-    context = context or default_context()
-    return _entries(await call_async(context, lambda done: capi.utm_bundle_list_directory_async(context.handle, directory, done)))
+    ctx = context or default_context()
+    return _entries(await call_async(ctx, lambda done: capi.utm_bundle_list_directory_async(ctx.handle, directory, done)))
 
 
 def file_name(name: str) -> str:
@@ -100,24 +100,24 @@ class Bundle:
 
     @staticmethod
     def open(path: PathLike, context: Context | None = None) -> Bundle:
-        context = context or default_context()
-        return Bundle(capi.utm_bundle_open(context.handle, path), context)
+        ctx = context or default_context()
+        return Bundle(capi.utm_bundle_open(ctx.handle, path), ctx)
 
     @staticmethod
     def create(path: PathLike, config: Config, *, files: Sequence[tuple[PathLike, str]] = (), progress: Progress | None = None,
                cancel: Cancel | None = None, context: Context | None = None) -> Bundle:
         """Makes a package; `files` are (source, name) of what goes into its Data directory."""
-        context, cancel = context or default_context(), cancel or Cancel()
+        ctx, cancel = context or default_context(), cancel or Cancel()
         options = {"files": list(files), "cancel": cancel._c, "progress": progress and progress._c}
-        return Bundle(run_blocking(lambda: capi.utm_bundle_create(context.handle, path, config._c, options), cancel), context)
+        return Bundle(run_blocking(lambda: capi.utm_bundle_create(ctx.handle, path, config._c, options), cancel), ctx)
 
     @staticmethod
     async def create_async(path: PathLike, config: Config, *, files: Sequence[tuple[PathLike, str]] = (),
                            progress: Progress | None = None, context: Context | None = None) -> Bundle:
-        context, cancel = context or default_context(), Cancel()
+        ctx, cancel = context or default_context(), Cancel()
         options = {"files": list(files), "cancel": cancel._c, "progress": progress and progress._c}
-        return Bundle(await call_async(context, lambda done: capi.utm_bundle_create_async(
-            context.handle, path, config._c, options, done), cancel), context)
+        return Bundle(await call_async(ctx, lambda done: capi.utm_bundle_create_async(
+            ctx.handle, path, config._c, options, done), cancel), ctx)
 
     def _clone_options(self, name: str | None, keep_macs: bool, config: Config | None, progress: Progress | None,
                        cancel: Cancel) -> dict[str, Any]:

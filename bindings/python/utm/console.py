@@ -12,7 +12,7 @@ from typing import Any
 
 from . import capi
 from .context import Cancel, Context, PathLike, default_context, milliseconds, run_blocking
-from .errors import Error, TimedOut
+from .errors import Error, ErrorCode, TimedOut
 
 
 class ConsoleState(enum.IntEnum):
@@ -90,7 +90,8 @@ class Frame(capi.FrameBuffer):
 
     def pixel(self, x: int, y: int) -> tuple[int, int, int]:
         """(red, green, blue)."""
-        blue, green, red = (memoryview(self)[y, x, channel] for channel in range(3))
+        pixels: Any = memoryview(self)  # type: ignore[arg-type]  # before 3.12 no type tells that it is a buffer
+        blue, green, red = (pixels[y, x, channel] for channel in range(3))
         return red, green, blue
 
     def png(self) -> bytes:
@@ -134,7 +135,7 @@ class Display:
                 frame = self.wait_frame(frame.serial, quiet)
             except TimedOut:
                 return frame
-        raise TimedOut(capi.UTM_ERROR_TIMEOUT, 0, f"the picture did not stand still for {quiet} s within {timeout} s")
+        raise TimedOut(ErrorCode.TIMEOUT, 0, f"the picture did not stand still for {quiet} s within {timeout} s")
 
     def wait_until(self, matches: Callable[[Frame], bool], timeout: float | None = 30) -> Frame:
         """The first picture that `matches` is true for."""
@@ -265,9 +266,9 @@ class Console:
     @staticmethod
     def connect(path: PathLike, *, password: str | None = None, timeout: float | None = 15, context: Context | None = None) -> Console:
         """To a SPICE server's unix socket, no matter who started it."""
-        context, cancel = context or default_context(), Cancel()
+        ctx, cancel = context or default_context(), Cancel()
         options = {"timeout_ms": milliseconds(timeout), "cancel": cancel._c, "password": password}
-        return Console(run_blocking(lambda: capi.utm_console_connect_path(context.handle, path, options), cancel), context)
+        return Console(run_blocking(lambda: capi.utm_console_connect_path(ctx.handle, path, options), cancel), ctx)
 
     @property
     def state(self) -> ConsoleState:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PathLike = str | bytes | os.PathLike
+# What pip installs has its own.
+_ENGINE = os.path.join(os.path.dirname(__file__), "utm-console-engine")
 
 
 class AccelPolicy(enum.IntEnum):
@@ -109,6 +111,8 @@ class Context:
     def __init__(self, *, qemu_dirs: Sequence[PathLike] | None = None, firmware_dirs: Sequence[PathLike] | None = None,
                  runtime_dir: PathLike | None = None, console_engine: PathLike | None = None,
                  accel_policy: AccelPolicy = AccelPolicy.AUTO, argument_policy: ArgumentPolicy = ArgumentPolicy.LIST) -> None:
+        if console_engine is None and "UTM_CONSOLE_ENGINE" not in os.environ and os.path.exists(_ENGINE):
+            console_engine = _ENGINE
         self._c = capi.utm_context_new({
             "qemu_dirs": qemu_dirs, "firmware_dirs": firmware_dirs, "runtime_dir": runtime_dir,
             "console_engine": console_engine, "accel_policy": int(accel_policy), "argument_policy": int(argument_policy)})

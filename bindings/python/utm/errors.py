@@ -3,20 +3,8 @@
 
 from __future__ import annotations
 
-import enum
-
 from . import capi
-
-
-def _members(prefix: str, skip: tuple[str, ...] = ()) -> dict[str, int]:
-    return {name.removeprefix(prefix): value for name, value in vars(capi).items()
-            if name.startswith(prefix) and isinstance(value, int) and not name.startswith(skip or ("\0",))}
-
-
-ErrorDomain = enum.IntEnum("ErrorDomain", _members("UTM_ERROR_DOMAIN_"))
-ErrorDomain.__doc__ = "Which part of the library failed."
-ErrorCode = enum.IntEnum("ErrorCode", _members("UTM_ERROR_", ("UTM_ERROR_DOMAIN_",)))
-ErrorCode.__doc__ = "What kind of failure it is. Numbers are those of C."
+from .error_codes import ErrorCode, ErrorDomain
 
 
 class Error(Exception):

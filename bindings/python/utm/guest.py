@@ -35,16 +35,16 @@ class Guest(QgaCommands):
     @staticmethod
     def connect(path: PathLike, *, timeout: float | None = 30, wait: bool = True, context: Context | None = None) -> Guest:
         """To the agent's unix socket. Without `wait` it does not matter whether the agent runs yet."""
-        context, cancel = context or default_context(), Cancel()
+        ctx, cancel = context or default_context(), Cancel()
         options = {"timeout_ms": milliseconds(timeout), "cancel": cancel._c, "flags": 0 if wait else capi.UTM_GUEST_CONNECT_NO_WAIT}
-        return Guest(run_blocking(lambda: capi.utm_guest_connect_path(context.handle, path, options), cancel), context)
+        return Guest(run_blocking(lambda: capi.utm_guest_connect_path(ctx.handle, path, options), cancel), ctx)
 
     @staticmethod
     def connect_fd(fd: int, *, timeout: float | None = 30, wait: bool = True, context: Context | None = None) -> Guest:
         """Over a connected socket, which belongs to the library from now on."""
-        context, cancel = context or default_context(), Cancel()
+        ctx, cancel = context or default_context(), Cancel()
         options = {"timeout_ms": milliseconds(timeout), "cancel": cancel._c, "flags": 0 if wait else capi.UTM_GUEST_CONNECT_NO_WAIT}
-        return Guest(run_blocking(lambda: capi.utm_guest_connect_fd(context.handle, fd, options), cancel), context)
+        return Guest(run_blocking(lambda: capi.utm_guest_connect_fd(ctx.handle, fd, options), cancel), ctx)
 
     def sync(self, timeout: float | None = None) -> None:
         """Waits until the agent answers, and what it sent before is passed over."""

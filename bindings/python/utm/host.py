@@ -181,9 +181,9 @@ class Hardware:
 
     @staticmethod
     async def query_async(architecture: str, *, installed_only: bool = False, context: Context | None = None) -> Hardware:
-        context = context or default_context()
-        return Hardware(await call_async(context, lambda done: capi.utm_hardware_query_async(
-            context.handle, architecture, int(installed_only), done)))
+        ctx = context or default_context()
+        return Hardware(await call_async(ctx, lambda done: capi.utm_hardware_query_async(
+            ctx.handle, architecture, int(installed_only), done)))
 
     @staticmethod
     def snapshot(architecture: str) -> Hardware:
@@ -199,9 +199,9 @@ class Hardware:
     @staticmethod
     async def properties_async(architecture: str, kind: HardwareKind, name: str,
                                context: Context | None = None) -> list[HardwareItem]:
-        context = context or default_context()
-        return Hardware(await call_async(context, lambda done: capi.utm_hardware_query_properties_async(
-            context.handle, architecture, int(kind), name, done))).list(HardwareKind.PROPERTY)
+        ctx = context or default_context()
+        return Hardware(await call_async(ctx, lambda done: capi.utm_hardware_query_properties_async(
+            ctx.handle, architecture, int(kind), name, done))).list(HardwareKind.PROPERTY)
 
     @property
     def architecture(self) -> str:

@@ -73,46 +73,46 @@ def _info(c: Any) -> ImageInfo:
 def inspect(path: PathLike, format: ImageFormat = ImageFormat.AUTO, *, timeout: float | None = 60,
             context: Context | None = None) -> ImageInfo:
     """Tells what an image is."""
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = {"format": int(format), "timeout_ms": milliseconds(timeout), "cancel": cancel._c}
-    return _info(run_blocking(lambda: capi.utm_image_inspect(context.handle, path, options), cancel))
+    return _info(run_blocking(lambda: capi.utm_image_inspect(ctx.handle, path, options), cancel))
 
 
 async def inspect_async(path: PathLike, format: ImageFormat = ImageFormat.AUTO, *, timeout: float | None = 60,
                         context: Context | None = None) -> ImageInfo:
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = {"format": int(format), "timeout_ms": milliseconds(timeout), "cancel": cancel._c}
-    return _info(await call_async(context, lambda done: capi.utm_image_inspect_async(context.handle, path, options, done), cancel))
+    return _info(await call_async(ctx, lambda done: capi.utm_image_inspect_async(ctx.handle, path, options, done), cancel))
 
 
 def create(path: PathLike, size: int, format: ImageFormat = ImageFormat.AUTO, *,
            preallocation: Preallocation = Preallocation.OFF, context: Context | None = None) -> None:
     """Makes an empty image of `size` bytes."""
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = {"format": int(format), "preallocation": int(preallocation), "cancel": cancel._c}
-    run_blocking(lambda: capi.utm_image_create(context.handle, path, size, options), cancel)
+    run_blocking(lambda: capi.utm_image_create(ctx.handle, path, size, options), cancel)
 
 
 async def create_async(path: PathLike, size: int, format: ImageFormat = ImageFormat.AUTO, *,
                        preallocation: Preallocation = Preallocation.OFF, context: Context | None = None) -> None:
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = {"format": int(format), "preallocation": int(preallocation), "cancel": cancel._c}
-    await call_async(context, lambda done: capi.utm_image_create_async(context.handle, path, size, options, done), cancel)
+    await call_async(ctx, lambda done: capi.utm_image_create_async(ctx.handle, path, size, options, done), cancel)
 
 
 def resize(path: PathLike, size: int, format: ImageFormat = ImageFormat.AUTO, *, shrink: bool = False,
            context: Context | None = None) -> None:
     """Another size, in bytes. What lies behind a smaller one is lost, so that must be allowed."""
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = {"format": int(format), "flags": capi.UTM_IMAGE_RESIZE_SHRINK if shrink else 0, "cancel": cancel._c}
-    run_blocking(lambda: capi.utm_image_resize(context.handle, path, size, options), cancel)
+    run_blocking(lambda: capi.utm_image_resize(ctx.handle, path, size, options), cancel)
 
 
 async def resize_async(path: PathLike, size: int, format: ImageFormat = ImageFormat.AUTO, *, shrink: bool = False,
                        context: Context | None = None) -> None:
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = {"format": int(format), "flags": capi.UTM_IMAGE_RESIZE_SHRINK if shrink else 0, "cancel": cancel._c}
-    await call_async(context, lambda done: capi.utm_image_resize_async(context.handle, path, size, options, done), cancel)
+    await call_async(ctx, lambda done: capi.utm_image_resize_async(ctx.handle, path, size, options, done), cancel)
 
 
 def _convert_options(source_format: ImageFormat, format: ImageFormat, compression: Compression, replace: bool,
@@ -128,15 +128,15 @@ def convert(source: PathLike, destination: PathLike, format: ImageFormat = Image
             drop_snapshots: bool = False, verify: bool = False, progress: Progress | None = None,
             context: Context | None = None) -> None:
     """Copies an image into another format."""
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = _convert_options(source_format, format, compression, replace, drop_snapshots, verify, progress, cancel)
-    run_blocking(lambda: capi.utm_image_convert(context.handle, source, destination, options), cancel)
+    run_blocking(lambda: capi.utm_image_convert(ctx.handle, source, destination, options), cancel)
 
 
 async def convert_async(source: PathLike, destination: PathLike, format: ImageFormat = ImageFormat.AUTO, *,
                         source_format: ImageFormat = ImageFormat.AUTO, compression: Compression = Compression.NONE,
                         replace: bool = False, drop_snapshots: bool = False, verify: bool = False,
                         progress: Progress | None = None, context: Context | None = None) -> None:
-    context, cancel = context or default_context(), Cancel()
+    ctx, cancel = context or default_context(), Cancel()
     options = _convert_options(source_format, format, compression, replace, drop_snapshots, verify, progress, cancel)
-    await call_async(context, lambda done: capi.utm_image_convert_async(context.handle, source, destination, options, done), cancel)
+    await call_async(ctx, lambda done: capi.utm_image_convert_async(ctx.handle, source, destination, options, done), cancel)

@@ -109,9 +109,9 @@ class Qmp(QmpCommands):
     @staticmethod
     def _connect(start: Callable[[Any, dict[str, Any]], Any], timeout: float | None, flags: ConnectFlags,
                  record_file: PathLike | None, context: Context | None) -> Qmp:
-        context, cancel = context or default_context(), Cancel()
+        ctx, cancel = context or default_context(), Cancel()
         options = {"timeout_ms": milliseconds(timeout), "cancel": cancel._c, "flags": int(flags), "record_file": record_file}
-        return Qmp(run_blocking(lambda: start(context.handle, options), cancel), context)
+        return Qmp(run_blocking(lambda: start(ctx.handle, options), cancel), ctx)
 
     @staticmethod
     def connect(path: PathLike, *, timeout: float | None = 30, flags: ConnectFlags = ConnectFlags.NONE,

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The C interface by its own names; what SWIG makes of it has no types to tell.
+from typing import Any
+
+class FrameBuffer:
+    def __new__(cls, handle: Any) -> Any: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def __getattr__(name: str) -> Any: ...
