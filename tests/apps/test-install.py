@@ -49,7 +49,8 @@ def bundle():
 
 def installs():
     """meson install into a prefix"""
-    call("meson", "setup", WORK / "build", SOURCE, f"--prefix={PREFIX}", "-Dtests=false", "-Dgtk=disabled", "-Dswift=disabled")
+    call("meson", "setup", WORK / "build", SOURCE, f"--prefix={PREFIX}", "-Dtests=false", "-Dgtk=disabled",
+         "-Dpython=disabled", "-Drust=disabled", "-Dswift=disabled")
     call("meson", "install", "-C", WORK / "build")
 
 
