@@ -169,8 +169,8 @@ UTM_API UTM_MUST_CHECK int utm_argv_to_shell(const UtmArgv *argv, char **ret_scr
 /**
  * The additional arguments of a configuration, split as UTM splits them: white space separates, double quotes protect it.
  * They come last on the command line and may do anything that QEMU can, with the rights of its user. Show them before a
- * machine of a stranger runs; #UtmArgumentPolicy says what becomes of them. utm_config_check() tells which of them
- * reach the host.
+ * machine of a stranger runs; #UtmArgumentPolicy says what becomes of them. utm_config_check() tells of many which of them
+ * reach the host; no list of that is complete.
  *
  * @param[out] ret_arguments  (transfer full) ends with NULL; release the whole with one utm_free()
  * @return 0; #UTM_ERROR_INVALID_ARGUMENT; #UTM_ERROR_NOT_SUPPORTED for a machine of the Apple back end

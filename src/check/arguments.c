@@ -21,6 +21,7 @@ typedef struct Concern {
 #define REACHES UTM_FINDING_ARGUMENT_REACHES_HOST
 #define EFFECT UTM_FINDING_ARGUMENT_EFFECT
 #define OVERRIDES UTM_FINDING_ARGUMENT_OVERRIDES
+#define OPENS "QEMU opens a file of the host"
 
 /* All that match are told, in this order. */
 static const Concern concerns[] = {
@@ -58,6 +59,35 @@ static const Concern concerns[] = {
 	{ "plugin", NULL, REACHES, "QEMU loads a library" },
 	{ "virtfs", NULL, REACHES, "the guest sees a directory of the host" },
 	{ "fsdev", NULL, REACHES, "the guest sees a directory of the host" },
+	{ NULL, "file=", REACHES, OPENS },
+	{ NULL, "filename=", REACHES, OPENS },
+	{ NULL, "path=", REACHES, "QEMU opens a file or a socket of the host" },
+	{ NULL, "file:", REACHES, OPENS },
+	{ NULL, "pipe:", REACHES, OPENS },
+	{ NULL, "unix:", REACHES, "QEMU opens a socket of the host" },
+	{ "machine", "firmware=", REACHES, OPENS },
+	{ "machine", "kernel=", REACHES, OPENS },
+	{ "machine", "initrd=", REACHES, OPENS },
+	{ "machine", "dtb=", REACHES, OPENS },
+	{ "bios", NULL, REACHES, OPENS },
+	{ "kernel", NULL, REACHES, OPENS },
+	{ "initrd", NULL, REACHES, OPENS },
+	{ "dtb", NULL, REACHES, OPENS },
+	{ "cdrom", NULL, REACHES, OPENS },
+	{ "hda", NULL, REACHES, OPENS },
+	{ "hdb", NULL, REACHES, OPENS },
+	{ "hdc", NULL, REACHES, OPENS },
+	{ "hdd", NULL, REACHES, OPENS },
+	{ "fda", NULL, REACHES, OPENS },
+	{ "fdb", NULL, REACHES, OPENS },
+	{ "pflash", NULL, REACHES, OPENS },
+	{ "mtdblock", NULL, REACHES, OPENS },
+	{ "sd", NULL, REACHES, OPENS },
+	{ "D", NULL, REACHES, "QEMU writes a file of the host" },
+	{ "pidfile", NULL, REACHES, "QEMU writes a file of the host" },
+	{ "device", "vfio-pci", REACHES, "the guest gets a device of the host" },
+	{ "device", "usb-host", REACHES, "the guest gets a device of the host" },
+	{ "device", "scsi-generic", REACHES, "the guest gets a device of the host" },
 	{ "snapshot", NULL, EFFECT, "what the guest writes is lost at the end" },
 	{ "loadvm", NULL, EFFECT, "the machine goes on from a snapshot" },
 	{ "no-reboot", NULL, EFFECT, "the machine ends where it would start again" },
@@ -129,6 +159,8 @@ static void check_option(UtmCheck *check, const char *text, const char *next)
 static void check_override(UtmCheck *check, const char *properties)
 {
 	utm__check_at(check, "QEMU.MachinePropertyOverride");
+	if (properties && *properties)
+		utm__find(check, UTM_FINDING_ARGUMENTS_PRESENT, "additional machine properties: %.80s", properties);
 	for (gsize i = 0; properties && i < G_N_ELEMENTS(concerns); i++)
 		if (concerns[i].code != OVERRIDES && concerns_option(&concerns[i], "machine", properties))
 			utm__find_with_remedy(check, concerns[i].code, "Remove the property.", "%.80s: %s", properties,

@@ -29,6 +29,7 @@ typedef struct Row {
 #define SERIAL(more) "+Serial={" more "}\n"
 #define ARGUMENTS(list) "QEMU.AdditionalArguments=[" list "]\n"
 #define PRESENT "info arguments-present QEMU.AdditionalArguments\n"
+#define OVERRIDE "info arguments-present QEMU.MachinePropertyOverride\n"
 #define APPLE "apple-clean.plist"
 
 static const Row rows[] = {
@@ -424,15 +425,29 @@ static const Row rows[] = {
 	  .expected = PRESENT "info argument-overrides QEMU.AdditionalArguments[0]\n" },
 	{ .name = "arguments/dump",
 	  .edits = ARGUMENTS("'-machine dumpdtb=/tmp/x'"),
-	  .expected = "error argument-clash QEMU.AdditionalArguments[0]\n" PRESENT
+	  .expected = "error argument-clash QEMU.AdditionalArguments[0]\n"
+	              "warning argument-reaches-host QEMU.AdditionalArguments[0]\n" PRESENT
 	              "info argument-overrides QEMU.AdditionalArguments[0]" },
+	{ .name = "arguments/drive",
+	  .edits = ARGUMENTS("'-drive file=/etc/passwd,format=raw,if=virtio'"),
+	  .expected = "warning argument-reaches-host QEMU.AdditionalArguments[0]\n" PRESENT },
+	{ .name = "arguments/chardev",
+	  .edits = ARGUMENTS("'-chardev','file,id=q,path=/etc/cron.d/x'"),
+	  .expected = "warning argument-reaches-host QEMU.AdditionalArguments[0]\n" PRESENT },
+	{ .name = "arguments/host-device",
+	  .edits = ARGUMENTS("'-device vfio-pci,host=01:00.0'"),
+	  .expected = "warning argument-reaches-host QEMU.AdditionalArguments[0]\n" PRESENT },
 	{ .name = "override/dump",
 	  .edits = "QEMU.MachinePropertyOverride=vmport=off,dumpdtb=/tmp/x",
-	  .expected = "error argument-clash QEMU.MachinePropertyOverride" },
+	  .expected = "error argument-clash QEMU.MachinePropertyOverride\n"
+	              "warning argument-reaches-host QEMU.MachinePropertyOverride\n" OVERRIDE },
+	{ .name = "override/firmware",
+	  .edits = "QEMU.MachinePropertyOverride=firmware=/etc/shadow",
+	  .expected = "warning argument-reaches-host QEMU.MachinePropertyOverride\n" OVERRIDE },
 	{ .name = "override/help",
 	  .edits = "QEMU.MachinePropertyOverride=help",
-	  .expected = "error argument-clash QEMU.MachinePropertyOverride" },
-	{ .name = "override/harmless", .edits = "QEMU.MachinePropertyOverride=vmport=off" },
+	  .expected = "error argument-clash QEMU.MachinePropertyOverride\n" OVERRIDE },
+	{ .name = "override/harmless", .edits = "QEMU.MachinePropertyOverride=vmport=off", .expected = OVERRIDE },
 	{ .name = "arguments/no-help",
 	  .edits = ARGUMENTS("'-device x,id=helpful','-object secret,id=tap'"),
 	  .expected = PRESENT },
