@@ -262,10 +262,11 @@ const Command argv_command = {
 	.name = "argv",
 	.arguments = "BUNDLE [--host linux|macos] [--utm-exact] [--host-facts FILE] [--json] [--explain | --shell]",
 	.summary = "print QEMU's command line, one argument per line; nothing is started",
-	.notes = "Without --host, the facts of this host are gathered first; with it, those of a typical host are used, and\n"
-			 "--host-facts changes some of them. --host macos is in UTM's spelling with its faults mended, --utm-exact leaves them\n"
+	.notes = "The facts of this host are gathered first. With --host or --host-facts nothing is looked at: they are those of a\n"
+			 "typical host, and what FILE says, which `utmctl host --json` can make. --host macos is in UTM's spelling with its faults mended, --utm-exact leaves them\n"
 			 "in, missing quotes included. --explain adds the key path that each argument comes from, and why it is there; --shell\n"
-			 "prints a script that starts it, with its sockets in a private directory or in UTM_RUN_DIR.\n",
+			 "prints a script that starts it, with its sockets in a private directory or in UTM_RUN_DIR. A machine with a TPM needs\n"
+			 "its swtpm besides, and a new one with UEFI its variables: `utmctl bundle reset-uefi` makes them.\n",
 	.options = options,
 	.least = 1,
 	.most = 1,

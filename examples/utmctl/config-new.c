@@ -83,6 +83,20 @@ static int put(const UtmConfig *config, const char *out)
 	return status == EXIT_OK && as_json ? print_config(config) : status;
 }
 
+/* A machine type that no QEMU has may be one of tomorrow's: it is made, and told of. */
+static void warn(const UtmConfig *config)
+{
+	UtmFindings *findings = NULL;
+	const UtmFinding *finding;
+
+	if (utm_config_check(config, NULL, &findings, NULL) < 0)
+		return;
+	for (size_t i = 0; (finding = utm_findings_get(findings, i)); i++)
+		if (finding->severity >= UTM_FINDING_SEVERITY_WARNING)
+			fprintf(stderr, "utmctl: warning: %s: %s\n", finding->key_path ? finding->key_path : "configuration", finding->message);
+	utm_findings_free(findings);
+}
+
 static int run_new(const Command *command, char **operands)
 {
 	UtmConfigNewOptions options = UTM_CONFIG_NEW_OPTIONS_INIT;
@@ -103,6 +117,7 @@ static int run_new(const Command *command, char **operands)
 	options.name = machine_name ? machine_name : name_of(out, buffer, sizeof buffer);
 	if (utm_config_new_default(&options, &config, &error) < 0)
 		return report(NULL, error);
+	warn(config);
 	int status = put(config, out);
 	utm_config_unref(config);
 	return status;

@@ -446,7 +446,8 @@ const Command run_command = {
 		"for QEMU, which may do anything: they are used and listed, unless allow silences that or refuse forbids them.\n"
 		"--screenshot saves the last picture as PNG. --verbose\n"
 		"prints what QEMU writes to its standard error, and the events of its SPICE server; without it QEMU's last lines\n"
-		"are shown when the machine ends badly.\n"
+		"are shown when the machine ends badly. When the time of --for is over the guest is asked to power off; one that does\n"
+		"not follow within 30 s is stopped.\n"
 		"\n"
 		"Ctrl-C, SIGTERM and SIGHUP ask the guest to power off, then have QEMU quit, then kill it; a second Ctrl-C kills\n"
 		"at once.\n",
