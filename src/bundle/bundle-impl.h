@@ -26,6 +26,7 @@ struct UtmBundle {
 	GPtrArray *paths; /* real, absolute */
 	int lock_fd;      /* -1 */
 	guint holders;    /* of the lock */
+	bool lent;        /* a machine's QEMU has a copy of the descriptor, and so of the lock */
 	guint public_locks;
 	guint runs;
 	guint alone; /* those at work on an image: nothing may run meanwhile */

@@ -121,8 +121,11 @@ int utm__bundle_hold(UtmBundle *bundle, UtmError **error)
 void utm__bundle_let_go(UtmBundle *bundle)
 {
 	pthread_mutex_lock(&bundle->lock);
-	if (--bundle->holders == 0)
+	if (--bundle->holders == 0 && bundle->lent)
+		utm__close_fd(&bundle->lock_fd); /* a QEMU that is still there keeps the lock */
+	else if (bundle->holders == 0)
 		utm__unlock_directory(&bundle->lock_fd);
+	bundle->lent &= bundle->holders > 0;
 	pthread_mutex_unlock(&bundle->lock);
 }
 
@@ -204,6 +207,7 @@ int utm__bundle_begin_run(UtmBundle *bundle, int *ret_lock_fd, UtmError **error)
 	bool first = bundle->runs == 0 && !works;
 	bundle->runs += first;
 	int fd = first && !bundle->unsure ? fcntl(bundle->lock_fd, F_DUPFD_CLOEXEC, 3) : -1;
+	bundle->lent |= fd >= 0;
 	pthread_mutex_unlock(&bundle->lock);
 	if (!first) {
 		utm__bundle_let_go(bundle);
