@@ -78,8 +78,6 @@ static PyObject *utm_py_append(PyObject *result, PyObject *value)
 /* ---------------------------------------------------------------- errors */
 
 static PyObject *utm_py_error_factory;
-/* The status of the function that has just returned, until its last result is there. */
-static _Thread_local int utm_py_status;
 
 /* The exception for an error; None without one. */
 static PyObject *utm_py_exception(const UtmError *error)

@@ -47,13 +47,10 @@
 /* ---------------------------------------------------------------- results */
 
 /* An int is a status, but where a function's name says otherwise. */
-%typemap(out) int {
-	utm_py_status = $1;
-	$result = Py_NewRef(Py_None);
-}
+%typemap(out) int "$result = Py_NewRef(Py_None);"
 %typemap(ret) int {
-	if (utm_py_status < 0) {
-		utm_py_raise_code(utm_py_status);
+	if ($1 < 0) {
+		utm_py_raise_code($1);
 		Py_CLEAR(resultobj);
 		SWIG_fail;
 	}
