@@ -84,17 +84,37 @@ void print_plain(FILE *out, const char *text)
 	}
 }
 
+/* How many bytes the UTF-8 character there has; 0: it is none. */
+static size_t character_length(const char *text)
+{
+	const unsigned char *byte = (const unsigned char *)text;
+	size_t length = byte[0] < 0x80 ? 1 : byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : byte[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((byte[i] & 0xc0) != 0x80)
+			return 0;
+	bool too_long = (byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xf0 && byte[1] < 0x90);
+	bool surrogate = byte[0] == 0xed && byte[1] >= 0xa0, too_large = byte[0] == 0xf4 && byte[1] >= 0x90;
+	return too_long || surrogate || too_large ? 0 : length;
+}
+
+/* Names of files may be no UTF-8. Such a byte is written as half of a surrogate, as Python reads it back. */
 void print_json_string(FILE *out, const char *text)
 {
 	fputc('"', out);
-	for (; *text; text++) {
+	while (*text) {
 		unsigned char byte = (unsigned char)*text;
-		if (byte == '"' || byte == '\\')
+		size_t length = character_length(text);
+
+		if (length == 0)
+			fprintf(out, "\\udc%02x", byte);
+		else if (byte == '"' || byte == '\\')
 			fprintf(out, "\\%c", byte);
 		else if (byte < 0x20)
 			fprintf(out, "\\u%04x", byte);
 		else
-			fputc(byte, out);
+			fwrite(text, 1, length, out);
+		text += length ? length : 1;
 	}
 	fputc('"', out);
 }

@@ -72,7 +72,7 @@ void print_lines_of(FILE *out, const char *before, const char *text);
 void print_plain(FILE *out, const char *text);
 /* #UtmAccelPolicy of UTMCTL_ACCEL in the environment; auto where that says nothing it could be. */
 uint32_t chosen_accelerator(void);
-/* A JSON string with its quotes. */
+/* A JSON string with its quotes; a byte that is no UTF-8 as \udc80 to \udcff. */
 void print_json_string(FILE *out, const char *text);
 
 enum { OPTIONS_MISUSED = -1, OPTIONS_HELP = -2 };

@@ -884,6 +884,17 @@ def tells_the_host():
     assert "System.Architecture" in done.stderr, done.stderr
 
 
+def json_of_any_path():
+    """--json: paths that are no UTF-8 are JSON all the same, and come back"""
+    directory = os.fsencode(WORK) + b"/odd \xff \xc3\xa9 \xed\xa0\x80"
+    os.mkdir(directory)
+    package = os.fsdecode(directory + b"/New.utm")
+    utmctl("config", "new", package, "--arch", "x86_64")
+    done = subprocess.run([UTMCTL, "argv", package, "--host", "linux", "--json"], capture_output=True, check=True)
+    texts = [each["text"] for each in json.loads(done.stdout.decode("utf-8"))["arguments"]]
+    check(any(directory in os.fsencode(text) for text in texts), str(texts))
+
+
 def lists_hardware():
     """hardware: QEMU's own lists, or those that the library brings"""
     brought = json.loads(utmctl("hardware", "riscv64", "--snapshot", "--json").stdout)
@@ -938,7 +949,7 @@ make_plain()
 try:
     run_all([helps, helps_with_a_command, inserts, spares_packages, refuses_misuse, refuses_keys, tells_lost_output, survives_a_gone_reader,
              shows_flat, shows_json_and_plist, gets_and_sets, writes_through_links, warns_of_names,
-             says_what_a_value_must_be, removes, makes_new_machines, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
+             says_what_a_value_must_be, removes, makes_new_machines, json_of_any_path, lists_hardware, tells_the_host, tells_the_schema, refuses_keys_of_the_schema,
              edits_apple_machines, shows_old_machines, migrates_bundles,
              migrates_to_another_place, migrates_as_utm_does, reports_migrations, tells_strange_keys, refuses_migrations,
              normalizes, normalizes_into_odd_places, errors_have_two_lines, errors_of_images, prints_argv, explains_arguments, prints_scripts,
