@@ -64,6 +64,22 @@ async def monitor_events():
 
 
 @with_loop
+async def serial_output():
+    """what the guest writes to its serial port is iterated, and nothing is lost to a slow loop"""
+    with context() as ctx:
+        async with utm.open(demo(), ctx) as vm:
+            text = b""
+            await vm.start(disposable=True)
+            async for chunk in vm.serial():
+                text += chunk
+                await asyncio.sleep(0.01)
+                if text.count(b"\n") > 5:
+                    break
+            check(b"Linux" in text or b"guest" in text or len(text) > 50, repr(text))
+            await vm.stop(utm.StopMethod.KILL)
+
+
+@with_loop
 async def files():
     """copies, images and lists are made beside the loop"""
     with context() as ctx:
@@ -101,4 +117,4 @@ async def errors():
             check(False, "raised")
 
 
-run_all([a_machine, monitor_events, files, errors])
+run_all([a_machine, monitor_events, serial_output, files, errors])

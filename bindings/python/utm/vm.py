@@ -409,15 +409,27 @@ class AsyncVm:
             remove()
 
     async def serial(self, index: int = 0) -> AsyncIterator[bytes]:
-        """What the guest writes to a serial port."""
-        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        """What the guest writes to a serial port. Nothing is lost: while the loop is not taken on, the guest waits."""
+        chunks: collections.deque[bytes] = collections.deque()
+        ready = asyncio.Event()
         port = self.vm.serials[index]
+
+        def on_data(data: bytes) -> None:
+            chunks.append(data)
+            port.hold(True)
+            ready.set()
+
         self.vm.context.attach(asyncio.get_running_loop())
-        port.set_handler(queue.put_nowait)
+        port.set_handler(on_data)
         try:
             while True:
-                yield await queue.get()
+                while chunks:
+                    yield chunks.popleft()
+                ready.clear()
+                port.hold(False)
+                await ready.wait()
         finally:
+            port.hold(False)
             port.set_handler(None)
 
 
