@@ -721,8 +721,7 @@ char *utm__schema_dup_string(UtmPool *pool, const UtmSchemaMember *member, const
 	copy[length] = 0;
 	if (!is_uuid)
 		return copy;
-	g_autofree char *read = copy;
-	if (length != 36 || !g_uuid_string_is_valid(copy))
-		return NULL;
-	return g_ascii_strup(copy, -1);
+	char *upper = length == 36 && g_uuid_string_is_valid(copy) ? g_ascii_strup(copy, -1) : NULL;
+	g_free(copy);
+	return upper;
 }
