@@ -47,6 +47,7 @@ def with_stops_it():
     with running() as vm:
         check(vm.pid, "runs")
         vm.stop(utm.StopMethod.REQUEST)
+    same(vm.end_reason.kind, utm.EndKind.KILLED, "why it ended, after it is closed")
     same(qemu_processes(), [], "what is left")
 
 

@@ -55,6 +55,12 @@ def handlers():
         check(serials == sorted(set(serials)), str(serials))
 
 
+def stands_still():
+    """a picture that does not stand still within the time is an error"""
+    with running() as vm:
+        raises(utm.TimedOut, vm.display.wait_stable, 5, 0.5)
+
+
 def no_display():
     """a machine without a display says so"""
     with utm.Context(accel_policy=utm.AccelPolicy.TCG) as ctx:
@@ -65,4 +71,4 @@ def no_display():
         raises(utm.NotFound, lambda: vm.display)
 
 
-run_all([pixels, as_array, pictures, handlers, no_display])
+run_all([pixels, as_array, pictures, handlers, stands_still, no_display])

@@ -28,6 +28,7 @@ async def a_machine():
             await vm.start(disposable=True)
             status, version = await asyncio.gather(vm.qmp.query_status(), vm.qmp.query_version())
             same((status.running, version.qemu.major >= 7), (True, True), "at the same time")
+            check((await vm.display.wait_frame_async()).serial > 0, "waited for")
             serials = []
             async for frame in vm.display.frames():
                 serials.append(frame.serial)

@@ -130,12 +130,36 @@ class Display:
         """The picture that has not changed for `quiet` seconds."""
         end = None if timeout is None else time.monotonic() + timeout
         frame = self.wait_frame(0, timeout)
-        while end is None or time.monotonic() < end:
+        while end is None or time.monotonic() + quiet <= end:
             try:
                 frame = self.wait_frame(frame.serial, quiet)
             except TimedOut:
                 return frame
-        raise TimedOut(ErrorCode.TIMEOUT, 0, f"the picture did not stand still for {quiet} s within {timeout} s")
+        raise self._restless(quiet, timeout)
+
+    @staticmethod
+    def _restless(quiet: float, timeout: float | None) -> TimedOut:
+        return TimedOut(capi.UTM_ERROR_TIMEOUT, 0, f"the picture did not stand still for {quiet} s within {timeout} s")
+
+    async def wait_frame_async(self, after: int = 0, timeout: float | None = 30) -> Frame:
+        """As `wait_frame()`, beside an asyncio loop."""
+        cancel = Cancel()
+        try:
+            return Frame(await asyncio.to_thread(capi.utm_display_wait_frame, self._c, after, milliseconds(timeout), cancel._c))
+        except asyncio.CancelledError:
+            cancel.trigger()
+            raise
+
+    async def wait_stable_async(self, quiet: float = 0.5, timeout: float | None = 30) -> Frame:
+        """As `wait_stable()`, beside an asyncio loop."""
+        end = None if timeout is None else time.monotonic() + timeout
+        frame = await self.wait_frame_async(0, timeout)
+        while end is None or time.monotonic() + quiet <= end:
+            try:
+                frame = await self.wait_frame_async(frame.serial, quiet)
+            except TimedOut:
+                return frame
+        raise self._restless(quiet, timeout)
 
     def wait_until(self, matches: Callable[[Frame], bool], timeout: float | None = 30) -> Frame:
         """The first picture that `matches` is true for."""

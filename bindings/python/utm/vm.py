@@ -140,6 +140,7 @@ class _Machine:
     def __init__(self, bundle: Bundle) -> None:
         self._handle: Any = capi.utm_vm_new(bundle._c)
         self._listeners = _Listeners()
+        self._ended: Any = None
         self.bundle = bundle
         self.context: Context = bundle.context
         capi.utm_vm_set_event_handler(self._handle, self._listeners)
@@ -207,8 +208,8 @@ class _Machine:
 
     @property
     def end_reason(self) -> EndReason | None:
-        """Why it ended last."""
-        c = capi.utm_vm_get_end_reason(self._c)
+        """Why it ended last; also when it is closed."""
+        c = self._ended if self._handle is None else capi.utm_vm_get_end_reason(self._handle)
         if not c:
             return None
         return EndReason(EndKind(capi.utm_end_reason_get_kind(c)), capi.utm_end_reason_get_text(c),
@@ -229,6 +230,7 @@ class _Machine:
             capi.utm_vm_set_event_handler(handle, None)
             if capi.utm_vm_get_state(handle) != capi.UTM_VM_STATE_STOPPED:
                 capi.utm_vm_stop(handle, capi.UTM_VM_STOP_KILL, None)
+            self._ended = capi.utm_vm_get_end_reason(handle)
 
 
 def _start_options(disposable: bool, paused: bool, allow_arguments: bool, timeout: float | None, host: Host | None,
@@ -251,7 +253,8 @@ class Vm(_Machine):
             vm.start(disposable=True)
             vm.display.wait_stable().save("screen.png")
 
-    The end of `with` stops a machine that still runs. `async with` gives an `AsyncVm` instead.
+    The end of `with` stops a machine that still runs: power button, 30 s for the guest, then force; after an exception at once.
+    `async with` gives an `AsyncVm` instead.
     """
 
     @property
@@ -324,10 +327,10 @@ class Vm(_Machine):
     def __enter__(self) -> Vm:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         try:
             if self._handle is not None and self.state != VmState.STOPPED:
-                self.stop()
+                self.stop(StopMethod.KILL if kind else StopMethod.ESCALATE)
         finally:
             self.close()
 
@@ -336,10 +339,10 @@ class Vm(_Machine):
         self.context.attach(asyncio.get_running_loop())
         return self._async
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         try:
             if self._handle is not None and self.state != VmState.STOPPED:
-                await self._async.stop()
+                await self._async.stop(StopMethod.KILL if kind else StopMethod.ESCALATE)
         finally:
             self.close()
 
